@@ -1,0 +1,126 @@
+"""Trained ResNet-20s that ship with the package: load them, or train them again.
+
+`python -m pruninglab.checkpoints choose` compares recipes on 5,000 held-out training images;
+`python -m pruninglab.checkpoints train --width 16` trains with the chosen one on the 49,000
+training images outside the embedded "val" split and reads the test set once, at the end.
+Both go on from where they were when they are killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+from pruninglab import data
+from pruninglab.models import ResNet20
+from pruninglab.training import Recipe, accuracy, train, triangular
+
+ASSETS = Path(str(resources.files("pruninglab") / "assets"))
+WIDTHS = (16, 8, 4)
+# Compared at 8 epochs; everything else as in `Recipe`.
+CANDIDATES = [
+    {"peak": 0.2, "weight_decay": 5e-4, "label_smoothing": 0.0},
+    {"peak": 0.4, "weight_decay": 5e-4, "label_smoothing": 0.0},
+    {"peak": 0.4, "weight_decay": 5e-4, "label_smoothing": 0.05},
+    {"peak": 0.4, "weight_decay": 2e-4, "label_smoothing": 0.0},
+]
+
+
+def trained(width: int = 16) -> ResNet20:
+    """ResNet-20, shortcut "B", trained on CIFAR-10, in evaluation mode.
+
+    Raises:
+        ValueError: there is no checkpoint of that width.
+
+    >>> model = trained(16)
+    >>> round(100 * card(16)["test"]) >= 91
+    True
+    """
+    if width not in WIDTHS:
+        raise ValueError(f"no checkpoint of width {width}: choose from {WIDTHS}")
+    model = ResNet20(width)
+    state = torch.load(ASSETS / f"resnet20-w{width}.pt", weights_only=True)
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    return model.eval()
+
+
+def card(width: int = 16) -> dict:
+    """What is known of a checkpoint: recipe, seed, curve, test accuracy (0 to 1), machine."""
+    return json.loads((ASSETS / f"resnet20-w{width}.json").read_text())
+
+
+def recipe_from(settings: dict, epochs: int) -> Recipe:
+    """A `Recipe` with a triangular schedule from its plain description."""
+    other = {k: v for k, v in settings.items() if k != "peak"}
+    return Recipe(epochs=epochs, lr=triangular(settings["peak"]), **other)
+
+
+def machine() -> str:
+    """Processor, threads and versions, for the records."""
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def choose(work: Path, only: list[int], epochs: int = 8, seed: int = 0) -> None:
+    """Train each candidate on 45,000 images and measure it on the 5,000 held out."""
+    rest, held = data.hold_out(data.load("cifar10", "train"), per_class=500)
+    for i in only:
+        model = ResNet20(16, seed=seed)
+        history = train(
+            model, rest, recipe_from(CANDIDATES[i], epochs),
+            seed=seed, val=held, checkpoint=work / f"choose-{i}.pt", compiled=True,
+        )  # fmt: skip
+        row = {**CANDIDATES[i], "epochs": epochs, "seed": seed, "val": history[-1]["val"]}
+        (work / f"choose-{i}.json").write_text(json.dumps(row))
+        print(row, flush=True)
+
+
+def train_and_save(work: Path, width: int, settings: dict, epochs: int, seed: int = 0) -> None:
+    """Train one width, read the test set once, write the float16 checkpoint and its card."""
+    images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
+    model = ResNet20(width, seed=seed)
+    history = train(
+        model, images, recipe_from(settings, epochs),
+        seed=seed, val=val, checkpoint=work / f"resnet20-w{width}.pt", compiled=True,
+    )  # fmt: skip
+    half = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    torch.save(half, ASSETS / f"resnet20-w{width}.pt")
+    reloaded = trained(width)
+    record = {
+        "network": f"ResNet-20, width {width}, shortcut B",
+        "images": len(images),
+        "recipe": {**settings, "epochs": epochs, "batch_size": 128, "schedule": "triangular"},
+        "seed": seed,
+        "val": accuracy(reloaded, val),
+        "test": accuracy(reloaded, data.load("cifar10", "test")),
+        "machine": machine(),
+        "curve": history,
+    }
+    (ASSETS / f"resnet20-w{width}.json").write_text(json.dumps(record, indent=1) + "\n")
+    print(f"width {width}: test {record['test']:.2%}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("task", choices=("choose", "train"))
+    parser.add_argument("--work", type=Path, default=Path("build/train"), help="where it resumes")
+    parser.add_argument("--width", type=int, nargs="+", default=list(WIDTHS))
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--only", type=int, nargs="+", default=list(range(len(CANDIDATES))))
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    if args.task == "choose":
+        choose(args.work, args.only)
+        return
+    for width in args.width:
+        train_and_save(args.work, width, CHOSEN, args.epochs)
+
+
+CHOSEN = CANDIDATES[0]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""ResNet-20 for 32x32 images (He et al. 2015, section 4.2), with torchvision's parameter names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Shortcut = Literal["A", "B"]
+
+
+class ZeroPadShortcut(nn.Module):
+    """Option A of He et al. 2015: take every second pixel, fill the new channels with zeros.
+
+    It has no parameters. `(N, c_in, H, W) -> (N, c_out, H/2, W/2)`.
+    """
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.extra = c_out - c_in
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = self.extra // 2
+        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, before, self.extra - before))
+
+
+def make_shortcut(c_in: int, c_out: int, option: Shortcut) -> nn.Module:
+    """The path around a block that halves the image: zeros ("A") or 1x1 convolution and BN ("B")."""
+    if option == "A":
+        return ZeroPadShortcut(c_in, c_out)
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride=2, bias=False), nn.BatchNorm2d(c_out))
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and an addition: `relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))`.
+
+    `middle` is the number of filters of conv1. Nothing outside the block sees them, so they may be
+    removed freely; the filters of conv2 are tied to the shortcut by the addition.
+    """
+
+    def __init__(self, c_in: int, middle: int, c_out: int, stride: int, option: Shortcut) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, middle, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(middle)
+        self.conv2 = nn.Conv2d(middle, c_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.downsample = make_shortcut(c_in, c_out, option) if stride != 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(out)) + shortcut)
+
+
+class ResNet20(nn.Module):
+    """The CIFAR ResNet-20: a stem, three stages of three blocks (16, 32, 64 filters), a classifier.
+
+    Args:
+        width: filters of the first stage (the second has twice, the third four times as many).
+        shortcut: "A" (zero padding, no parameters) or "B" (1x1 convolution and BN).
+        num_classes: 10 for CIFAR-10, 100 for CIFAR-100.
+
+    Raises:
+        ValueError: `width` or `num_classes` below 1, or another shortcut than "A" and "B".
+
+    >>> model = ResNet20()
+    >>> model(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    >>> sum(p.numel() for p in model.parameters())
+    272474
+    """
+
+    def __init__(
+        self, width: int = 16, shortcut: Shortcut = "B", num_classes: int = 10, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if width < 1 or num_classes < 1:
+            raise ValueError(
+                f"width and num_classes must be 1 or more, got {width} and {num_classes}"
+            )
+        if shortcut not in ("A", "B"):
+            raise ValueError(f'shortcut must be "A" or "B", got {shortcut!r}')
+        self.width, self.shortcut = width, shortcut
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._build(width, shortcut, num_classes)
+
+    def _build(self, width: int, shortcut: Shortcut, num_classes: int) -> None:
+        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = make_stage(width, width, stride=1, option=shortcut)
+        self.layer2 = make_stage(width, 2 * width, stride=2, option=shortcut)
+        self.layer3 = make_stage(2 * width, 4 * width, stride=2, option=shortcut)
+        self.fc = nn.Linear(4 * width, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images `(N, 3, 32, 32)` float, normalised, to class scores `(N, num_classes)`."""
+        x = F.relu(self.bn1(self.conv1(x)))  # (N, w, 32, 32)
+        x = self.layer3(self.layer2(self.layer1(x)))  # (N, 4w, 8, 8)
+        return self.fc(x.mean(dim=(2, 3)))  # (N, 4w) -> (N, num_classes)
+
+
+def make_stage(c_in: int, c_out: int, stride: int, option: Shortcut) -> nn.Sequential:
+    """Three blocks; the first one changes the number of channels and the image size."""
+    first = Block(c_in, c_out, c_out, stride, option)
+    return nn.Sequential(first, *(Block(c_out, c_out, c_out, 1, option) for _ in range(2)))
+
+
+def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights that pruning may remove: of convolutions and linear layers, never biases or BN.
+
+    Returns:
+        parameter name -> parameter, in the order of the network.
+
+    Raises:
+        ValueError: the model has no convolution and no linear layer.
+
+    >>> weights = prunable(ResNet20())
+    >>> len(weights), sum(w.numel() for w in weights.values())
+    (22, 270896)
+    """
+    layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+    found = {
+        f"{name}.weight" if name else "weight": module.weight
+        for name, module in model.named_modules()
+        if isinstance(module, layers)
+    }
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no convolution or linear layer to prune")
+    return found
