@@ -1,0 +1,111 @@
+"""The few pictures that recur. Colours are the Okabe-Ito set, which the colour-blind can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.ticker import FuncFormatter
+from torch import Tensor
+
+BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F",
+)  # fmt: skip
+COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
+MASK = ListedColormap(["#FFFFFF", BLUE])
+
+
+def as_picture(x: Tensor) -> Tensor:
+    """Any tensor as a matrix: `(N,) -> (1, N)`, `(out, in, kh, kw) -> (out, in*kh*kw)`.
+
+    >>> as_picture(torch.zeros(8, 3, 3, 3)).shape
+    torch.Size([8, 27])
+    """
+    return x.detach().float().reshape(1, -1) if x.dim() < 2 else x.detach().float().flatten(1)
+
+
+def show_tensor(axes: Axes, x: Tensor, title: str) -> None:
+    """A mask in two colours, other tensors in shades from blue (negative) to red."""
+    picture = as_picture(x)
+    if x.dtype == torch.bool:
+        axes.imshow(picture, cmap=MASK, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    else:
+        top = float(picture.abs().max()) or 1.0
+        axes.imshow(picture, cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto")
+    axes.set(title=title, xticks=[], yticks=[])
+
+
+def side_by_side(yours: Tensor, target: Tensor, name: str) -> None:
+    """Your tensor, the right one, and where they differ."""
+    panels = {f"your {name}": yours, f"expected {name}": target}
+    if yours.shape == target.shape:
+        panels["where they differ"] = yours.double() != target.double()
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 1.9))
+    for ax, (title, x) in zip(axes, panels.items(), strict=True):
+        show_tensor(ax, x, f"{title}\n{tuple(x.shape)}")
+    figure.tight_layout()
+    plt.show()
+
+
+def confidence(accuracy: float, images: int) -> float:
+    """Half the width of the 95 % confidence interval of an accuracy measured on `images` images.
+
+    Normal approximation of the binomial: 1.96·sqrt(a·(1 - a)/n).
+
+    >>> round(confidence(0.9, 2000), 4)
+    0.0131
+    """
+    return 1.96 * (max(accuracy * (1 - accuracy), 0.0) / images) ** 0.5
+
+
+def accuracy_against_sparsity(
+    curves: Mapping[str, Mapping[float, float]], images: int, title: str = ""
+) -> Axes:
+    """Accuracy against sparsity, a line per method, with 95 % confidence bands.
+
+    Args:
+        curves: label -> (sparsity 0..1 -> accuracy 0..1). A label with "random" in it is drawn
+            grey and dashed: the control.
+        images: on how many images the accuracies were measured.
+    """
+    _, axes = plt.subplots(figsize=(7, 4.2))
+    colours = iter(COLOURS * 3)
+    for label, points in curves.items():
+        control = "random" in label.lower()
+        colour, style = (GREY, "--") if control else (next(colours), "-")
+        x, y = [100 * s for s in points], [100 * a for a in points.values()]
+        half = [100 * confidence(a, images) for a in points.values()]
+        axes.plot(x, y, style, color=colour, marker="o", markersize=4, label=label)
+        low, high = ([b + sign * h for b, h in zip(y, half, strict=True)] for sign in (-1, 1))
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.axhline(10, color=GREY, linewidth=0.8, linestyle=":")
+    axes.text(1, 11, "guessing", color=GREY, fontsize=8)
+    axes.set(xlabel="sparsity: pruned share of the prunable weights (%)", ylim=(0, 100))
+    axes.set(ylabel="accuracy on CIFAR-10 test images (%)", title=title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return axes
+
+
+def bars_per_layer(series: Mapping[str, Mapping[str, float]], ylabel: str) -> Axes:
+    """One group of bars a layer, one colour a series: label -> (layer -> value)."""
+    layers: Sequence[str] = list(next(iter(series.values())))
+    _, axes = plt.subplots(figsize=(9, 3.2))
+    width = 0.8 / len(series)
+    for i, (label, values) in enumerate(series.items()):
+        places = [k + (i - (len(series) - 1) / 2) * width for k in range(len(layers))]
+        axes.bar(places, [values[x] for x in layers], width, label=label, color=COLOURS[i])
+    axes.set_xticks(range(len(layers)), [x.removesuffix(".weight") for x in layers], rotation=75)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_ylabel(ylabel)
+    axes.legend(frameon=False, ncols=len(series), loc="lower left", bbox_to_anchor=(0, 1))
+    return axes
+
+
+def percent_axis(axes: Axes) -> None:
+    """Label the y axis of a 0-1 quantity in percent."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))

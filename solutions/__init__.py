@@ -1,0 +1,1 @@
+"""The truth of the course: exercises, their known mistakes, lab texts, and what is built from them."""

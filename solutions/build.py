@@ -1,0 +1,213 @@
+"""Build the labs: `python -m solutions.build [LAB ...]` (all of them by default).
+
+From the sources of a lab, e.g. `structures.py` (exercises), `structures_mistakes.py`,
+`structures_hidden.py` (hidden tests) and `structures_lab.py` (the text), it makes
+
+- solutions/01_structures/expected.json: what the visible checks compare with,
+- solutions/01_structures/toolbox.py: the exercises of all earlier labs, solved,
+- solutions/01_structures/01_structures.ipynb: executed, its outputs are nbval's reference,
+- labs/01_structures/: nbgrader's release of it, without the solutions.
+
+Nothing random and no date goes in: a second build is byte-identical.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from pruninglab.checks import Probe, encode
+
+ROOT = Path(__file__).parent.parent
+SOLUTIONS = ROOT / "solutions"
+LABS = {"01_structures": "structures"}  # folder -> name of its modules, in the order of the course
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def module(name: str) -> ModuleType:
+    """One of the sources of a lab, e.g. `module("structures_mistakes")`."""
+    return importlib.import_module(f"solutions.{name}")
+
+
+def probes_of(lab: str) -> dict[str, list[Probe]]:
+    """The probes of a lab, read from solutions/<lab>/probes.py."""
+    path = SOLUTIONS / lab / "probes.py"
+    spec = importlib.util.spec_from_file_location(f"probes_{lab}", path)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    with_toolbox = str(path.parent)
+    sys.path.insert(0, with_toolbox)
+    try:
+        spec.loader.exec_module(loaded)
+    finally:
+        sys.path.remove(with_toolbox)
+    return loaded.PROBES
+
+
+# --- what the checks compare with ---------------------------------------------------------------
+
+
+def hint(mistake: Callable) -> str:
+    """The first paragraph of a mistake's docstring, as one line."""
+    return " ".join((inspect.getdoc(mistake) or "").split("\n\n")[0].split())
+
+
+def expected(lab: str) -> dict[str, Any]:
+    """exercise -> the right values of each probe, and those of each known mistake."""
+    stem = LABS[lab]
+    exercises, mistakes = module(stem), module(f"{stem}_mistakes").MISTAKES
+    table = {}
+    for name, probes in probes_of(lab).items():
+        seen = {m.__name__: [p.observe(m) for p in probes] for m in mistakes[name]}
+        table[name] = {
+            "expected": [p.observe(getattr(exercises, name)) for p in probes],
+            "mistakes": {m.__name__: {"hint": hint(m), "seen": seen[m.__name__]} for m in mistakes[name]},
+        }
+    return encode(table)
+
+
+def anonymous(table: dict[str, Any]) -> dict[str, Any]:
+    """The table without the names and messages that would tell how a function is written."""
+    for exercise in table.values():
+        exercise["mistakes"] = dict(
+            (str(i), mistake) for i, mistake in enumerate(exercise["mistakes"].values())
+        )
+    return table
+
+
+# --- the notebook -------------------------------------------------------------------------------
+
+
+def solved(source: str) -> str:
+    """The source of an exercise without the solution markers."""
+    return re.sub(r"^ *### (BEGIN|END) SOLUTION\n", "", source, flags=re.M)
+
+
+def toolbox(lab: str) -> str | None:
+    """The exercises of all earlier labs as one module; None for the first lab."""
+    earlier = list(LABS)[: list(LABS).index(lab)]
+    if not earlier:
+        return None
+    parts = [solved(inspect.getsource(module(LABS[name]))) for name in earlier]
+    return "\n\n".join(p.replace("from solutions.", "from ") for p in parts)
+
+
+def nbgrader_cell(grade_id: str, points: int | None, solution: bool) -> dict[str, Any]:
+    """nbgrader's metadata (schema 3) of a solution, test or manually graded cell."""
+    grade = points is not None
+    meta: dict[str, Any] = {"grade": grade, "grade_id": grade_id, "locked": not solution}
+    meta |= {"schema_version": 3, "solution": solution, "task": False}
+    return meta | ({"points": points} if grade else {})
+
+
+def hidden_test(stem: str, exercise: str) -> str:
+    """The visible check of an exercise, then its hidden test, between nbgrader's markers."""
+    test = inspect.getsource(getattr(module(f"{stem}_hidden"), f"test_{exercise}"))
+    hidden = f"{test}\n\ntest_{exercise}({exercise})"
+    return f"check({exercise})\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
+
+
+def fill(cell: NotebookNode, stem: str) -> None:
+    """Turn a placeholder of the lab text into the nbgrader cell that it stands for."""
+    meta = cell.metadata
+    if "exercise" in meta:
+        name = meta.pop("exercise")
+        cell.source = inspect.getsource(getattr(module(stem), name)).rstrip()
+        meta["nbgrader"] = nbgrader_cell(name, None, solution=True)
+    elif "check" in meta:
+        name = meta.pop("check")
+        cell.source = hidden_test(stem, name)
+        meta["nbgrader"] = nbgrader_cell(f"test_{name}", int(meta.pop("points")), solution=False)
+    elif "answer" in meta:
+        name = meta.pop("answer")
+        cell.source = f"### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION"
+        meta["nbgrader"] = nbgrader_cell(name, int(meta.pop("points")), solution=True)
+
+
+def cell_id(cell: NotebookNode, position: int) -> str:
+    """A cell's id: its grade_id, else a hash of its place and text, the same in each build."""
+    if "nbgrader" in cell.metadata:
+        return cell.metadata.nbgrader.grade_id.replace("_", "-")
+    return hashlib.sha256(f"{position} {cell.source}".encode()).hexdigest()[:12]
+
+
+def notebook(lab: str) -> NotebookNode:
+    """The solution notebook of a lab, not executed."""
+    stem = LABS[lab]
+    nb = jupytext.read(SOLUTIONS / f"{stem}_lab.py", fmt="py:percent")
+    nb.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    for position, cell in enumerate(nb.cells):
+        cell.metadata.pop("lines_to_next_cell", None)
+        fill(cell, stem)
+        cell.id = cell_id(cell, position)
+    return nb
+
+
+def execute(nb: NotebookNode, folder: Path) -> None:
+    """Run all cells in `folder` and keep the outputs, without what differs between runs."""
+    NotebookClient(nb, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    for cell in nb.cells:
+        cell.metadata.pop("execution", None)
+    nb.metadata.language_info = {"name": "python"}
+
+
+def release(lab: str) -> None:
+    """labs/<lab>, by nbgrader's own generate_assignment, on a scratch gradebook."""
+    scratch = ROOT / "build" / "release"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", lab, "--force", "--create"]
+    command.append(f"--CourseDirectory.db_url=sqlite:///{scratch / 'gradebook.db'}")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"nbgrader could not release {lab}:\n{done.stderr[-3000:]}")
+
+
+def build(lab: str, run: bool = True) -> None:
+    """Make everything that is generated for one lab."""
+    folder = SOLUTIONS / lab
+    table = json.dumps(anonymous(expected(lab)), indent=None, separators=(",", ":"))
+    (folder / "expected.json").write_text(table + "\n")
+    if (earlier := toolbox(lab)) is not None:
+        (folder / "toolbox.py").write_text(earlier)
+    nb = notebook(lab)
+    if run:
+        execute(nb, folder)
+    nbformat.write(nb, folder / f"{lab}.ipynb")
+    release(lab)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Build the labs from their sources.")
+    parser.add_argument("labs", nargs="*", metavar="LAB", default=list(LABS), help=" ".join(LABS))
+    labs = parser.parse_args().labs
+    for lab in (bar := tqdm(labs, unit="lab")):
+        if lab not in LABS:
+            parser.error(f"there is no lab {lab!r}: choose from {', '.join(LABS)}")
+        bar.set_description(lab)
+        build(lab)
+
+
+if __name__ == "__main__":
+    main()
