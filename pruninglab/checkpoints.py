@@ -105,6 +105,7 @@ def train_and_save(work: Path, width: int, settings: dict, epochs: int, seed: in
 
 
 def main() -> None:
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("task", choices=("choose", "train"))
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where it resumes")

@@ -21,7 +21,7 @@ TOLERANCE = 1e-5  # relative, and absolute below 1
 Values = dict[str, Any]  # name -> tensor, number, string, None, or lists and dicts of them
 
 
-class CheckFailed(AssertionError):
+class WrongAnswer(AssertionError):
     """A wrong answer. Jupyter shows its text alone, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for exceptions
@@ -144,15 +144,17 @@ class Lab:
         """Check a student's function. Silent success would teach nothing, so it prints a line.
 
         Raises:
-            CheckFailed: with input, expected, got and the likely mistake.
+            WrongAnswer: with input, expected, got and the likely mistake.
         """
         name = name or getattr(function, "__name__", "?")
         if name not in self.probes:
-            raise CheckFailed(f"there is no exercise {name!r}: {', '.join(self.probes)}")
+            raise WrongAnswer(f"there is no exercise {name!r}: {', '.join(self.probes)}")
         try:
             seen = [probe.observe(function) for probe in self.probes[name]]
         except NotImplementedError:
-            raise CheckFailed(f"{name}: not written yet. Replace the last line by yours.") from None
+            raise WrongAnswer(
+                f"{name}: not written yet. Replace the last line by yours."
+            ) from None
         known = decode(json.loads(self.data.read_text())[name])
         wrong = [i for i, got in enumerate(seen) if not same(got, known["expected"][i])]
         if wrong:
@@ -165,7 +167,7 @@ class Lab:
         hint = likely_mistake(seen, known)
         draw(got, expected)
         passed = len(seen) - len(wrong)
-        raise CheckFailed(
+        raise WrongAnswer(
             "\n".join(
                 [
                     f"{name}: {passed} of {len(seen)} checks passed. First miss: {probe.title}.",
@@ -179,8 +181,8 @@ class Lab:
 
 
 def likely_mistake(seen: list[Values], known: dict) -> str | None:
-    """The hint of the known mistake that gives just these values on every probe, if there is one."""
-    for mistake in known["mistakes"].values():
+    """The hint of the known mistake that gives just these values on every probe."""
+    for mistake in known["mistakes"]:
         if same(seen, mistake["seen"]):
             return mistake["hint"]
     return None
@@ -217,6 +219,6 @@ def draw(got: Values, expected: Values) -> None:
         mine = got.get(name)
         if isinstance(target, dict):
             return draw(mine if isinstance(mine, dict) else {}, target)
-        drawable = isinstance(target, Tensor) and isinstance(mine, Tensor) and target.numel() > 1
-        if drawable and not same(mine, target):
-            return plots.side_by_side(mine, target, name)
+        if not (isinstance(target, Tensor) and isinstance(mine, Tensor)) or same(mine, target):
+            continue
+        return plots.side_by_side(mine, target, name)

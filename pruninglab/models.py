@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +22,13 @@ class ZeroPadShortcut(nn.Module):
         self.extra = c_out - c_in
 
     def forward(self, x: Tensor) -> Tensor:
+        """Images `(N, c_in, H, W)` to half their size."""
         before = self.extra // 2
         return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, before, self.extra - before))
 
 
 def make_shortcut(c_in: int, c_out: int, option: Shortcut) -> nn.Module:
-    """The path around a block that halves the image: zeros ("A") or 1x1 convolution and BN ("B")."""
+    """The path around a block that halves the image: zeros ("A") or convolution and BN ("B")."""
     if option == "A":
         return ZeroPadShortcut(c_in, c_out)
     return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride=2, bias=False), nn.BatchNorm2d(c_out))
@@ -49,6 +50,7 @@ class Block(nn.Module):
         self.downsample = make_shortcut(c_in, c_out, option) if stride != 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Feature maps `(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)`."""
         shortcut = x if self.downsample is None else self.downsample(x)
         out = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(out)) + shortcut)
@@ -111,11 +113,12 @@ def make_stage(c_in: int, c_out: int, stride: int, option: Shortcut) -> nn.Seque
     return nn.Sequential(first, *(Block(c_out, c_out, c_out, 1, option) for _ in range(2)))
 
 
-def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+def prunable(model: nn.Module) -> dict[str, Tensor]:
     """The weights that pruning may remove: of convolutions and linear layers, never biases or BN.
 
     Returns:
-        parameter name -> parameter, in the order of the network.
+        parameter name -> parameter, in the order of the network. (Under torch.nn.utils.prune a
+        weight is not a parameter but the product of two tensors; it is then that product.)
 
     Raises:
         ValueError: the model has no convolution and no linear layer.
@@ -126,7 +129,7 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     """
     layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
     found = {
-        f"{name}.weight" if name else "weight": module.weight
+        f"{name}.weight" if name else "weight": cast(nn.Parameter, module.weight)
         for name, module in model.named_modules()
         if isinstance(module, layers)
     }

@@ -1,4 +1,4 @@
-"""The few pictures that recur. Colours are the Okabe-Ito set, which the colour-blind can tell apart."""
+"""The few pictures that recur, in colours that the colour-blind can tell apart (Okabe-Ito)."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def train(
         ValueError: the checkpoint is of another recipe.
         FloatingPointError: the loss is no longer finite.
     """
-    run = _Run(model, recipe, seed, bf16, compiled)
+    run = Trainer(model, recipe, seed, bf16, compiled)
     history = run.resume(checkpoint)
     bar = tqdm(total=recipe.epochs, initial=len(history), unit="epoch", disable=not progress)
     with bar, mode(model, training=True):
@@ -161,16 +161,21 @@ def _percent(row: dict[str, float]) -> dict[str, str]:
     return {"val": f"{row['val']:.1%}"} if "val" in row else {}
 
 
-class _Run:
+class Trainer:
     """The state of one training: everything that a checkpoint has to hold."""
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, seed: int, bf16: bool | None, compiled: bool
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        seed: int = 0,
+        bf16: bool | None = None,
+        compiled: bool = False,
     ) -> None:
         self.model, self.recipe, self.bf16 = model, recipe, bf16
         self.device = device_of(model)
         self.generator = torch.Generator().manual_seed(seed)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
         self.forward = torch.compile(model) if compiled else model
         self.optimizer = torch.optim.SGD(
             model.parameters(),
@@ -179,23 +184,29 @@ class _Run:
             weight_decay=recipe.weight_decay,
             nesterov=recipe.momentum > 0,
         )
-        self.identity = {**asdict(recipe), "lr": [recipe.lr(i / 16) for i in range(17)], "seed": seed}
+        self.identity = {
+            **asdict(recipe),
+            "lr": [recipe.lr(i / 16) for i in range(17)],
+            "seed": seed,
+        }
 
     def epoch(self, epoch: int, images: Images) -> dict[str, float]:
+        """Train for one epoch (they count from 1)."""
         start, total = time.perf_counter(), torch.zeros((), device=self.device)
         steps = max(1, len(images) // self.recipe.batch_size)
-        loader = batches(
-            images, self.recipe.batch_size, train=True, generator=self.generator
-        )
+        loader = batches(images, self.recipe.batch_size, train=True, generator=self.generator)
         for step, (x, y) in enumerate(loader):
             lr = self.recipe.lr((epoch - 1 + (step + 0.5) / steps) / self.recipe.epochs)
             total += self.step(x.to(self.device), y.to(self.device), lr)
         loss = (total / steps).item()
         if not loss == loss or loss == float("inf"):
-            raise FloatingPointError(f"the loss is {loss} in epoch {epoch}: lower the learning rate")
+            raise FloatingPointError(
+                f"the loss is {loss} in epoch {epoch}: lower the learning rate"
+            )
         return {"epoch": epoch, "lr": lr, "loss": loss, "seconds": time.perf_counter() - start}
 
     def step(self, x: Tensor, y: Tensor, lr: float) -> Tensor:
+        """One update on a batch; returns its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         with mixed_precision(self.device, self.bf16):
@@ -207,6 +218,7 @@ class _Run:
         return loss.detach()
 
     def save(self, path: Path | None, history: list[dict[str, float]]) -> None:
+        """Write everything that `resume` needs, atomically."""
         if path is None:
             return
         state = {
@@ -221,6 +233,7 @@ class _Run:
         os.replace(half_written, path)
 
     def resume(self, path: Path | None) -> list[dict[str, float]]:
+        """Go on from a checkpoint, if there is one; returns the history so far."""
         if path is None or not path.exists():
             return []
         state = torch.load(path, weights_only=True, map_location=self.device)

@@ -1,1 +1,1 @@
-"""The truth of the course: exercises, their known mistakes, lab texts, and what is built from them."""
+"""The truth of the course: exercises, known mistakes, lab texts; labs are built from them."""

@@ -16,10 +16,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -50,17 +50,7 @@ def module(name: str) -> ModuleType:
 
 def probes_of(lab: str) -> dict[str, list[Probe]]:
     """The probes of a lab, read from solutions/<lab>/probes.py."""
-    path = SOLUTIONS / lab / "probes.py"
-    spec = importlib.util.spec_from_file_location(f"probes_{lab}", path)
-    assert spec is not None and spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    with_toolbox = str(path.parent)
-    sys.path.insert(0, with_toolbox)
-    try:
-        spec.loader.exec_module(loaded)
-    finally:
-        sys.path.remove(with_toolbox)
-    return loaded.PROBES
+    return runpy.run_path(str(SOLUTIONS / lab / "probes.py"))["PROBES"]
 
 
 # --- what the checks compare with ---------------------------------------------------------------
@@ -71,26 +61,23 @@ def hint(mistake: Callable) -> str:
     return " ".join((inspect.getdoc(mistake) or "").split("\n\n")[0].split())
 
 
+def observed(probes: list[Probe], function: Callable) -> list[dict[str, Any]]:
+    """What each probe sees of a function, without the text of its errors."""
+    seen = [encode(probe.observe(function)) for probe in probes]
+    return [{k: v for k, v in values.items() if k != "message"} for values in seen]
+
+
 def expected(lab: str) -> dict[str, Any]:
-    """exercise -> the right values of each probe, and those of each known mistake."""
-    stem = LABS[lab]
+    """exercise -> the right values of each probe; each known mistake's hint and its values.
+
+    Mistakes go by their number, because a name could tell how the right function is written.
+    """
+    stem, table = LABS[lab], {}
     exercises, mistakes = module(stem), module(f"{stem}_mistakes").MISTAKES
-    table = {}
     for name, probes in probes_of(lab).items():
-        seen = {m.__name__: [p.observe(m) for p in probes] for m in mistakes[name]}
-        table[name] = {
-            "expected": [p.observe(getattr(exercises, name)) for p in probes],
-            "mistakes": {m.__name__: {"hint": hint(m), "seen": seen[m.__name__]} for m in mistakes[name]},
-        }
-    return encode(table)
-
-
-def anonymous(table: dict[str, Any]) -> dict[str, Any]:
-    """The table without the names and messages that would tell how a function is written."""
-    for exercise in table.values():
-        exercise["mistakes"] = dict(
-            (str(i), mistake) for i, mistake in enumerate(exercise["mistakes"].values())
-        )
+        known = [{"hint": hint(m), "seen": observed(probes, m)} for m in mistakes[name]]
+        right = observed(probes, getattr(exercises, name))
+        table[name] = {"expected": right, "mistakes": known}
     return table
 
 
@@ -186,8 +173,7 @@ def release(lab: str) -> None:
 def build(lab: str, run: bool = True) -> None:
     """Make everything that is generated for one lab."""
     folder = SOLUTIONS / lab
-    table = json.dumps(anonymous(expected(lab)), indent=None, separators=(",", ":"))
-    (folder / "expected.json").write_text(table + "\n")
+    (folder / "expected.json").write_text(json.dumps(expected(lab)) + "\n")
     if (earlier := toolbox(lab)) is not None:
         (folder / "toolbox.py").write_text(earlier)
     nb = notebook(lab)

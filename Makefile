@@ -1,0 +1,46 @@
+# Everything runs in .venv, made from pyproject.toml with the versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+LAB ?= 01_structures
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lab labs grade bench train clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv || { echo "python3 cannot make virtual environments: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --progress-bar on --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+setup: .venv/installed  ## make .venv with everything in it (other targets do it by themselves)
+
+demo: setup  ## the whole course at work, without a browser, in a few minutes
+	$(BIN)/python -m pruninglab.grading.demo
+
+test: setup  ## all tests: library, notebooks, grading, style, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 300 -p no:warnings solutions
+
+lab: setup  ## open JupyterLab on the labs; the address is printed
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/labs
+
+labs: setup  ## rebuild every notebook from its source
+	$(BIN)/python -m solutions.build
+
+grade: setup  ## grade what students handed in: make grade LAB=01_structures
+	$(BIN)/python -m pruninglab.grading --lab $(LAB)
+
+bench: setup  ## measure speed side by side and write build/bench.md
+	$(BIN)/python -m pruninglab.bench
+
+train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
+	$(BIN)/python -m pruninglab.checkpoints train
+
+clean:  ## remove what can be made again (not .venv, not marks)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache
