@@ -128,7 +128,7 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
     (22, 270896)
     """
     layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-    found = {
+    found: dict[str, Tensor] = {
         f"{name}.weight" if name else "weight": cast(nn.Parameter, module.weight)
         for name, module in model.named_modules()
         if isinstance(module, layers)

@@ -1,0 +1,262 @@
+"""Count parameters, zeros and multiply-accumulates (MACs), and measure latency.
+
+Conventions, for every function here:
+
+- *Parameters* are all learned values: weights, biases, BN scale and shift. Buffers (BN statistics,
+  the `weight_mask` of torch.nn.utils.prune) are none, and `weight_orig` stands for its weight, so
+  that masking a network never changes its number of parameters.
+- *Sparsity* looks at the prunable weights alone (`models.prunable`): zeros / prunable weights.
+- *Remaining* parameters are all parameters less the zeros among the prunable weights; a bias that
+  happens to be 0 remains. compression = parameters / remaining parameters.
+- *MACs* are those of convolutions and linear layers for one image, zero padding included; biases,
+  BN, ReLU, pooling and additions count nothing. One MAC is two FLOPs. *Non-zero MACs* leave out
+  the multiplications by a weight of 0; hardware does them all the same unless it is told not to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pruninglab.models import prunable
+from pruninglab.training import device_of, mode
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of parameters, zeros included; a shared one counts once.
+
+    >>> parameters(nn.Linear(3, 2))
+    8
+    """
+    return sum(p.numel() for p in model.parameters())
+
+
+def prunable_weights(model: nn.Module) -> int:
+    """Number of weights that pruning may remove: the denominator of `sparsity`."""
+    return sum(w.numel() for w in prunable(model).values())
+
+
+def nonzeros(model: nn.Module) -> int:
+    """Number of prunable weights that are not 0."""
+    return sum(int(w.count_nonzero()) for w in prunable(model).values())
+
+
+def sparsity(model: nn.Module) -> float:
+    """Share of the prunable weights that is 0, in 0 .. 1.
+
+    >>> layer = nn.Linear(4, 1)
+    >>> layer.weight.data = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    >>> sparsity(layer), density(layer), compression(layer)
+    (0.75, 0.25, 2.5)
+    """
+    return 1 - density(model)
+
+
+def density(model: nn.Module) -> float:
+    """Share of the prunable weights that is not 0: 1 - sparsity."""
+    return nonzeros(model) / prunable_weights(model)
+
+
+def remaining(model: nn.Module) -> int:
+    """Parameters that are left: all of them but the zeros among the prunable weights."""
+    return parameters(model) - (prunable_weights(model) - nonzeros(model))
+
+
+def compression(model: nn.Module, original: nn.Module | None = None) -> float:
+    """How many times fewer parameters are left.
+
+    Args:
+        model: the pruned network, masked or really smaller.
+        original: the network before; not needed for a masked one, which still has its shape.
+
+    Returns:
+        parameters before / parameters remaining, infinite if none remains.
+    """
+    before, after = parameters(original or model), remaining(model)
+    return before / after if after else float("inf")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer, or a whole network: the counts that the top of this module defines."""
+
+    name: str
+    kind: str
+    parameters: int
+    prunable: int
+    nonzeros: int
+    macs: int
+    nonzero_macs: int
+
+    @property
+    def sparsity(self) -> float | None:
+        """Share of zeros among the prunable weights; None where there are none."""
+        return 1 - self.nonzeros / self.prunable if self.prunable else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Counts per layer, and `total`; printing it shows a table."""
+
+    rows: list[Row]
+    total: Row
+
+    def __str__(self) -> str:
+        width = max(len(row.name) for row in [*self.rows, self.total])
+        numbers = f"{'parameters':>12}{'prunable':>12}{'non-zero':>12}{'sparsity':>10}"
+        head = f"{'layer':<{width}}  {'kind':<12}{numbers}{'MACs':>14}{'non-zero MACs':>16}"
+        lines = [_line(row, width) for row in self.rows]
+        return "\n".join([head, "-" * len(head), *lines, "-" * len(head), _line(self.total, width)])
+
+    __repr__ = __str__  # so that a notebook shows it
+
+
+def _line(row: Row, width: int) -> str:
+    share = "" if row.sparsity is None else f"{row.sparsity:.1%}"
+    counts = f"{row.parameters:>12,}{row.prunable:>12,}{row.nonzeros:>12,}{share:>10}"
+    return f"{row.name:<{width}}  {row.kind:<12}{counts}{row.macs:>14,}{row.nonzero_macs:>16,}"
+
+
+def table(model: nn.Module, x: Tensor | None = None) -> Table:
+    """All counts, per layer and in total.
+
+    Args:
+        x: input of one image, `(1, 3, 32, 32)` unless given; MACs depend on its size.
+
+    Raises:
+        ValueError: the model has no convolution and no linear layer, or `x` is not one image.
+
+    >>> from pruninglab.models import ResNet20
+    >>> counts = table(ResNet20())
+    >>> print(counts.rows[0].name, counts.rows[0].macs, counts.total.macs)
+    conv1 442368 40813184
+    """
+    weights, uses = prunable(model), _uses(model, x)
+    rows = []
+    for name, module in model.named_modules():
+        own = sum(p.numel() for p in module.parameters(recurse=False))
+        if not own:
+            continue
+        weight = weights.get(f"{name}.weight" if name else "weight", torch.empty(0))
+        left = int(weight.count_nonzero())
+        counts = (own, weight.numel(), left, uses[name] * weight.numel(), uses[name] * left)
+        rows.append(Row(name or "model", type(module).__name__, *counts))
+    total = Row(
+        "total", type(model).__name__, parameters(model), prunable_weights(model), nonzeros(model),
+        sum(row.macs for row in rows), sum(row.nonzero_macs for row in rows),
+    )  # fmt: skip
+    return Table(rows, total)
+
+
+def _uses(model: nn.Module, x: Tensor | None) -> Counter[str]:
+    """How often each layer uses each of its weights for one image: once per output position."""
+    if x is None:
+        x = torch.zeros(1, 3, 32, 32)
+    if len(x) != 1:
+        raise ValueError(
+            f"MACs are counted for one image: x must be (1, ...), got {tuple(x.shape)}"
+        )
+    weights, uses = prunable(model), Counter[str]()
+    dtype = next(iter(weights.values())).dtype
+
+    def count(name: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+            uses[name] += out.numel() // len(weights[f"{name}.weight" if name else "weight"])
+
+        return hook
+
+    layers = [n.removesuffix("weight").removesuffix(".") for n in weights]
+    handles = [model.get_submodule(n).register_forward_hook(count(n)) for n in layers]
+    try:
+        with torch.no_grad(), mode(model, training=False):
+            model(x.to(device_of(model), dtype))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return uses
+
+
+def macs(model: nn.Module, x: Tensor | None = None) -> int:
+    """Multiply-accumulates of convolutions and linear layers for one image."""
+    return table(model, x).total.macs
+
+
+def nonzero_macs(model: nn.Module, x: Tensor | None = None) -> int:
+    """The same without the multiplications by a weight of 0."""
+    return table(model, x).total.nonzero_macs
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds of one forward pass: median, first and third quartile, and every repetition."""
+
+    median: float
+    low: float
+    high: float
+    seconds: tuple[float, ...]
+
+    def __str__(self) -> str:
+        low, median, high = (f"{1000 * t:.2f}" for t in (self.low, self.median, self.high))
+        return f"{median} ms (half of {len(self.seconds)} runs in {low} .. {high} ms)"
+
+
+def latency(
+    model: nn.Module, x: Tensor, *, repeats: int = 50, warmup: int = 10, threads: int = 1
+) -> Latency:
+    """Time forward passes `model(x)` in evaluation mode, without gradients.
+
+    Args:
+        x: the input, on the model's device.
+        repeats: how many passes are timed.
+        warmup: passes before, which are not: the first ones allocate memory and choose kernels.
+        threads: CPU threads; fixed, because a default differs between machines.
+
+    The modes of the modules and the number of threads are as before afterwards.
+
+    Raises:
+        ValueError: `repeats` or `threads` below 1, or `warmup` below 0.
+
+    >>> latency(nn.Linear(3, 2), torch.zeros(1, 3), repeats=5).median > 0
+    True
+    """
+    if repeats < 1 or threads < 1 or warmup < 0:
+        got = f"{repeats}, {threads} and {warmup}"
+        raise ValueError(f"need repeats >= 1, threads >= 1 and warmup >= 0, got {got}")
+    with _threads(threads), torch.no_grad(), mode(model, training=False):
+        for _ in range(warmup):
+            model(x)
+        seconds = [_time_once(model, x) for _ in range(repeats)]
+    low, median, high = torch.tensor(seconds, dtype=torch.float64).quantile(
+        torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    )
+    return Latency(median.item(), low.item(), high.item(), tuple(seconds))
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _time_once(model: nn.Module, x: Tensor) -> float:
+    _wait(x)
+    start = time.perf_counter()
+    model(x)
+    _wait(x)  # a GPU only queues the work
+    return time.perf_counter() - start
+
+
+def _wait(x: Tensor) -> None:
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)

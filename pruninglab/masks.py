@@ -1,0 +1,294 @@
+"""Masks: which weights stay. Check them, set weights to zero, keep them at zero in training.
+
+A set of masks is a dict `parameter name -> bool tensor` of the parameter's shape; True means keep.
+It may cover some of the prunable weights only; the others are then not pruned.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import prune
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from pruninglab.models import prunable
+
+Masks = dict[str, Tensor]
+
+
+def check_sparsity(sparsity: float) -> float:
+    """The sparsity itself, if it is a number in 0 .. 1.
+
+    Raises:
+        ValueError: it is not (so neither is NaN).
+
+    >>> check_sparsity(90)
+    Traceback (most recent call last):
+    ValueError: sparsity is the pruned fraction, a number in 0 .. 1, got 90
+    """
+    if not isinstance(sparsity, (int, float)) or not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity is the pruned fraction, a number in 0 .. 1, got {sparsity!r}")
+    return sparsity
+
+
+def check_scores(scores: Mapping[str, Tensor]) -> None:
+    """Scores must be tensors without NaN, which has no place in a ranking; infinities have one.
+
+    Raises:
+        ValueError: no scores at all, something that is no tensor, or a NaN; the message names it.
+    """
+    if not scores:
+        raise ValueError("scores are empty: they need one tensor per weight to prune")
+    for name, score in scores.items():
+        if not isinstance(score, Tensor):
+            raise ValueError(f"scores[{name!r}] must be a tensor, got {type(score).__name__}")
+        bad = int(score.isnan().sum())
+        if bad:
+            raise ValueError(f"scores[{name!r}]: {bad} of {score.numel()} values are NaN")
+
+
+def validate(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Check that `masks` fit `model`: known prunable names, bool, the shapes of the weights.
+
+    Raises:
+        ValueError: they do not; the message names the tensor and says what was expected.
+
+    >>> validate(nn.Linear(3, 2), {"weight": torch.ones(3, 2, dtype=torch.bool)})
+    Traceback (most recent call last):
+    ValueError: masks['weight'] has shape (3, 2), but the weight has (2, 3)
+    """
+    weights = prunable(model)
+    _check_masks(masks)
+    for name, mask in masks.items():
+        if name not in weights:
+            known = ", ".join(weights)
+            raise ValueError(f"masks[{name!r}]: the model has no such weight; it has {known}")
+        shape, expected = tuple(mask.shape), tuple(weights[name].shape)
+        if shape != expected:
+            raise ValueError(f"masks[{name!r}] has shape {shape}, but the weight has {expected}")
+        if not isinstance(weights[name], nn.Parameter):
+            raise ValueError(
+                f"masks[{name!r}]: torch.nn.utils.prune (or another parametrisation) computes this "
+                "weight from others; call masks.remove_torch(model) first"
+            )
+
+
+def _check_masks(masks: Mapping[str, Tensor]) -> None:
+    """What can be checked without a model: a dict of names and bool tensors."""
+    if not isinstance(masks, Mapping):
+        raise ValueError(f"masks must be a dict name -> bool tensor, got {type(masks).__name__}")
+    for name, mask in masks.items():
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+            raise ValueError(f"masks[{name!r}] must be a torch.bool tensor, got {kind}")
+
+
+@torch.no_grad()
+def apply(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Set the pruned weights to exactly +0.0, in place. The kept ones are not touched.
+
+    Raises:
+        ValueError: the masks do not fit (see `validate`); then no weight has changed.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> apply(layer, {"weight": torch.tensor([[True, False]])})
+    >>> (layer.weight != 0).tolist()
+    [[True, False]]
+    """
+    validate(model, masks)
+    weights = prunable(model)
+    for name, mask in masks.items():
+        # Not `weight *= mask`: that makes -0.0 of a negative weight and keeps a NaN.
+        weights[name].masked_fill_(~mask.to(weights[name].device), 0.0)
+
+
+@contextmanager
+def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
+    """Apply `masks`, and apply them again after every step of any optimizer on these weights.
+
+    Masking the gradient alone would not do: momentum and weight decay move a weight without one.
+    Works around any training loop, compiled or not, and adds no attribute to the model. Two holds
+    inside each other keep what both keep.
+
+    Raises:
+        ValueError: the masks do not fit (see `validate`); then no weight has changed.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> sgd = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+    >>> with hold(layer, {"weight": torch.tensor([[True, False]])}):
+    ...     layer(torch.ones(4, 2)).sum().backward()
+    ...     sgd.step()
+    >>> layer.weight[0, 1].item()
+    0.0
+    """
+    apply(model, masks)
+    weights = prunable(model)
+    held = [_Held(weights[name], ~mask) for name, mask in masks.items()]
+    ids = {id(h.weight) for h in held}
+
+    def after_step(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        if any(id(p) in ids for group in optimizer.param_groups for p in group["params"]):
+            for h in held:
+                h.zero()
+
+    handle = register_optimizer_step_post_hook(after_step)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+class _Held:
+    """A weight and what to zero in it, in the weight's own memory layout and on its device."""
+
+    def __init__(self, weight: Tensor, pruned: Tensor) -> None:
+        self.weight, self.pruned = weight, pruned
+
+    @torch.no_grad()
+    def zero(self) -> None:
+        w = self.weight
+        # A trainer may move the model, or change its layout, after the hold began; with unequal
+        # layouts the fill would be several times slower in every step.
+        if self.pruned.stride() != w.stride() or self.pruned.device != w.device:
+            self.pruned = torch.empty_like(w, dtype=torch.bool).copy_(self.pruned)
+        w.masked_fill_(self.pruned, 0.0)
+
+
+def combine(*masks: Mapping[str, Tensor]) -> Masks:
+    """Keep only what all of `masks` keep.
+
+    Raises:
+        ValueError: no masks, or their names or shapes differ.
+
+    >>> a, b = torch.tensor([True, True, False]), torch.tensor([True, False, False])
+    >>> combine({"w": a}, {"w": b})["w"].tolist()
+    [True, False, False]
+    """
+    if not masks:
+        raise ValueError("combine needs at least one set of masks")
+    first = masks[0]
+    for other in masks:
+        _check_masks(other)
+        if unlike := sorted(first.keys() ^ other.keys()):
+            raise ValueError(f"the sets of masks differ in their names: {', '.join(unlike)}")
+        for name in first:
+            if first[name].shape != other[name].shape:
+                shapes = f"{tuple(first[name].shape)} and {tuple(other[name].shape)}"
+                raise ValueError(f"masks[{name!r}] has the shapes {shapes}")
+    return {name: torch.stack([m[name] for m in masks]).all(0) for name in first}
+
+
+def from_weights(model: nn.Module) -> Masks:
+    """The masks that keep exactly the weights that are not zero."""
+    return {name: weight.detach() != 0 for name, weight in prunable(model).items()}
+
+
+def random_masks(
+    like: nn.Module | Mapping[str, Tensor],
+    sparsity: float,
+    generator: torch.Generator | None = None,
+) -> Masks:
+    """The control of every pruning experiment: drop round(sparsity * n) weights by chance.
+
+    Args:
+        like: a model, or a dict of tensors (scores, masks) with the names and shapes.
+        sparsity: over the whole network, in 0 .. 1.
+        generator: a CPU generator; the same seed gives the same masks.
+
+    Raises:
+        ValueError: see `check_sparsity`.
+
+    >>> masks = random_masks(nn.Linear(10, 4), 0.75, torch.Generator().manual_seed(0))
+    >>> int(masks["weight"].sum())
+    10
+    """
+    tensors = prunable(like) if isinstance(like, nn.Module) else like
+    n = sum(t.numel() for t in tensors.values())
+    keep = torch.ones(n, dtype=torch.bool)
+    keep[torch.randperm(n, generator=generator)[: round(check_sparsity(sparsity) * n)]] = False
+    parts = keep.split([t.numel() for t in tensors.values()])
+    return {
+        name: part.view(t.shape).to(t.device)
+        for part, (name, t) in zip(parts, tensors.items(), strict=True)
+    }
+
+
+def save(path: str | os.PathLike[str], masks: Mapping[str, Tensor]) -> None:
+    """Write masks to a file: the whole of it or, if that fails, nothing.
+
+    Raises:
+        ValueError: these are no masks; a file that was there stays as it was.
+    """
+    _check_masks(masks)
+    part = Path(f"{path}.part")
+    try:
+        # clone: of a view, torch.save would write all the memory behind it
+        torch.save({name: mask.cpu().clone() for name, mask in masks.items()}, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> Masks:
+    """Read what `save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or holds something else.
+    """
+    try:
+        with open(path, "rb") as file:
+            masks = torch.load(file, weights_only=True, map_location="cpu")
+        _check_masks(masks)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file fails in many ways
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"{path} is damaged or holds no masks: {reason}") from error
+    return masks
+
+
+def to_torch(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Hand the masks to torch.nn.utils.prune: `weight` becomes `weight_orig * weight_mask`.
+
+    Raises:
+        ValueError: the masks do not fit (see `validate`); then nothing has changed.
+    """
+    validate(model, masks)
+    weights = prunable(model)
+    for name, mask in masks.items():
+        module = model.get_submodule(name.rpartition(".")[0])
+        prune.custom_from_mask(module, "weight", mask.to(weights[name].device))
+
+
+def from_torch(model: nn.Module) -> Masks:
+    """The masks that torch.nn.utils.prune holds on the model's weights; the model stays as it is.
+
+    Its masks of biases are left alone: here only the weights of convolutions and linear layers are
+    pruned. A weight that torch does not prune gets no mask.
+
+    >>> layer = prune.l1_unstructured(nn.Linear(4, 1), "weight", amount=3)
+    >>> int(from_torch(layer)["weight"].sum())
+    1
+    """
+    buffers = dict(model.named_buffers())
+    names = [name for name in prunable(model) if f"{name}_mask" in buffers]
+    return {name: buffers[f"{name}_mask"] != 0 for name in names}
+
+
+def remove_torch(model: nn.Module) -> Masks:
+    """Turn what torch.nn.utils.prune holds into plain weights with zeros; return the masks.
+
+    The weights are ordinary parameters again, so an optimizer made before has to be made anew.
+    """
+    masks = from_torch(model)
+    for name in masks:
+        prune.remove(model.get_submodule(name.rpartition(".")[0]), "weight")
+    apply(model, masks)  # +0.0 where torch's product left -0.0
+    return masks
