@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -129,7 +129,7 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
     """
     layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
     found: dict[str, Tensor] = {
-        f"{name}.weight" if name else "weight": cast(nn.Parameter, module.weight)
+        f"{name}.weight" if name else "weight": module.weight
         for name, module in model.named_modules()
         if isinstance(module, layers)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -18,13 +19,14 @@ COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
 MASK = ListedColormap(["#FFFFFF", BLUE])
 
 
-def as_picture(x: Tensor) -> Tensor:
+def as_picture(x: Tensor) -> np.ndarray:
     """Any tensor as a matrix: `(N,) -> (1, N)`, `(out, in, kh, kw) -> (out, in*kh*kw)`.
 
     >>> as_picture(torch.zeros(8, 3, 3, 3)).shape
-    torch.Size([8, 27])
+    (8, 27)
     """
-    return x.detach().float().reshape(1, -1) if x.dim() < 2 else x.detach().float().flatten(1)
+    x = x.detach().float().cpu()
+    return (x.reshape(1, -1) if x.dim() < 2 else x.flatten(1)).numpy()
 
 
 def show_tensor(axes: Axes, x: Tensor, title: str) -> None:
@@ -33,7 +35,7 @@ def show_tensor(axes: Axes, x: Tensor, title: str) -> None:
     if x.dtype == torch.bool:
         axes.imshow(picture, cmap=MASK, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     else:
-        top = float(picture.abs().max()) or 1.0
+        top = float(np.abs(picture).max(initial=0)) or 1.0
         axes.imshow(picture, cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto")
     axes.set(title=title, xticks=[], yticks=[])
 

@@ -20,9 +20,9 @@ import inspect
 import json
 import re
 import runpy
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -158,29 +158,27 @@ def execute(nb: NotebookNode, folder: Path) -> None:
     nb.metadata.language_info = {"name": "python"}
 
 
-def release(lab: str) -> None:
-    """labs/<lab>, by nbgrader's own generate_assignment, on a scratch gradebook."""
-    scratch = ROOT / "build" / "release"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+def release(lab: str, into: Path) -> None:
+    """`into`/<lab>, by nbgrader's own generate_assignment, with a gradebook that is thrown away."""
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", lab, "--force", "--create"]
-    command.append(f"--CourseDirectory.db_url=sqlite:///{scratch / 'gradebook.db'}")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        command.append(f"--CourseDirectory.db_url=sqlite:///{scratch}/gradebook.db")
+        command.append(f"--CourseDirectory.release_directory={into}")
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"nbgrader could not release {lab}:\n{done.stderr[-3000:]}")
 
 
-def build(lab: str, run: bool = True) -> None:
+def build(lab: str) -> None:
     """Make everything that is generated for one lab."""
     folder = SOLUTIONS / lab
     (folder / "expected.json").write_text(json.dumps(expected(lab)) + "\n")
     if (earlier := toolbox(lab)) is not None:
         (folder / "toolbox.py").write_text(earlier)
     nb = notebook(lab)
-    if run:
-        execute(nb, folder)
+    execute(nb, folder)
     nbformat.write(nb, folder / f"{lab}.ipynb")
-    release(lab)
+    release(lab, into=ROOT / "labs")
 
 
 def main() -> None:

@@ -1,0 +1,123 @@
+"""Every lab: mistakes get their own hint, right answers pass, labs/ is what the build makes."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import runpy
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import nbformat
+import pytest
+
+from pruninglab.checks import Lab, WrongAnswer, decode, likely_mistake
+from solutions import build
+
+mpl.use("Agg")
+
+EXERCISES = [(lab, name) for lab in build.LABS for name in build.probes_of(lab)]
+
+
+def corpus(kind: str) -> list:
+    """All (lab, exercise, function) of the "MISTAKES" or "ALTERNATIVES"."""
+    return [
+        pytest.param(lab, name, function, id=f"{lab}-{function.__name__}")
+        for lab, stem in build.LABS.items()
+        for name, functions in getattr(build.module(f"{stem}_mistakes"), kind).items()
+        for function in functions
+    ]
+
+
+def check_of(lab: str) -> Lab:
+    return runpy.run_path(str(build.SOLUTIONS / lab / "probes.py"))["check"]
+
+
+def hidden_of(lab: str, exercise: str) -> Callable:
+    return getattr(build.module(f"{build.LABS[lab]}_hidden"), f"test_{exercise}")
+
+
+@pytest.mark.parametrize(("lab", "exercise", "mistake"), corpus("MISTAKES"))
+def test_a_mistake_gets_its_own_hint(lab: str, exercise: str, mistake: Callable) -> None:
+    with pytest.raises(WrongAnswer) as refused:
+        check_of(lab)(mistake, exercise)
+    assert f"Likely: {build.hint(mistake)}" in str(refused.value)
+
+
+@pytest.mark.parametrize(("lab", "exercise", "alternative"), corpus("ALTERNATIVES"))
+def test_an_alternative_passes(lab: str, exercise: str, alternative: Callable) -> None:
+    check_of(lab)(alternative, exercise)
+    hidden_of(lab, exercise)(alternative)
+
+
+@pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
+def test_the_solution_passes(lab: str, exercise: str) -> None:
+    solution = getattr(build.module(build.LABS[lab]), exercise)
+    check_of(lab)(solution)
+    hidden_of(lab, exercise)(solution)
+
+
+@pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
+def test_the_hidden_test_stands_alone(lab: str, exercise: str) -> None:
+    """It is pasted into a notebook: it may use nothing of its module but builtins."""
+    test = hidden_of(lab, exercise)
+    bare = types.FunctionType(test.__code__, {"__builtins__": __builtins__})
+    bare.__defaults__ = test.__defaults__
+    bare(getattr(build.module(build.LABS[lab]), exercise))
+
+
+@pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
+def test_the_corpus_is_large_enough(lab: str, exercise: str) -> None:
+    known = build.module(f"{build.LABS[lab]}_mistakes")
+    assert len(known.MISTAKES[exercise]) >= 5
+    assert len(known.ALTERNATIVES[exercise]) >= 3
+
+
+@pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
+def test_expected_values_are_those_of_the_solution(lab: str, exercise: str) -> None:
+    stored = json.loads((build.SOLUTIONS / lab / "expected.json").read_text())[exercise]
+    mistakes = build.module(f"{build.LABS[lab]}_mistakes").MISTAKES[exercise]
+    assert [m["hint"] for m in stored["mistakes"]] == [build.hint(m) for m in mistakes]
+    right = decode(stored)["expected"]
+    assert likely_mistake(right, decode(stored)) is None  # no mistake looks like the right answer
+
+
+@pytest.mark.parametrize("lab", build.LABS)
+def test_no_mistake_hides_the_untouched_exercise(lab: str) -> None:
+    def untouched(**_: object) -> None:
+        raise NotImplementedError
+
+    for exercise in build.probes_of(lab):
+        with pytest.raises(WrongAnswer, match="not written yet"):
+            check_of(lab)(untouched, exercise)
+
+
+@pytest.mark.parametrize("lab", build.LABS)
+def test_the_notebook_is_what_the_sources_say(lab: str) -> None:
+    stored = nbformat.read(build.SOLUTIONS / lab / f"{lab}.ipynb", as_version=4)
+    fresh = build.notebook(lab)
+    assert [(c.id, c.source) for c in stored.cells] == [(c.id, c.source) for c in fresh.cells]
+    assert [c.metadata for c in stored.cells] == [c.metadata for c in fresh.cells]
+
+
+@pytest.mark.parametrize("lab", build.LABS)
+def test_the_release_is_what_the_build_makes(lab: str, tmp_path: Path) -> None:
+    build.release(lab, into=tmp_path)
+    comparison = filecmp.dircmp(tmp_path / lab, build.ROOT / "labs" / lab)
+    assert not comparison.left_only + comparison.right_only + comparison.diff_files
+    assert f"{lab}.ipynb" in comparison.same_files
+
+
+@pytest.mark.parametrize("lab", build.LABS)
+def test_no_answer_ships(lab: str) -> None:
+    released = {p.name: p.read_text() for p in (build.ROOT / "labs" / lab).iterdir()}
+    solution = nbformat.read(build.SOLUTIONS / lab / f"{lab}.ipynb", as_version=4)
+    graded = [c for c in solution.cells if c.metadata.get("nbgrader", {}).get("solution")]
+    assert graded
+    for cell in graded:
+        answer = cell.source.split("### BEGIN SOLUTION")[1].split("### END SOLUTION")[0]
+        for line in (line.strip() for line in answer.splitlines() if len(line.strip()) > 30):
+            assert not any(json.dumps(line)[1:-1] in text for text in released.values()), line
+    assert not any("HIDDEN TESTS" in text for text in released.values())
