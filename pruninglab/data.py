@@ -22,7 +22,7 @@ from pruninglab import formats, sources
 Split = Literal["train", "val", "test"]
 
 # Mean and standard deviation of the 50,000 training images, per channel, in units of 0-255
-# (`python -m pruninglab.data` prints them).
+# (`python -m pruninglab.embed` prints them).
 MEAN = {
     "cifar10": (125.3069, 122.9501, 113.8660),
     "cifar100": (129.3039, 124.0700, 112.4340),
