@@ -78,7 +78,7 @@ def _transfer(url: str, part: Path, min_rate: float) -> None:
         bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=part.stem)
         with bar, part.open("ab" if start else "wb") as file:
             began = time.monotonic()
-            for chunk in answer.iter_content(1 << 18):
+            for chunk in answer.iter_content(1 << 14):  # small: a broken one is lost
                 bar.update(file.write(chunk))
                 seconds = time.monotonic() - began
                 if seconds > TRIAL and bar.n - start < min_rate * seconds:

@@ -68,7 +68,9 @@ def find(name: str) -> Found:
             continue
         try:
             return source(name)
-        except (Unavailable, DownloadError, OSError) as error:
+        except (Unavailable, DownloadError, DataError, OSError) as error:
+            if source is local and isinstance(error, DataError):
+                raise  # what was asked for is damaged: say so rather than download another
             was_slow = was_slow or isinstance(error, TooSlow)
             answers.append(f"- {title}: {error}")
     raise DataError(
