@@ -5,7 +5,7 @@
 from collections.abc import Callable
 
 
-def test_magnitude_mask(magnitude_mask: Callable, seed: int = 0) -> None:
+def test_magnitude_mask(magnitude_mask: "Callable", seed: int = 0) -> None:
     """Exact counts, the smallest magnitudes, ties, ends, dtypes, layouts, nothing changed."""
     import torch
 
@@ -40,7 +40,7 @@ def test_magnitude_mask(magnitude_mask: Callable, seed: int = 0) -> None:
     try_one(torch.randn(300_000, generator=generator), 0.98)
 
 
-def test_local_masks(local_masks: Callable, seed: int = 0) -> None:
+def test_local_masks(local_masks: "Callable", seed: int = 0) -> None:
     """Each layer loses its share, and its lowest scores."""
     import torch
 
@@ -68,7 +68,7 @@ def test_local_masks(local_masks: Callable, seed: int = 0) -> None:
             assert ends or score[~mask].max() <= score[mask].min(), f"{case}: a wrong one went"
 
 
-def test_global_masks(global_masks: Callable, seed: int = 0) -> None:
+def test_global_masks(global_masks: "Callable", seed: int = 0) -> None:
     """The network loses its share in one ranking."""
     import torch
 
@@ -100,7 +100,7 @@ def test_global_masks(global_masks: Callable, seed: int = 0) -> None:
         )
 
 
-def test_empty_layers(empty_layers: Callable, seed: int = 0) -> None:
+def test_empty_layers(empty_layers: "Callable", seed: int = 0) -> None:
     """The names of the layers with nothing left, in order."""
     import torch
 
@@ -120,7 +120,7 @@ def test_empty_layers(empty_layers: Callable, seed: int = 0) -> None:
     assert list(empty_layers({})) == [], "no masks, so no empty layers"
 
 
-def test_account(account: Callable, seed: int = 0) -> None:
+def test_account(account: "Callable", seed: int = 0) -> None:
     """Numbers of random masks on a small network, counted here one by one."""
     import math
 
@@ -153,7 +153,7 @@ def test_account(account: Callable, seed: int = 0) -> None:
             assert right, f"{name} is {float(got[name])}, expected {number}"
 
 
-def test_filter_mask(filter_mask: Callable, seed: int = 0) -> None:
+def test_filter_mask(filter_mask: "Callable", seed: int = 0) -> None:
     """Exact counts, the smallest L1 norms, one filter stays, nothing changed."""
     import torch
 
@@ -183,7 +183,7 @@ def test_filter_mask(filter_mask: Callable, seed: int = 0) -> None:
     try_one(torch.nn.Parameter(torch.randn(8, 2, 3, 3, generator=generator)), 0.25)
 
 
-def test_silence_filters(silence_filters: Callable, seed: int = 0) -> None:
+def test_silence_filters(silence_filters: "Callable", seed: int = 0) -> None:
     """Zero feature maps for every input, zero parameters, the rest as it was."""
     import copy
 
@@ -212,7 +212,7 @@ def test_silence_filters(silence_filters: Callable, seed: int = 0) -> None:
                 assert torch.equal(new[keep], old[keep]), f"{name} of a kept filter has changed"
 
 
-def test_remove_filters(remove_filters: Callable, seed: int = 0) -> None:
+def test_remove_filters(remove_filters: "Callable", seed: int = 0) -> None:
     """Smaller layers, the output of the silenced ones, all settings kept, inputs unchanged."""
     import copy
 
@@ -254,7 +254,7 @@ def test_remove_filters(remove_filters: Callable, seed: int = 0) -> None:
         assert error < 1e-5, f"the output differs from the silenced layers' by {error:.2g}"
 
 
-def test_free_convs(free_convs: Callable, seed: int = 0) -> None:
+def test_free_convs(free_convs: "Callable", seed: int = 0) -> None:
     """The first convolution of each block, whatever the width and the shortcut."""
     from pruninglab.models import ResNet20
 
