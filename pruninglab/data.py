@@ -7,6 +7,7 @@ CIFAR-10 that ships with the package and needs no network.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -190,3 +191,10 @@ def batches(
         x = normalise(images.pixels[index], images.name)
         x = augment(x, generator) if train else x
         yield x.contiguous(memory_format=torch.channels_last), images.labels[index]
+
+
+if __name__ == "__main__":
+    for dataset in sys.argv[1:] or list(MEAN):
+        values = load(dataset).pixels.double()
+        deviation, average = torch.std_mean(values, dim=(0, 2, 3), correction=0)
+        print(dataset, [[round(v, 4) for v in t.tolist()] for t in (average, deviation)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -137,7 +138,8 @@ def train(
         One dict per epoch: epoch, lr (at its end), loss, seconds, and val if asked for.
 
     Raises:
-        ValueError: the checkpoint is of another recipe.
+        ValueError: the checkpoint is damaged, or of another recipe, seed or network; then nothing
+            has changed.
         FloatingPointError: the loss is no longer finite.
     """
     run = Trainer(model, recipe, seed, bf16, compiled)
@@ -199,7 +201,7 @@ class Trainer:
             lr = self.recipe.lr((epoch - 1 + (step + 0.5) / steps) / self.recipe.epochs)
             total += self.step(x.to(self.device), y.to(self.device), lr)
         loss = (total / steps).item()
-        if not loss == loss or loss == float("inf"):
+        if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss} in epoch {epoch}: lower the learning rate"
             )
@@ -228,7 +230,7 @@ class Trainer:
             "history": history,
             "identity": self.identity,
         }
-        half_written = path.with_suffix(".part")
+        half_written = Path(f"{path}.part")
         torch.save(state, half_written)
         os.replace(half_written, path)
 
@@ -236,10 +238,20 @@ class Trainer:
         """Go on from a checkpoint, if there is one; returns the history so far."""
         if path is None or not path.exists():
             return []
-        state = torch.load(path, weights_only=True, map_location=self.device)
-        if state["identity"] != self.identity:
+        try:
+            state = torch.load(path, weights_only=True, map_location=self.device)
+            identity, theirs = state["identity"], state["model"]
+        except Exception as error:  # a damaged file fails in many ways
+            raise ValueError(f"{path} is damaged or no checkpoint: move it away first") from error
+        if identity != self.identity:
             raise ValueError(f"{path} was written by another recipe or seed: move it away first")
+        if _shapes(theirs) != _shapes(self.model.state_dict()):
+            raise ValueError(f"{path} is of another network: move it away first")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         return list(state["history"])
+
+
+def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}
