@@ -27,6 +27,39 @@ class ZeroPadShortcut(nn.Module):
         return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, before, self.extra - before))
 
 
+class SelectShortcut(nn.Module):
+    """Option A in a network that lost channels: chosen channels to chosen places, zeros elsewhere.
+
+    `(N, c_in, H, W) -> (N, c_out, H/2, W/2)`; output channel `targets[i]` is every second pixel of
+    input channel `sources[i]`. It has no parameters.
+
+    Args:
+        sources: `(L,)` int64, each in 0 .. c_in - 1.
+        targets: `(L,)` int64, each in 0 .. c_out - 1, no two alike.
+        c_out: number of output channels.
+
+    >>> shortcut = SelectShortcut(torch.tensor([1]), torch.tensor([2]), c_out=3)
+    >>> shortcut(torch.arange(2.0).view(1, 2, 1, 1)).flatten().tolist()
+    [0.0, 0.0, 1.0]
+    """
+
+    sources: Tensor
+    targets: Tensor
+
+    def __init__(self, sources: Tensor, targets: Tensor, c_out: int) -> None:
+        super().__init__()
+        self.c_out = c_out
+        self.register_buffer("sources", sources)
+        self.register_buffer("targets", targets)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images `(N, c_in, H, W)` to half their size."""
+        chosen = x[:, self.sources, ::2, ::2]
+        out = chosen.new_zeros(len(x), self.c_out, *chosen.shape[2:])
+        out[:, self.targets] = chosen
+        return out
+
+
 def make_shortcut(c_in: int, c_out: int, option: Shortcut) -> nn.Module:
     """The path around a block that halves the image: zeros ("A") or convolution and BN ("B")."""
     if option == "A":
