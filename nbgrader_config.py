@@ -1,0 +1,69 @@
+"""How nbgrader works in this repository (`nbgrader` and JupyterLab's formgrader read this file)."""
+
+import os
+import sysconfig
+
+# nbgrader makes a new gradebook with the command `alembic`, which it expects on the PATH. It is
+# beside Python, and not on the PATH where the virtual environment was not activated.
+os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+
+c = get_config()  # noqa: F821 - traitlets gives it to configuration files
+
+# --- where things are: the folder with this file is the course; gradebook.db lies in it -----------
+c.CourseDirectory.course_id = "pruninglab"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "labs"
+
+# nbgrader copies whatever else lies in solutions/<lab>/ into the release (probes.py must go).
+# The sources of the labs lie outside of those folders; should one stray there, it stays here.
+c.CourseDirectory.ignore = [
+    ".*",
+    "__pycache__",
+    "*.pyc",
+    "*.db*",
+    "*.log",
+    "*~",
+    "*_hidden.py",
+    "*_lab.py",
+    "*_mistakes.py",
+    "autograded",
+    "feedback",
+    "submitted",
+]
+
+# --- what a student finds in place of a solution --------------------------------------------------
+c.ClearSolutions.code_stub = {
+    "python": 'raise NotImplementedError("write your solution here, in place of this line")'
+}
+c.ClearSolutions.text_stub = "*Write your answer here: two or three sentences, in place of these.*"
+
+# --- collecting what a learning platform hands over: `nbgrader zip_collect LAB` -------------------
+# Put the files into downloaded/LAB/archive/. These names are understood, zipped or not:
+#   Lovelace Ada_12_assignsubmission_file_01_structures.ipynb     Moodle: student "Lovelace Ada_12"
+#   Lovelace Ada_12_assignsubmission_file_/01_structures.ipynb    Moodle, "download in folders"
+#   ada_01_structures.ipynb, ada_01_structures.zip, ada.zip       anything else: student "ada"
+# A browser's "01_structures (1).ipynb" is taken for 01_structures.ipynb.
+c.FileNameCollectorPlugin.named_regexp = r"""(?x)
+    (?!.*/(?:\.ipynb_checkpoints|__MACOSX)/)          # not what JupyterLab and macOS leave behind
+    .*/extracted/
+    (?:[^/]+/(?=[^/]+_assignsubmission_file_))?       # the folder of "download all submissions"
+    (?P<student_id>
+        [^/]+?(?=_assignsubmission_file_)
+      | (?![^/]*_assignsubmission_file_)[^/]+?(?=_\d\d_[a-z]|/)
+    )
+    (?:.*/)?[^/]*?
+    (?P<file_id>(?<!\d)\d\d_[a-z]+)[^/]*\.ipynb$
+"""
+
+# --- running the submissions ----------------------------------------------------------------------
+c.Execute.timeout = 300  # seconds a cell; nbgrader's 30 is too short on a slow machine
+c.Execute.startup_timeout = 120  # seconds until a kernel answers
+
+# --- feedback -------------------------------------------------------------------------------------
+# nbgrader shows the hidden tests in the feedback, and their lines in tracebacks
+# (github.com/jupyter/nbgrader/issues/917, open): clear them with a preprocessor of our own.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "pruninglab.grading.feedback.HideHiddenTests",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]

@@ -1,0 +1,122 @@
+"""Marks as they stand in nbgrader's gradebook, and as a table for the terminal."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from nbgrader.api import Grade, MissingEntry
+from nbgrader.apps.api import NbGraderAPI
+from sqlalchemy.exc import SAWarning
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one student got for one exercise.
+
+    Attributes:
+        points: None while the answer waits for a mark by hand.
+        maximum: the most that the exercise gives.
+        review: the mark was given by hand, and the submission has been graded again since.
+    """
+
+    points: float | None
+    maximum: float
+    review: bool = False
+
+    def __str__(self) -> str:
+        return "?" if self.points is None else f"{self.points:g}{'*' if self.review else ''}"
+
+
+def read_mark(grade: Grade) -> Mark:
+    """One entry of the gradebook; a mark by hand outranks the autograder's."""
+    waits = grade.needs_manual_grade and grade.manual_score is None
+    points = None if waits else grade.score + (grade.extra_credit or 0)
+    return Mark(points, grade.max_score, review=grade.needs_manual_grade and not waits)
+
+
+def exercises(api: NbGraderAPI, lab: str) -> dict[str, float]:
+    """Exercise -> its points, in the lab's order; "test_filter_mask" counts for "filter_mask"."""
+    with api.gradebook as gradebook:
+        cells = gradebook.find_notebook(lab, lab).source_cells
+        points = {c.name: c.max_score for c in gradebook.find_notebook(lab, lab).grade_cells}
+        return {c.name.removeprefix("test_"): points[c.name] for c in cells if c.name in points}
+
+
+def marks(api: NbGraderAPI, lab: str, student: str) -> dict[str, Mark]:
+    """Exercise -> mark of one student; empty if nothing of theirs was ever graded."""
+    with api.gradebook as gradebook:
+        try:
+            notebook = gradebook.find_submission_notebook(lab, lab, student)
+        except MissingEntry:
+            return {}
+        return {grade.name.removeprefix("test_"): read_mark(grade) for grade in notebook.grades}
+
+
+@contextmanager
+def no_session_warnings() -> Iterator[None]:
+    """Keep a warning about nbgrader's own code from the terminal.
+
+    Whenever it enters a new submission, SQLAlchemy objects that the object is "not in session"
+    yet; a moment later nbgrader adds it.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Object of type <", category=SAWarning)
+        yield
+
+
+def zero(api: NbGraderAPI, lab: str, student: str) -> None:
+    """Enter 0 for a submission that could not be graded, as nbgrader does for a missing notebook.
+
+    Without it, the gradebook would keep the marks of an earlier submission, or none to export.
+    Marks given by hand stay.
+    """
+    with no_session_warnings(), api.gradebook as gradebook:
+        gradebook.update_or_create_student(student)
+        submission = gradebook.update_or_create_submission(lab, student)
+        for notebook in submission.notebooks:
+            for grade in notebook.grades:
+                grade.auto_score, grade.needs_manual_grade = 0, False
+        gradebook.db.commit()
+
+
+def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -> str:
+    """The marks as text: a line per student, a column per exercise, its name stacked.
+
+    Args:
+        points: exercise -> its maximum.
+        rows: student -> exercise -> mark.
+
+    >>> ada = {"easy_one": Mark(2, 2), "why": Mark(None, 1)}
+    >>> print(table({"easy_one": 2, "why": 1}, {"ada": ada}))
+             easy
+    student  one   why  total
+    ---------------------------------
+    out of   2     1    3
+    ada      2     ?    2 (+ up to 1)
+    """
+    names = [*points, "total"]
+    stacked = [name.split("_") for name in names]
+    height = max(len(parts) for parts in stacked)
+    heads = [[""] * (height - len(parts)) + parts for parts in stacked]
+    lines = [["student" if i == height - 1 else "", *(h[i] for h in heads)] for i in range(height)]
+    body = [["out of", *(f"{p:g}" for p in points.values()), f"{sum(points.values()):g}"]]
+    for student, row in rows.items():
+        cells = [str(row[name]) if name in row else "-" for name in points]
+        body.append([student, *cells, total(row)])
+    widths = [max(len(line[i]) for line in lines + body) + 2 for i in range(len(names) + 1)]
+    text = [
+        "".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        for line in lines + body
+    ]
+    text.insert(height, "-" * (sum(widths) - 2))
+    return "\n".join(text)
+
+
+def total(row: Mapping[str, Mark]) -> str:
+    """The sum of the points, and how many are still to come by hand."""
+    known = sum(mark.points for mark in row.values() if mark.points is not None)
+    waiting = sum(mark.maximum for mark in row.values() if mark.points is None)
+    return f"{known:g}" + (f" (+ up to {waiting:g})" if waiting else "")

@@ -1,0 +1,97 @@
+"""Sample submissions: a released notebook, with its solution cells filled in."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Collection, Mapping
+from types import GenericAlias, ModuleType
+from typing import Any
+
+from nbformat import NotebookNode
+
+
+def globals_of(function: Callable) -> dict[str, Any]:
+    """The global names in the source of a function -> their values, without aliases of types.
+
+    >>> globals_of(globals_of)["GenericAlias"] is GenericAlias
+    True
+    """
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    values = inspect.unwrap(function).__globals__
+    return {n: v for n, v in values.items() if n in names and not isinstance(v, GenericAlias)}
+
+
+def statement(name: str, value: Any) -> str:
+    """A line of code that gives `value` the name `name`."""
+    if isinstance(value, ModuleType):
+        return f"import {value.__name__} as {name}"
+    if hasattr(value, "__module__"):
+        return f"from {value.__module__} import {value.__qualname__} as {name}"
+    return f"{name} = {value!r}"
+
+
+def code_of(name: str, function: Callable, present: Collection[str] = ()) -> list[str]:
+    """What a notebook needs for `function` to work there, and the function itself, as `name`.
+
+    Args:
+        name: what it is called in the notebook.
+        function: a function of a module, which may use the module's imports and helpers, and
+            another module of the solutions by its name (`structures.global_masks`).
+        present: functions that the notebook has anyway.
+    """
+    source = re.sub(r"^ *### (BEGIN|END) SOLUTION\n", "", inspect.getsource(function), flags=re.M)
+    source = re.sub(rf"\b{function.__name__}\b", name, source).rstrip()
+    needed = []
+    for used, value in globals_of(function).items():
+        if isinstance(value, ModuleType) and value.__name__.startswith("solutions."):
+            for right in re.findall(rf"\b{used}\.(\w+)", source):
+                needed += code_of(f"right_{right}", getattr(value, right), present)
+            source = re.sub(rf"\b{used}\.(\w+)", r"right_\1", source)
+        elif getattr(value, "__module__", None) != function.__module__:
+            needed.append(statement(used, value))
+        elif used not in present and value is not function:
+            needed += code_of(used, value, present)
+    return [*needed, source]
+
+
+def cell_source(name: str, function: Callable, present: Collection[str]) -> str:
+    """The text of a solution cell; annotations need not be known in the notebook."""
+    parts = dict.fromkeys(code_of(name, function, present))  # each helper once
+    return "\n\n".join(["from __future__ import annotations", *parts])
+
+
+def fill(
+    notebook: NotebookNode,
+    functions: Mapping[str, Callable],
+    answers: Mapping[str, str] | None = None,
+) -> NotebookNode:
+    """A copy of a released notebook as a student would hand it in.
+
+    Args:
+        notebook: as nbgrader released it.
+        functions: exercise -> the function that the student wrote for it, under any name.
+        answers: grade_id of a free response -> its text.
+
+    Raises:
+        ValueError: the notebook has no cell for one of them.
+    """
+    filled = copy.deepcopy(notebook)
+    metas = [cell.metadata.get("nbgrader", {}) for cell in filled.cells]
+    cells = {
+        meta["grade_id"]: cell
+        for meta, cell in zip(metas, filled.cells, strict=True)
+        if meta.get("solution")
+    }
+    texts = {name: cell_source(name, f, cells) for name, f in functions.items()} | dict(
+        answers or {}
+    )
+    if unknown := set(texts) - set(cells):
+        raise ValueError(f"the notebook has no cell to fill in for: {', '.join(sorted(unknown))}")
+    for name, text in texts.items():
+        cells[name].source = text
+    return filled

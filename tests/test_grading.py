@@ -1,0 +1,436 @@
+"""The stock nbgrader flow: on a tiny lab (fast, with broken submissions), and on the real lab 1."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from traitlets.config import PyFileConfigLoader
+
+from pruninglab.grading import class_flow, demo, gradebook
+from pruninglab.grading.class_flow import GradingError, Report, open_course
+from pruninglab.grading.submissions import code_of, fill
+from solutions import structures_mistakes
+from solutions.build import nbgrader_cell
+
+ROOT = Path(__file__).parent.parent
+TINY = "01_tiny"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+# --- a tiny lab ---------------------------------------------------------------------------------
+
+
+def double(x: int) -> int:
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+
+
+def triple(x: int) -> int:
+    ### BEGIN SOLUTION
+    return 3 * x
+    ### END SOLUTION
+
+
+def double_by_adding(x: int) -> int:
+    return x + x
+
+
+def triple_wrong(x: int) -> int:
+    return x + 3
+
+
+def dies(x: int) -> int:
+    os._exit(1)
+
+
+def visible_and_hidden(name: str, factor: int) -> str:
+    hidden = f"assert {name}(4711) == {factor} * 4711, 'wrong for large numbers'"
+    visible = f"assert {name}(0) in (0, 3)"
+    return f"{visible}\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
+
+
+def tiny_lab() -> NotebookNode:
+    """Two exercises of 2 and 3 points and a free response of 4."""
+    cells = []
+    for name, source, points, factor in (
+        ("double", code_of("double", double)[0], 2, 2),
+        ("triple", code_of("triple", triple)[0], 3, 3),
+    ):
+        body = source.replace("    return", "    ### BEGIN SOLUTION\n    return")
+        cells.append(new_code_cell(f"{body}\n    ### END SOLUTION"))
+        cells[-1].metadata["nbgrader"] = nbgrader_cell(name, None, solution=True)
+        cells.append(new_code_cell(visible_and_hidden(name, factor)))
+        cells[-1].metadata["nbgrader"] = nbgrader_cell(f"test_{name}", points, solution=False)
+    cells.append(new_markdown_cell("### BEGIN SOLUTION\nBecause.\n### END SOLUTION"))
+    cells[-1].metadata["nbgrader"] = nbgrader_cell("why", 4, solution=True)
+    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+
+
+def write(notebook: NotebookNode, course: Path, student: str) -> None:
+    folder = course / "submitted" / student / TINY
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, folder / f"{TINY}.ipynb")
+
+
+def make_tiny_course(course: Path) -> None:
+    """The tiny lab, released, in a course with this repository's configuration."""
+    (course / "solutions" / TINY).mkdir(parents=True)
+    nbformat.write(tiny_lab(), course / "solutions" / TINY / f"{TINY}.ipynb")
+    (course / "solutions" / TINY / "probes.py").write_text("PROBES = {}\n")
+    (course / "solutions" / TINY / "tiny_hidden.py").write_text("secret = 4711\n")
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    class_flow.succeed(open_course(course).generate_assignment(TINY), "release")
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course with the tiny lab, and no submission yet: to be copied."""
+    course = tmp_path_factory.mktemp("pristine") / "course"
+    make_tiny_course(course)
+    return course
+
+
+@pytest.fixture
+def course(pristine: Path, tmp_path: Path) -> Path:
+    """A course of one's own."""
+    return Path(shutil.copytree(pristine, tmp_path / "course"))
+
+
+def release(course: Path) -> NotebookNode:
+    return nbformat.read(course / "labs" / TINY / f"{TINY}.ipynb", as_version=4)
+
+
+@pytest.fixture(scope="module")
+def tiny(
+    pristine: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Report, NotebookNode]:
+    """A graded class of the tiny lab: the course's folder, the report, the release."""
+    course = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("tiny") / "course"))
+    released = release(course)
+    good = fill(released, {"double": double, "triple": triple}, {"why": "So."})
+    write(good, course, "good")
+    write(fill(released, {"double": double_by_adding}), course, "half")
+    write(fill(released, {"double": double, "triple": triple_wrong}), course, "wrong")
+    write(released, course, "untouched")
+    write(fill(released, {"double": dies}), course, "dies")
+    write(released, course, "broken")
+    (course / "submitted" / "broken" / TINY / f"{TINY}.ipynb").write_text("{ this is no notebook")
+    write(released, course, "misnamed")
+    misnamed = course / "submitted" / "misnamed" / TINY
+    (misnamed / f"{TINY}.ipynb").rename(misnamed / "homework.ipynb")
+    archive = course / "downloaded" / TINY / "archive"
+    archive.mkdir(parents=True)
+    with zipfile.ZipFile(archive / "Lovelace Ada_12_assignsubmission_file_.zip", "w") as file:
+        file.writestr(f"{TINY} (1).ipynb", nbformat.writes(good))
+        file.writestr(f".ipynb_checkpoints/{TINY}-checkpoint.ipynb", nbformat.writes(released))
+    nbformat.write(good, archive / f"alan_{TINY}.ipynb")
+    return course, class_flow.run(course, TINY), released
+
+
+def points(report: Report, student: str) -> list[float | None]:
+    return [mark.points for mark in report.marks[student].values()]
+
+
+def test_the_release_has_no_solution_and_no_hidden_test(
+    tiny: tuple[Path, Report, NotebookNode],
+) -> None:
+    course, _, released = tiny
+    text = nbformat.writes(released)
+    assert "4711" not in text
+    assert "2 * x" not in text
+    assert "Because." not in text
+    assert 'raise NotImplementedError(\\"write your solution here' in text
+    assert {path.name for path in (course / "labs" / TINY).iterdir()} == {
+        f"{TINY}.ipynb",
+        "probes.py",
+    }
+
+
+@pytest.mark.parametrize(
+    ("student", "expected"),
+    [
+        ("good", [2, 3, None]),
+        ("half", [2, 0, 0]),
+        ("wrong", [2, 0, 0]),
+        ("untouched", [0, 0, 0]),
+        ("Lovelace Ada_12", [2, 3, None]),
+        ("alan", [2, 3, None]),
+        ("dies", [0, 0, 0]),
+        ("broken", [0, 0, 0]),
+        ("misnamed", [0, 0, 0]),
+    ],
+)
+def test_marks(
+    tiny: tuple[Path, Report, NotebookNode], student: str, expected: list[float | None]
+) -> None:
+    assert points(tiny[1], student) == expected
+
+
+def test_every_submission_has_a_row_and_the_broken_ones_a_reason(
+    tiny: tuple[Path, Report, NotebookNode],
+) -> None:
+    _, report, _ = tiny
+    assert len(report.marks) == 9
+    assert list(report.points.items()) == [("double", 2), ("triple", 3), ("why", 4)]
+    assert set(report.failed) == {"broken", "dies", "misnamed"}
+    assert "JSON" in report.failed["broken"]
+    assert "Kernel died" in report.failed["dies"]
+    assert "homework.ipynb" in report.failed["misnamed"]
+
+
+def test_feedback_explains_without_the_hidden_tests(
+    tiny: tuple[Path, Report, NotebookNode],
+) -> None:
+    _, report, _ = tiny
+    assert set(report.feedback) == set(report.marks) - set(report.failed)
+    for page in report.feedback.values():
+        assert "4711" not in page.read_text()
+        assert "HIDDEN TESTS" not in page.read_text()
+    assert "wrong for large numbers" in report.feedback["wrong"].read_text()
+
+
+def test_the_csv_has_everybodys_total(tiny: tuple[Path, Report, NotebookNode]) -> None:
+    _, report, _ = tiny
+    assert report.csv is not None
+    with report.csv.open() as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert {row["max_score"] for row in rows.values()} == {"9.0"}
+    totals = {student: float(row["score"]) for student, row in rows.items()}
+    assert totals == {
+        **{"good": 5, "half": 2, "wrong": 2, "untouched": 0, "Lovelace Ada_12": 5, "alan": 5},
+        **{"dies": 0, "broken": 0, "misnamed": 0},
+    }
+
+
+def test_marks_by_hand_survive_a_regrade(tiny: tuple[Path, Report, NotebookNode]) -> None:
+    course, _, _ = tiny
+    api = open_course(course)
+    with api.gradebook as marks:
+        grade = marks.find_grade("why", TINY, TINY, "good")
+        grade.manual_score, grade.needs_manual_grade = 3.5, False
+        marks.db.commit()
+    assert gradebook.marks(api, TINY, "good")["why"] == gradebook.Mark(3.5, 4)
+    class_flow.register(api, TINY)  # as a second `make grade` does
+    assert class_flow.autograde(api, TINY, "good") is None
+    again = gradebook.marks(api, TINY, "good")
+    assert again["why"] == gradebook.Mark(3.5, 4, review=True)
+    assert gradebook.total(again) == "8.5"
+
+
+def test_a_broken_resubmission_does_not_keep_the_old_marks(
+    tiny: tuple[Path, Report, NotebookNode],
+) -> None:
+    course, _, released = tiny
+    api = open_course(course)
+    write(fill(released, {"double": double}), course, "late")
+    assert class_flow.autograde(api, TINY, "late") is None
+    assert gradebook.marks(api, TINY, "late")["double"].points == 2
+    gradebook.zero(api, TINY, "late")
+    assert gradebook.total(gradebook.marks(api, TINY, "late")) == "0"
+
+
+def test_another_grader_fits_the_seam(course: Path) -> None:
+    write(release(course), course, "ada")
+    seen = []
+
+    def refuse(api: class_flow.NbGraderAPI, lab: str, student: str) -> str:
+        seen.append((lab, student))
+        return "no sandbox"
+
+    report = class_flow.run(course, TINY, grade=refuse)
+    assert seen == [(TINY, "ada")]
+    assert report.failed == {"ada": "no sandbox"}
+    assert points(report, "ada") == [0, 0, 0]
+
+
+def test_grading_leaves_labs_alone(course: Path) -> None:
+    mine = course / "labs" / TINY / f"{TINY}.ipynb"
+    mine.write_text("tried something here")
+    class_flow.register(open_course(course), TINY)
+    assert mine.read_text() == "tried something here"
+
+
+def test_what_cannot_be_graded_says_what_to_do(course: Path) -> None:
+    with pytest.raises(GradingError, match=r"no nbgrader_config\.py in"):
+        open_course(course / "labs")
+    with pytest.raises(GradingError, match=r"no lab '02_none' .*: there are 01_tiny"):
+        class_flow.run(course, "02_none")
+    with pytest.raises(GradingError, match=r"nobody has handed in 01_tiny: put notebooks into"):
+        class_flow.run(course, TINY)
+    archive = course / "downloaded" / TINY / "archive"
+    archive.mkdir(parents=True)
+    (archive / "ada.zip").write_text("no zip")
+    with pytest.raises(GradingError, match=r"(?s)could not collect .*ada\.zip"):
+        class_flow.run(course, TINY)
+
+
+# --- names of files from a learning platform ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "student"),
+    [
+        ("Lovelace Ada_12_assignsubmission_file_01_structures.ipynb", "Lovelace Ada_12"),
+        ("Lab 01_x-77/O'Brien Zoë_3_assignsubmission_file_/01_structures.ipynb", "O'Brien Zoë_3"),
+        ("Ada_12_assignsubmission_file_01_structures/01_structures/01_structures.ipynb", "Ada_12"),
+        ("ada_01_structures.ipynb", "ada"),
+        ("ada_lovelace_01_structures (1).ipynb", "ada_lovelace"),
+        ("ada_01_structures/01_structures.ipynb", "ada"),
+        ("ada/labs/01_structures/01_structures.ipynb", "ada"),
+        ("ada/.ipynb_checkpoints/01_structures-checkpoint.ipynb", None),
+        ("ada/__MACOSX/01_structures/._01_structures.ipynb", None),
+        ("01_structures.ipynb", None),
+    ],
+)
+def test_who_handed_in(path: str, student: str | None) -> None:
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    regexp = config.FileNameCollectorPlugin.named_regexp
+    found = re.match(regexp, f"/course/downloaded/01_structures/extracted/{path}")
+    expected = student and {"student_id": student, "file_id": "01_structures"}
+    assert (found and found.groupdict()) == expected
+
+
+# --- sample submissions -------------------------------------------------------------------------
+
+
+def test_fill_names_the_cell_that_is_missing() -> None:
+    with pytest.raises(ValueError, match="no cell to fill in for: quadruple"):
+        fill(tiny_lab(), {"quadruple": double})
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        pytest.param(name, function, id=function.__name__)
+        for corpus in (structures_mistakes.MISTAKES, structures_mistakes.ALTERNATIVES)
+        for name, functions in corpus.items()
+        for function in functions
+    ],
+)
+def test_a_function_runs_outside_of_its_module(name: str, function: Callable) -> None:
+    """Everything that its source needs comes along: no global name is unknown."""
+    namespace: dict = dict.fromkeys(structures_mistakes.MISTAKES)
+    parts = code_of(name, function, present=list(namespace))
+    exec("\n\n".join(["from __future__ import annotations", *parts]), namespace)
+    used = set(inspect.unwrap(namespace[name]).__code__.co_names)
+    known = set(inspect.unwrap(function).__globals__)
+    assert used & known <= set(namespace)
+    assert namespace[name].__doc__ == function.__doc__
+
+
+# --- JupyterLab's formgrader --------------------------------------------------------------------
+
+
+def get(url: str) -> tuple[int, str]:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.status, answer.read().decode()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def server(tiny: tuple[Path, Report, NotebookNode]) -> Iterator[str]:
+    """A Jupyter server in the tiny course: the pattern of its addresses."""
+    port, token = free_port(), "secret"
+    command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
+    command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}"]
+    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"]
+    with (tiny[0] / "server.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=tiny[0], stdout=log, stderr=log)
+        try:
+            yield f"http://127.0.0.1:{port}/{{}}?token={token}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def test_formgrader_answers_and_shows_the_marks(server: str) -> None:
+    for _ in range(120):
+        try:
+            status, page = get(server.format("formgrader"))
+            break
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.5)
+    assert status == 200
+    assert "formgrader" in page.lower()
+    _, text = get(server.format("formgrader/api/assignments"))
+    (assignment,) = json.loads(text)
+    assert (assignment["name"], assignment["max_score"]) == (TINY, 9)
+    _, text = get(server.format(f"formgrader/api/submissions/{TINY}"))
+    scores = {row["student"]: row["score"] for row in json.loads(text)}
+    assert scores["half"] == 2
+    assert scores["alan"] == 5
+
+
+# --- the real lab -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lab1(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The demo's class, graded."""
+    course = tmp_path_factory.mktemp("lab1") / "course"
+    submissions = demo.sample_class(demo.make_course(ROOT, course))
+    demo.hand_in(course, submissions)
+    return class_flow.run(course, demo.LAB)
+
+
+def autograded(report: Report, student: str) -> dict[str, float | None]:
+    """Exercise -> points, without the free responses."""
+    tested = structures_mistakes.MISTAKES
+    return {name: mark.points for name, mark in report.marks[student].items() if name in tested}
+
+
+def test_lab1_marks(lab1: Report) -> None:
+    assert lab1.failed == {}
+    full = {name: top for name, top in lab1.points.items() if name in structures_mistakes.MISTAKES}
+    assert set(full) == set(structures_mistakes.MISTAKES)
+    nothing = dict.fromkeys(full, 0.0)
+    first_half = list(structures_mistakes.MISTAKES)[: len(full) // 2]
+    assert autograded(lab1, "all right") == full
+    assert autograded(lab1, "right in another way_7") == full
+    assert autograded(lab1, "half done") == nothing | {name: full[name] for name in first_half}
+    assert autograded(lab1, "wrong") == nothing
+    assert autograded(lab1, "untouched") == nothing
+
+
+def test_lab1_free_responses_wait_for_a_person_if_there_is_something_to_read(lab1: Report) -> None:
+    written = set(lab1.points) - set(structures_mistakes.MISTAKES)
+    assert written
+    assert {lab1.marks["all right"][name].points for name in written} == {None}
+    assert {lab1.marks["untouched"][name].points for name in written} == {0}
+
+
+def test_lab1_feedback_hides_the_hidden_tests(lab1: Report) -> None:
+    assert len(lab1.feedback) == 5
+    for page in lab1.feedback.values():
+        text = page.read_text()
+        assert "HIDDEN TESTS" not in text
+        assert 'def</span> <span class="nf">test_' not in text
+    assert "Likely:" in lab1.feedback["wrong"].read_text()
