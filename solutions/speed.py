@@ -237,7 +237,7 @@ def shrink_resnet(model: ResNet20, keep: dict[str, Tensor]) -> ResNet20:
         shortcut: Any = block.downsample
         if isinstance(shortcut, ZeroPadShortcut):
             block.downsample = SelectShortcut(*shortcut_links(stream, out), int(out.sum()))
-        elif isinstance(shortcut, nn.Sequential):
+        elif shortcut is not None:
             shortcut[0], shortcut[1] = cut(shortcut[0], shortcut[1], stream, out)
         stream = out
     small.fc.weight = nn.Parameter(small.fc.weight.data[:, stream])
