@@ -206,7 +206,8 @@ def loudness(model: ResNet20, stage: str, silent: list[str]) -> float:
     """Largest value of a stage's channel 1 once the filters 1 of these convolutions are zero."""
     model = copy.deepcopy(model)
     for bn in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
-        bn.bias.data += 5  # so that no ReLU silences it
+        bn.weight.data.fill_(0.01)  # small beside the shift, so that no ReLU silences a channel
+        bn.bias.data.fill_(1.0)
     for conv in silent:
         bn = conv.replace("downsample.0", "downsample.1").replace("conv", "bn")
         for module in (model.get_submodule(conv), model.get_submodule(bn)):
