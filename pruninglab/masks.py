@@ -114,7 +114,8 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
 
     Masking the gradient alone would not do: momentum and weight decay move a weight without one.
     Works around any training loop, compiled or not, and adds no attribute to the model. Two holds
-    inside each other keep what both keep.
+    inside each other keep what both keep. (A training that diverges to infinite weights has no
+    zeros to hold: 0 times infinity is NaN.)
 
     Raises:
         ValueError: the masks do not fit (see `validate`); then no weight has changed.
@@ -128,14 +129,18 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
     0.0
     """
     apply(model, masks)
-    weights = prunable(model)
-    held = [_Held(weights[name], ~mask) for name, mask in masks.items()]
-    ids = {id(h.weight) for h in held}
+    weights = [prunable(model)[name] for name in masks]
+    keep = list(map(_factors, weights, masks.values()))
+    ids = {id(w) for w in weights}
 
+    @torch.no_grad()
     def after_step(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if any(id(p) in ids for group in optimizer.param_groups for p in group["params"]):
-            for h in held:
-                h.zero()
+            keep[:] = map(_factors, weights, keep)
+            # For all weights at once, as torch's own optimizers do: a few times faster than
+            # masked_fill_ one by one. Adding 0 turns the product's -0.0 into +0.0.
+            torch._foreach_mul_(weights, keep)
+            torch._foreach_add_(weights, 0.0)
 
     handle = register_optimizer_step_post_hook(after_step)
     try:
@@ -144,20 +149,16 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
         handle.remove()
 
 
-class _Held:
-    """A weight and what to zero in it, in the weight's own memory layout and on its device."""
+def _factors(weight: Tensor, keep: Tensor) -> Tensor:
+    """1 where a weight stays, else 0, in the weight's dtype and memory layout and on its device.
 
-    def __init__(self, weight: Tensor, pruned: Tensor) -> None:
-        self.weight, self.pruned = weight, pruned
-
-    @torch.no_grad()
-    def zero(self) -> None:
-        w = self.weight
-        # A trainer may move the model, or change its layout, after the hold began; with unequal
-        # layouts the fill would be several times slower in every step.
-        if self.pruned.stride() != w.stride() or self.pruned.device != w.device:
-            self.pruned = torch.empty_like(w, dtype=torch.bool).copy_(self.pruned)
-        w.masked_fill_(self.pruned, 0.0)
+    A trainer may move the model or change its layout after the hold began, and with unequal
+    layouts the product would be several times slower in every step.
+    """
+    as_it_is = (keep.dtype, keep.device, keep.stride()) == (
+        weight.dtype, weight.device, weight.stride()
+    )  # fmt: skip
+    return keep if as_it_is else torch.empty_like(weight).copy_(keep)
 
 
 def combine(*masks: Mapping[str, Tensor]) -> Masks:

@@ -118,6 +118,16 @@ def test_hold_works_for_an_optimizer_made_inside_and_after_a_change_of_layout(mo
         assert (w[some[name]] != 0).all()
 
 
+def test_hold_keeps_the_masks_it_was_given(model, some):
+    changed = {n: mask.clone() for n, mask in some.items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    with m.hold(model, changed), m.hold(model, {}):
+        for mask in changed.values():
+            mask.fill_(False)
+        step(model, optimizer, torch.randn(2, 3, 8, 8))
+    assert all(torch.equal(w != 0, some[n]) for n, w in prunable(model).items())
+
+
 def test_hold_ends_with_an_error_inside_and_nested_holds_intersect(model, some):
     more = m.random_masks(model, 0.5, torch.Generator().manual_seed(2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
