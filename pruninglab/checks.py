@@ -7,6 +7,7 @@ answer is compared with those mistakes, so that the message can name the likely 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -60,7 +61,7 @@ class Probe:
         return values
 
     def _changed(self, inputs: dict[str, Any]) -> Values:
-        before, after = decode(encode(self.inputs())), decode(encode(inputs))
+        before, after = plain(self.inputs()), plain(inputs)
         return {name: after[name] for name in before if not same(before[name], after[name])}
 
 
@@ -98,6 +99,19 @@ def decode(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: decode(part) for name, part in value.items()}
     return [decode(part) for part in value] if isinstance(value, list) else value
+
+
+def plain(inputs: Mapping[str, Any]) -> Values:
+    """Copies of the arguments that can be shown; callbacks and optimizers cannot, and are left out.
+
+    >>> plain({"sparsity": 0.5, "train_step": print})
+    {'sparsity': 0.5}
+    """
+    shown = {}
+    for name, value in inputs.items():
+        with contextlib.suppress(TypeError):
+            shown[name] = decode(encode(value))
+    return shown
 
 
 def same(a: Any, b: Any) -> bool:
@@ -152,9 +166,7 @@ class Lab:
         try:
             seen = [probe.observe(function) for probe in self.probes[name]]
         except NotImplementedError:
-            raise WrongAnswer(
-                f"{name}: not written yet. Replace the last line by yours."
-            ) from None
+            raise WrongAnswer(f"{name}: not written yet. Replace the last line by yours.") from None
         known = decode(json.loads(self.data.read_text())[name])
         wrong = [i for i, got in enumerate(seen) if not same(got, known["expected"][i])]
         if wrong:
@@ -171,7 +183,7 @@ class Lab:
             "\n".join(
                 [
                     f"{name}: {passed} of {len(seen)} checks passed. First miss: {probe.title}.",
-                    *_lines("input", decode(encode(probe.inputs()))),
+                    *_lines("input", plain(probe.inputs())),
                     *_lines("expected", expected, differs_from=got),
                     *_lines("got", got, differs_from=expected),
                     *([f"\nLikely: {hint}"] if hint else []),
