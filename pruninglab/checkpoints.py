@@ -22,13 +22,14 @@ from pruninglab.training import Recipe, accuracy, train, triangular
 
 ASSETS = Path(str(resources.files("pruninglab") / "assets"))
 WIDTHS = (16, 8, 4)
-# Compared at 8 epochs; everything else as in `Recipe`.
+# Compared at 8 epochs; everything else as in `Recipe`. `assets/recipes.json` holds the outcome.
 CANDIDATES = [
     {"peak": 0.2, "weight_decay": 5e-4, "label_smoothing": 0.0},
     {"peak": 0.4, "weight_decay": 5e-4, "label_smoothing": 0.0},
     {"peak": 0.4, "weight_decay": 5e-4, "label_smoothing": 0.05},
     {"peak": 0.4, "weight_decay": 2e-4, "label_smoothing": 0.0},
 ]
+CHOSEN = CANDIDATES[2]  # the highest accuracy on the held-out images
 
 
 def trained(width: int = 16) -> ResNet20:
@@ -76,7 +77,8 @@ def choose(work: Path, only: list[int], epochs: int = 8, seed: int = 0) -> None:
         )  # fmt: skip
         row = {**CANDIDATES[i], "epochs": epochs, "seed": seed, "val": history[-1]["val"]}
         (work / f"choose-{i}.json").write_text(json.dumps(row))
-        print(row, flush=True)
+    rows = [json.loads(path.read_text()) for path in sorted(work.glob("choose-?.json"))]
+    (ASSETS / "recipes.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def train_and_save(work: Path, width: int, settings: dict, epochs: int, seed: int = 0) -> None:
@@ -120,8 +122,6 @@ def main() -> None:
     for width in args.width:
         train_and_save(args.work, width, CHOSEN, args.epochs)
 
-
-CHOSEN = CANDIDATES[0]
 
 if __name__ == "__main__":
     main()

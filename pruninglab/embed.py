@@ -1,8 +1,4 @@
-"""How the embedded subset was made: `python -m pruninglab.embed` writes the same files again.
-
-It needs the full CIFAR-10 and also prints the mean and standard deviation that `data` normalises
-with.
-"""
+"""How the embedded subset was made: `python -m pruninglab.embed` writes the same files again."""
 
 from __future__ import annotations
 
@@ -40,9 +36,6 @@ def write_sheet(images: Images, path: Path) -> None:
 def main() -> None:
     """Write the three sheets into pruninglab/assets."""
     train, test = load("cifar10", "train"), load("cifar10", "test")
-    pixels = train.pixels.double()
-    print("mean", pixels.mean(dim=(0, 2, 3)).tolist())
-    print("std ", pixels.std(dim=(0, 2, 3), correction=0).tolist())
     write_sheet(of_each_class(train, 400), ASSETS / "cifar10-train.webp")
     write_sheet(of_each_class(train, 100, last=True), ASSETS / "cifar10-val.webp")
     write_sheet(of_each_class(test, 200), ASSETS / "cifar10-test.webp")

@@ -35,7 +35,7 @@ CLASSES = {
 }  # fmt: skip
 
 # Checksums of the files inside the binary versions. MD5 for CIFAR-10; for CIFAR-100 the SHA-1 sums
-# that Apache MXNet's gluon.data.vision.CIFAR100 checks (no MD5 sums of them are published).
+# that Apache MXNet's gluon.data.vision.CIFAR100 checks.
 BINARY_FILES = {
     "cifar10": {
         "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
