@@ -55,6 +55,11 @@ def card(width: int = 16) -> dict:
     return json.loads((ASSETS / f"resnet20-w{width}.json").read_text())
 
 
+def recipes() -> list[dict]:
+    """The recipes that were compared, each with its accuracy on the held-out images ("val")."""
+    return json.loads((ASSETS / "recipes.json").read_text())
+
+
 def recipe_from(settings: dict, epochs: int) -> Recipe:
     """A `Recipe` with a triangular schedule from its plain description."""
     other = {k: v for k, v in settings.items() if k != "peak"}
@@ -66,14 +71,16 @@ def machine() -> str:
     return f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def choose(work: Path, only: list[int], epochs: int = 8, seed: int = 0) -> None:
+def choose(
+    work: Path, only: list[int], epochs: int = 8, seed: int = 0, compiled: bool = True
+) -> None:
     """Train each candidate on 45,000 images and measure it on the 5,000 held out."""
     rest, held = data.hold_out(data.load("cifar10", "train"), per_class=500)
     for i in only:
         model = ResNet20(16, seed=seed)
         history = train(
             model, rest, recipe_from(CANDIDATES[i], epochs),
-            seed=seed, val=held, checkpoint=work / f"choose-{i}.pt", compiled=True,
+            seed=seed, val=held, checkpoint=work / f"choose-{i}.pt", compiled=compiled,
         )  # fmt: skip
         row = {**CANDIDATES[i], "epochs": epochs, "seed": seed, "val": history[-1]["val"]}
         (work / f"choose-{i}.json").write_text(json.dumps(row))
@@ -81,13 +88,15 @@ def choose(work: Path, only: list[int], epochs: int = 8, seed: int = 0) -> None:
     (ASSETS / "recipes.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def train_and_save(work: Path, width: int, settings: dict, epochs: int, seed: int = 0) -> None:
+def train_and_save(
+    work: Path, width: int, settings: dict, epochs: int, seed: int = 0, compiled: bool = True
+) -> None:
     """Train one width, read the test set once, write the float16 checkpoint and its card."""
     images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
     model = ResNet20(width, seed=seed)
     history = train(
         model, images, recipe_from(settings, epochs),
-        seed=seed, val=val, checkpoint=work / f"resnet20-w{width}.pt", compiled=True,
+        seed=seed, val=val, checkpoint=work / f"resume-w{width}.pt", compiled=compiled,
     )  # fmt: skip
     half = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     torch.save(half, ASSETS / f"resnet20-w{width}.pt")

@@ -23,8 +23,8 @@ from pruninglab import formats, sources
 Split = Literal["train", "val", "test"]
 
 # Mean and standard deviation of the training images, per channel, in units of 0-255. CIFAR-10:
-# `python -m pruninglab.data cifar10` prints them. CIFAR-100: as in the code of Wide Residual Networks
-# (Zagoruyko & Komodakis 2016).
+# `python -m pruninglab.data cifar10` prints them. CIFAR-100: as in the code of Wide Residual
+# Networks (Zagoruyko & Komodakis 2016).
 MEAN = {"cifar10": (125.3069, 122.9504, 113.8654), "cifar100": (129.3, 124.1, 112.4)}
 STD = {"cifar10": (62.9932, 62.0887, 66.7049), "cifar100": (68.2, 65.4, 70.4)}
 

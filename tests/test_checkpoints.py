@@ -1,0 +1,73 @@
+"""The shipped checkpoints are what their cards say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pruninglab import checkpoints, data
+from pruninglab.counters import parameters
+from pruninglab.data import Images, hold_out, subset
+from pruninglab.plots import confidence
+from pruninglab.training import accuracy
+
+
+@pytest.mark.parametrize("width", checkpoints.WIDTHS)
+def test_a_checkpoint_reaches_its_accuracy(width: int) -> None:
+    """On the embedded 2,000 test images, within three standard errors of the full test set's."""
+    test, claimed = subset("test"), checkpoints.card(width)["test"]
+    measured = accuracy(checkpoints.trained(width), test)
+    assert abs(measured - claimed) < 1.5 * confidence(claimed, len(test))
+
+
+def test_the_published_level_is_reached() -> None:
+    assert checkpoints.card(16)["test"] >= 0.917
+
+
+def test_wider_is_better() -> None:
+    accuracies = [checkpoints.card(width)["test"] for width in checkpoints.WIDTHS]
+    assert accuracies == sorted(accuracies, reverse=True)
+
+
+@pytest.mark.parametrize("width", checkpoints.WIDTHS)
+def test_the_card_tells_how_it_was_made(width: int) -> None:
+    card = checkpoints.card(width)
+    assert card["recipe"] | checkpoints.CHOSEN == card["recipe"]
+    assert len(card["curve"]) == card["recipe"]["epochs"]
+    assert card["images"] == 49_000
+
+
+def test_the_recipe_is_the_best_of_those_compared() -> None:
+    rows = checkpoints.recipes()
+    best = max(rows, key=lambda row: row["val"])
+    assert [{k: row[k] for k in checkpoints.CHOSEN} for row in rows] == checkpoints.CANDIDATES
+    assert best | checkpoints.CHOSEN == best
+
+
+def test_an_unknown_width_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"width 5: choose from \(16, 8, 4\)"):
+        checkpoints.trained(5)
+
+
+def test_two_loads_share_nothing() -> None:
+    one, other = checkpoints.trained(4), checkpoints.trained(4)
+    one.fc.weight.data.zero_()
+    assert other.fc.weight.abs().sum() > 0
+    assert parameters(one) == parameters(other)
+
+
+def test_training_and_choosing_run_and_write_their_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way, on a few images, one epoch, in a folder of its own."""
+    few: dict[str, Images] = {"train": subset("train"), "test": subset("test")[:100]}
+    monkeypatch.setattr(data, "load", lambda name, split: few[split])
+    monkeypatch.setattr(data, "hold_out", lambda images, per_class: hold_out(images[:400], 10))
+    monkeypatch.setattr(checkpoints, "ASSETS", tmp_path)
+    checkpoints.choose(tmp_path, only=[1], epochs=1, compiled=False)
+    assert 0 <= checkpoints.recipes()[0]["val"] <= 1
+    checkpoints.train_and_save(tmp_path, 4, checkpoints.CHOSEN, epochs=1, compiled=False)
+    card = checkpoints.card(4)
+    assert card["images"] == 300
+    assert card["test"] == pytest.approx(accuracy(checkpoints.trained(4), few["test"]))
