@@ -574,19 +574,12 @@ def prune_and_retrain_all_steps(
 def prune_and_retrain_only_at_the_end(
     model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
 ) -> Masks:
-    """You retrain once, after the last round: the others need their share, too."""
+    """You retrain once, at the last sparsity: each round has its own retraining."""
     for sparsity in sparsities:
         masks = choose_masks(model, sparsity)
         zero(model, masks)
     retrain(model, masks, steps)
     return masks
-
-
-def prune_and_retrain_at_once(
-    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
-) -> Masks:
-    """You go to the last sparsity at once: there is a round for each of them."""
-    return rounds(model, sparsities[-1:], steps, choose_masks, retrain)
 
 
 def prune_and_retrain_masks_of_dense(
@@ -614,7 +607,7 @@ def prune_and_retrain_weights_rewound(
 def prune_and_retrain_lottery(
     model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
 ) -> Masks:
-    """The mask is of the trained weights, but the weights are the old ones: that is another method."""
+    """The mask is of the trained weights, but the old weights are under it: keep the new ones."""
     dense = copy.deepcopy(model.state_dict())
     for sparsity in sparsities:
         masks = choose_masks(model, sparsity)
