@@ -6,10 +6,11 @@ import filecmp
 import json
 import runpy
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
@@ -19,6 +20,13 @@ from solutions import build
 mpl.use("Agg")
 
 EXERCISES = [(lab, name) for lab in build.LABS for name in build.probes_of(lab)]
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    """A check draws what differs, and matplotlib warns when more than 20 figures stay open."""
+    yield
+    plt.close("all")
 
 
 def corpus(kind: str) -> list:
