@@ -15,7 +15,7 @@
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
-# | Single weights | 1 one layer · 2 the whole network · 3 layers that die · 4 accounting | 45 | 16 |
+# | Single weights | 1 one layer · 2 the network · 3 layers that die · 4 accounting | 45 | 16 |
 # | Whole filters | 5 choose · 6 silence · 7 remove · 8 what may be removed | 45 | 14 |
 #
 # How it works: write each function in place of the line that raises an error, then run the check
@@ -161,8 +161,8 @@ local, everywhere = (densities(f(scores, 0.8)) for f in (local_masks, global_mas
 axes = plots.bars_per_layer({"local": local, "global": everywhere}, "density at sparsity 80 %")
 plots.percent_axis(axes)
 plt.show()
-print("least:", min(everywhere, key=everywhere.get), "(you:", least, end=")\n")
-print("most: ", max(everywhere, key=everywhere.get), "(you:", most, end=")\n")
+print(f"least: {min(everywhere, key=everywhere.get)} (you: {least})")
+print(f"most: {max(everywhere, key=everywhere.get)} (you: {most})")
 
 # %% [markdown]
 # All layers lost the same share under local pruning. Under global pruning the late, wide layers
@@ -213,8 +213,8 @@ plt.show()
 
 # %% [markdown]
 # Was the limit higher than you thought? A surprising share of a trained network can go at no
-# cost. The random control tells how much the criterion is worth: a network that loses *any*
-# weights is lost at once.
+# cost. The random control tells how much the criterion is worth: take 20 % of the
+# weights by chance, and the network is ruined.
 #
 # ### Question A  (3 minutes, 2 points)
 #
@@ -259,8 +259,8 @@ for sparsity in (0.9, 0.99, 0.995, 0.999, 0.9995):
     print(f"sparsity {sparsity:.2%}: {len(empty)} empty layers {empty[:3]}")
 
 # %% [markdown]
-# The accuracy fell to guessing long before the first layer was empty: collapse is the end, not
-# the beginning. (In a residual network the shortcut still carries the signal around an empty
+# The accuracy fell almost to guessing long before the first layer was empty: collapse is the end,
+# not the beginning. (In a residual network the shortcut still carries the signal around an empty
 # block. Networks without shortcuts are cut in two.) If a curve in a paper drops straight to 10 %,
 # look for empty layers.
 
@@ -314,7 +314,7 @@ print(f"{'you':>20}: {my_kib} KiB")
 # %% [markdown]
 # ### Question B  (3 minutes, 2 points)
 #
-# Nine of ten weights are gone, the compression says 9, and the file is as large as before, or
+# Nine of ten weights are gone, the compression is 9.5, and the file is as large as before, or
 # larger. Why? And why would the masked network not run faster either? Name one thing that would
 # make it smaller on disk, and one that would make it faster.
 
@@ -386,12 +386,12 @@ def feature_maps(block: nn.Module) -> Tensor:
 
 
 def show_maps(block: nn.Module, title: str) -> None:
-    """The image and its 16 feature maps; those of filters that should be silent have a frame."""
+    """The image and its 16 feature maps; those of filters that are to go are marked."""
     figure, axes = plt.subplots(1, 17, figsize=(15, 1.3), layout="constrained")
     axes[0].imshow(images.pixels[2].permute(1, 2, 0))
     for ax, channel, stays in zip(axes[1:], feature_maps(block), keep, strict=True):
         ax.imshow(channel, cmap="gray", vmin=0, vmax=1.5)
-        ax.set_title("" if stays else "silent?", fontsize=8, color=plots.RED)
+        ax.set_title("" if stays else "goes", fontsize=8, color=plots.RED)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize=10)
