@@ -58,6 +58,8 @@ c.FileNameCollectorPlugin.named_regexp = r"""(?x)
 # --- running the submissions ----------------------------------------------------------------------
 c.Execute.timeout = 300  # seconds a cell; nbgrader's 30 is too short on a slow machine
 c.Execute.startup_timeout = 120  # seconds until a kernel answers
+# Without it each kernel warns that its sockets are not encrypted; they never leave the machine.
+c.Execute.extra_arguments = ["--log-level=ERROR"]
 
 # --- feedback -------------------------------------------------------------------------------------
 # nbgrader shows the hidden tests in the feedback, and their lines in tracebacks

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from traitlets.config import PyFileConfigLoader
 
+from pruninglab.grading import __main__ as command
 from pruninglab.grading import class_flow, demo, gradebook
 from pruninglab.grading.class_flow import GradingError, Report, open_course
 from pruninglab.grading.submissions import code_of, fill
@@ -32,6 +32,7 @@ from solutions.build import nbgrader_cell
 
 ROOT = Path(__file__).parent.parent
 TINY = "01_tiny"
+TOKEN = "a-token-for-this-test"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -283,6 +284,41 @@ def test_what_cannot_be_graded_says_what_to_do(course: Path) -> None:
         class_flow.run(course, TINY)
 
 
+def nbgrader(course: Path, *arguments: str) -> None:
+    """Run a command of nbgrader's as somebody would who did not activate the environment."""
+    run = [sys.executable, "-m", "nbgrader", *arguments]
+    environment = {**os.environ, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(run, cwd=course, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nbgraders_own_commands_follow_the_configuration(
+    course: Path, tiny: tuple[Path, Report, NotebookNode]
+) -> None:
+    (course / "gradebook.db").unlink()
+    nbgrader(course, "generate_assignment", TINY, "--force", "--create")
+    assert list(gradebook.exercises(open_course(course), TINY)) == ["double", "triple", "why"]
+    page = tiny[1].feedback["wrong"]
+    page.unlink()
+    nbgrader(tiny[0], "generate_feedback", TINY, "--student", "wrong", "--force")
+    assert "wrong for large numbers" in page.read_text()
+    assert "4711" not in page.read_text()
+
+
+def test_the_command_prints_the_gradebook_and_where_the_files_are(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(fill(release(course), {"double": double}), course, "ada")
+    monkeypatch.setattr(sys, "argv", ["grading", "--lab", TINY, "--course", str(course)])
+    command.main()
+    printed = capsys.readouterr().out
+    assert re.search(r"^ada +2 +0 +0 +2$", printed, flags=re.M)
+    assert str(course / f"grades_{TINY}.csv") in printed
+    monkeypatch.setattr(sys, "argv", ["grading", "--lab", "02_none", "--course", str(course)])
+    with pytest.raises(SystemExit, match="error: no lab '02_none'"):
+        command.main()
+
+
 # --- names of files from a learning platform ----------------------------------------------------
 
 
@@ -340,9 +376,13 @@ def test_a_function_runs_outside_of_its_module(name: str, function: Callable) ->
 # --- JupyterLab's formgrader --------------------------------------------------------------------
 
 
-def get(url: str) -> tuple[int, str]:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return answer.status, answer.read().decode()
+def ask(url: str, method: str = "GET", body: dict | None = None) -> str:
+    """What the server answers, with status 200; other ones raise."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Authorization": f"token {TOKEN}"}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
+        return answer.read().decode()
 
 
 def free_port() -> int:
@@ -352,16 +392,17 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def server(tiny: tuple[Path, Report, NotebookNode]) -> Iterator[str]:
-    """A Jupyter server in the tiny course: the pattern of its addresses."""
-    port, token = free_port(), "secret"
-    command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
-    command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}"]
-    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"]
+def formgrader(tiny: tuple[Path, Report, NotebookNode]) -> Iterator[str]:
+    """Formgrader's address, in a Jupyter server that runs in the tiny course."""
+    port = free_port()
+    start = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
+    start += [f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
+    start += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"]
     with (tiny[0] / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=tiny[0], stdout=log, stderr=log)
+        process = subprocess.Popen(start, cwd=tiny[0], stdout=log, stderr=log)
         try:
-            yield f"http://127.0.0.1:{port}/{{}}?token={token}"
+            wait_for(port, process)
+            yield f"http://127.0.0.1:{port}/formgrader"
         finally:
             process.terminate()
             try:
@@ -371,22 +412,44 @@ def server(tiny: tuple[Path, Report, NotebookNode]) -> Iterator[str]:
                 process.wait()
 
 
-def test_formgrader_answers_and_shows_the_marks(server: str) -> None:
-    for _ in range(120):
-        try:
-            status, page = get(server.format("formgrader"))
-            break
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.5)
-    assert status == 200
-    assert "formgrader" in page.lower()
-    _, text = get(server.format("formgrader/api/assignments"))
-    (assignment,) = json.loads(text)
+def wait_for(port: int, process: subprocess.Popen, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise TimeoutError("the Jupyter server does not answer")
+
+
+def test_formgrader_shows_the_class_and_takes_marks_by_hand(
+    formgrader: str, tiny: tuple[Path, Report, NotebookNode]
+) -> None:
+    assert "<title>nbgrader formgrade</title>" in ask(formgrader)
+    (assignment,) = json.loads(ask(f"{formgrader}/api/assignments"))
     assert (assignment["name"], assignment["max_score"]) == (TINY, 9)
-    _, text = get(server.format(f"formgrader/api/submissions/{TINY}"))
-    scores = {row["student"]: row["score"] for row in json.loads(text)}
-    assert scores["half"] == 2
-    assert scores["alan"] == 5
+    submissions = json.loads(ask(f"{formgrader}/api/submissions/{TINY}"))
+    scores = {row["student"]: row["score"] for row in submissions}
+    assert (scores["half"], scores["alan"]) == (2, 5)
+
+    (notebook,) = json.loads(ask(f"{formgrader}/api/submitted_notebooks/{TINY}/{TINY}"))[:1]
+    assert "hidden tests" in ask(f"{formgrader}/submissions/{notebook['id']}").lower()
+    api = open_course(tiny[0])
+    with api.gradebook as marks:
+        (waiting,) = [
+            g
+            for g in marks.find_submission_notebook(TINY, TINY, "alan").grades
+            if g.needs_manual_grade
+        ]
+        grade = waiting.id
+    ask(f"{formgrader}/api/grade/{grade}", "PUT", {"manual_score": 4})
+    assert gradebook.marks(api, TINY, "alan")["why"] == gradebook.Mark(4, 4)
+
+    page = tiny[0] / "feedback" / "alan" / TINY / f"{TINY}.html"
+    page.unlink()
+    done = json.loads(ask(f"{formgrader}/api/assignment/{TINY}/alan/generate_feedback", "POST", {}))
+    assert done["success"]
+    assert "4711" not in page.read_text()
 
 
 # --- the real lab -------------------------------------------------------------------------------

@@ -95,9 +95,10 @@ def register(api: NbGraderAPI, lab: str) -> None:
 
     This is nbgrader's generate_assignment, its release thrown away: labs/ stays untouched.
     """
-    if not (root(api) / api.coursedir.source_directory / lab / f"{lab}.ipynb").is_file():
-        known = ", ".join(sorted(api.get_source_assignments())) or "none"
-        raise GradingError(f"no lab {lab!r} in {root(api)}: there are {known}")
+    sources = root(api) / api.coursedir.source_directory
+    if not (sources / lab / f"{lab}.ipynb").is_file():
+        labs = sorted(path.parent.name for path in sources.glob("*/*.ipynb"))
+        raise GradingError(f"no lab {lab!r} in {sources}: there are {', '.join(labs) or 'none'}")
     with (
         tempfile.TemporaryDirectory() as scratch,
         temp_attrs(api.coursedir, release_directory=scratch),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -83,40 +83,43 @@ def zero(api: NbGraderAPI, lab: str, student: str) -> None:
 
 
 def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -> str:
-    """The marks as text: a line per student, a column per exercise, its name stacked.
+    """The marks as text: a line per student, a numbered column per exercise.
 
     Args:
         points: exercise -> its maximum.
         rows: student -> exercise -> mark.
 
     >>> ada = {"easy_one": Mark(2, 2), "why": Mark(None, 1)}
-    >>> print(table({"easy_one": 2, "why": 1}, {"ada": ada}))
-             easy
-    student  one   why  total
-    ---------------------------------
-    out of   2     1    3
-    ada      2     ?    2 (+ up to 1)
+    >>> print(table({"easy_one": 2, "why": 1}, {"ada": ada, "bob": {}}))
+    1 easy_one   2 why
+    <BLANKLINE>
+    student   1   2   total
+    -----------------------
+    out of    2   1   3
+    ada       2   ?   2 + ?
+    bob       -   -   0
     """
-    names = [*points, "total"]
-    stacked = [name.split("_") for name in names]
-    height = max(len(parts) for parts in stacked)
-    heads = [[""] * (height - len(parts)) + parts for parts in stacked]
-    lines = [["student" if i == height - 1 else "", *(h[i] for h in heads)] for i in range(height)]
+    legend = [f"{i} {name}" for i, name in enumerate(points, start=1)]
+    head = ["student", *(str(i) for i in range(1, len(points) + 1)), "total"]
     body = [["out of", *(f"{p:g}" for p in points.values()), f"{sum(points.values()):g}"]]
     for student, row in rows.items():
         cells = [str(row[name]) if name in row else "-" for name in points]
         body.append([student, *cells, total(row)])
-    widths = [max(len(line[i]) for line in lines + body) + 2 for i in range(len(names) + 1)]
-    text = [
-        "".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-        for line in lines + body
-    ]
-    text.insert(height, "-" * (sum(widths) - 2))
-    return "\n".join(text)
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+    pairs = [zip(line, widths, strict=True) for line in [head, *body]]
+    lines = ["   ".join(cell.ljust(width) for cell, width in line).rstrip() for line in pairs]
+    return "\n".join([*in_columns(legend), "", lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def in_columns(items: Sequence[str], width: int = 80) -> list[str]:
+    """Short texts side by side, as many as fit into `width`."""
+    widest = max(len(item) for item in items) + 3
+    each = max(1, width // widest)
+    rows = [items[i : i + each] for i in range(0, len(items), each)]
+    return ["".join(item.ljust(widest) for item in row).rstrip() for row in rows]
 
 
 def total(row: Mapping[str, Mark]) -> str:
-    """The sum of the points, and how many are still to come by hand."""
+    """The sum of the points so far; "+ ?" if marks by hand are still to come."""
     known = sum(mark.points for mark in row.values() if mark.points is not None)
-    waiting = sum(mark.maximum for mark in row.values() if mark.points is None)
-    return f"{known:g}" + (f" (+ up to {waiting:g})" if waiting else "")
+    return f"{known:g}" + (" + ?" if any(mark.points is None for mark in row.values()) else "")
