@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pruninglab import counters
-from pruninglab.models import Block, ResNet20
+from pruninglab.models import Block, ResNet20, ready_to_run
+from solutions import speed_bench
 from solutions.speed import (
     conv_macs,
     coupled_groups,
@@ -148,22 +149,12 @@ def test_the_original_is_not_touched(seed: int) -> None:
         assert torch.equal(tensor, before[name]), name
 
 
-def pruned_by_tp(model: ResNet20, keep: dict[str, Tensor]) -> ResNet20:
-    """What Torch-Pruning makes when it removes the same filters."""
-    model = copy.deepcopy(model)
-    for group, convs in coupled_groups(model).items():
-        graph = tp.DependencyGraph().build_dependency(model, example_inputs=images(1))
-        conv, drop = model.get_submodule(convs[0]), (~keep[group]).nonzero().flatten().tolist()
-        graph.get_pruning_group(conv, tp.prune_conv_out_channels, idxs=drop).prune()
-    return model
-
-
 @pytest.mark.parametrize(("width", "seed"), [(16, 0), (8, 1)])
 def test_torch_pruning_makes_the_same_network(width: int, seed: int) -> None:
     """Same shapes, same weights, same counts (option B; A's shift it cannot see)."""
     model = random_resnet(width, "B", seed)
     keep = random_keep(model, seed)
-    ours, theirs = shrink_resnet(model, keep), pruned_by_tp(model, keep)
+    ours, theirs = shrink_resnet(model, keep), speed_bench.by_torch_pruning(model, keep)
     assert {n: p.shape for n, p in ours.state_dict().items()} == {
         n: p.shape for n, p in theirs.state_dict().items()
     }
@@ -315,3 +306,23 @@ def test_race_ignores_one_slow_run() -> None:
         now[0] += next(slow)
 
     assert race({"run": run}, warmup=0, rounds=11, clock=lambda: now[0]) == {"run": 1.0}
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_ready_to_run_computes_the_same(shortcut: str, channels_last: bool) -> None:
+    model = random_resnet(8, shortcut, 0)
+    small = shrink_resnet(model, random_keep(model, 0))
+    assert_same_function(small, ready_to_run(small, channels_last))
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in small.modules()) >= 19
+
+
+def test_the_bench_times_every_network_and_states_its_mac_ratio() -> None:
+    made = speed_bench.networks()
+    text = speed_bench.table(made, speed_bench.race(made, batch=1, rounds=1), batch=1)
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if "removed" in line]
+    assert len(rows) == 9  # three shares, each Torch-Pruning, ours, ours made ready
+    for row in rows:
+        share = float(row[0].split("%")[0]) / 100
+        assert 0.8 < float(row[2]) * (1 - share) ** 2 < 1.2  # channels leave on both sides
+        assert float(row[1]) > 0
