@@ -94,8 +94,15 @@ def toolbox(lab: str) -> str | None:
     earlier = list(LABS)[: list(LABS).index(lab)]
     if not earlier:
         return None
-    parts = [solved(inspect.getsource(module(LABS[name]))) for name in earlier]
-    return "\n\n".join(p.replace("from solutions.", "from ") for p in parts)
+    return joined([solved(inspect.getsource(module(LABS[name]))) for name in earlier])
+
+
+def joined(sources: list[str]) -> str:
+    """Several modules as one: it needs no import of one from another, and `__future__` once."""
+    between = r"^from solutions\.\w+ import (\([^)]*\)|.*)\n"
+    future = "from __future__ import annotations\n"
+    bodies = [re.sub(between, "", source, flags=re.M).replace(future, "") for source in sources]
+    return future + "\n\n" + "\n\n".join(bodies)
 
 
 def nbgrader_cell(grade_id: str, points: int | None, solution: bool) -> dict[str, Any]:
@@ -120,6 +127,8 @@ def fill(cell: NotebookNode, stem: str) -> None:
         name = meta.pop("exercise")
         cell.source = inspect.getsource(getattr(module(stem), name)).rstrip()
         meta["nbgrader"] = nbgrader_cell(name, None, solution=True)
+    elif "given" in meta:
+        cell.source = inspect.getsource(getattr(module(stem), meta.pop("given"))).rstrip()
     elif "check" in meta:
         name = meta.pop("check")
         cell.source = hidden_test(stem, name)
