@@ -73,11 +73,11 @@ def accuracy_against_sparsity(
             grey and dashed: the control.
         images: on how many images the accuracies were measured.
     """
-    _, axes = plt.subplots(figsize=(7, 4.2))
-    colours = iter(COLOURS * 3)
+    _, axes = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
+    colours, dashes = iter(COLOURS * 3), iter(["--", ":", "-."] * 3)
     for label, points in curves.items():
         control = "random" in label.lower()
-        colour, style = (GREY, "--") if control else (next(colours), "-")
+        colour, style = (GREY, next(dashes)) if control else (next(colours), "-")
         x, y = [100 * s for s in points], [100 * a for a in points.values()]
         half = [100 * confidence(a, images) for a in points.values()]
         axes.plot(x, y, style, color=colour, marker="o", markersize=4, label=label)
@@ -88,7 +88,7 @@ def accuracy_against_sparsity(
     axes.set(xlabel="sparsity: pruned share of the prunable weights (%)", ylim=(0, 100))
     axes.set(ylabel="accuracy on CIFAR-10 test images (%)", title=title)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return axes
 
 
