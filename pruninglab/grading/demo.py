@@ -33,7 +33,7 @@ from pruninglab.training import accuracy
 
 LAB, STEM = "01_structures", "structures"
 SPARSITIES = (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
-ANSWER = "One ranking lets the layers that matter keep more; the same share of each is blind to it."
+ANSWER = "A sample answer. Somebody reads it in formgrader, and gives a mark by hand."
 PLATFORM = "right in another way_7_assignsubmission_file_.zip"  # as Moodle names what it hands over
 
 
