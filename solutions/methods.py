@@ -51,15 +51,15 @@ def train_masked(
     ### BEGIN SOLUTION
     weights = prunable(model)
     model.train()
-    for name, mask in masks.items():
-        weights[name].data[~mask] = 0
+    for name, keep in masks.items():
+        weights[name].data[~keep] = 0
     for (x, y), lr in zip(data, lrs, strict=True):
         optimizer.param_groups[0]["lr"] = lr
         optimizer.zero_grad()
         F.cross_entropy(model(x), y).backward()
         optimizer.step()
-        for name, mask in masks.items():
-            weights[name].data[~mask] = 0  # after the step, which has moved them
+        for name, keep in masks.items():
+            weights[name].data[~keep] = 0  # after the step, which has moved them
     ### END SOLUTION
 
 
@@ -157,8 +157,8 @@ def prune_and_retrain(
     for sparsity in sparsities:
         masks = choose_masks(model, sparsity)
         weights = prunable(model)
-        for name, mask in masks.items():
-            weights[name].data[~mask] = 0
+        for name, keep in masks.items():
+            weights[name].data[~keep] = 0
         retrain(model, masks, steps // len(sparsities))
     return masks
     ### END SOLUTION
@@ -253,9 +253,9 @@ def add_sparsity_penalty(model: nn.Module, strength: float) -> None:
     tensor([1.2500, 0.7500, 1.0000])
     """
     ### BEGIN SOLUTION
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            gamma = module.weight
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            gamma = layer.weight
             assert gamma.grad is not None, "call it after loss.backward()"
             gamma.grad += strength * gamma.detach().sign()
     ### END SOLUTION

@@ -63,7 +63,8 @@ def after_dense_training() -> Inputs:
     data = batches(50, size=6, features=3, classes=2)
     for x, y in data[:5]:
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
         optimizer.step()
     masks = {"0.weight": normal(4, 3, seed=8) > 0.3, "3.weight": normal(2, 4, seed=9) > 0}
     return {
