@@ -170,8 +170,8 @@ assert max(ways["yours"]) == 0, "pruned weights came back"
 # %% [markdown]
 # Masked gradients look right, and the first step already revives every pruned weight: its
 # *momentum* still remembers the dense training and carries on for many steps. (Once a weight has
-# moved, weight decay pulls it back, slowly and never to zero.) Such a network is reported as 80 % sparse, and is dense.
-# Only a mask after each step is safe whatever the optimizer does.
+# moved, weight decay pulls it back, slowly and never to zero.) Such a network is reported as 80 %
+# sparse, and is dense. Only a mask after each step is safe whatever the optimizer does.
 
 # %% [markdown]
 # ## Exercise 2 · In rounds  (10 minutes, 2 points)
@@ -470,8 +470,8 @@ print(f"zero both times: {int((first & last).sum())} (you: {my_still_gone})")
 # Did you see how *large* they come back? Behind a filter of zeros the variance is zero, and batch
 # normalisation divides by √(0 + ε), with ε = 0.00001: its gradients are some 300 times as large.
 # To the output the size of a filter does not matter (batch normalisation takes it out again), but
-# the ranking by norm is spoiled: who was zeroed once is safe, and it is the others' turn. No
-# formula of the paper shows that; a picture does.
+# the ranking by norm is spoiled: who was zeroed once is safe, and it is the others' turn. You would
+# not read that from a formula; you see it in a picture.
 #
 # ### Question A  (5 minutes, 3 points)
 #
@@ -565,8 +565,8 @@ plt.show()
 # %% [markdown]
 # Both penalties shrink. But ½γ² pulls less and less the closer γ comes to zero: it takes the same
 # *percentage* again and again, and never arrives. |γ| pulls with the same force all the way and
-# pushes many scales to (about) zero, where they trip back and forth across it. That is why a "smooth" L1,
-# which is a square near zero, does not make zeros.
+# pushes many scales to (about) zero, where they trip back and forth across it. That is why a
+# "smooth" L1, which is a square near zero, does not make zeros.
 
 # %% [markdown]
 # ## Exercise 8 · An honest comparison  (15 minutes, 3 points)
@@ -678,11 +678,11 @@ print(f"\nwinner: {result['best']}: test {tested:.1%}, 95 % interval ± {interva
 
 # %% [markdown]
 # Were rounds better? With the same number of steps for everyone, they have to share. At once, all
-# 48 steps heal the final network; in two rounds the last 24 do; along the cubic the last 16. In
-# the papers gradual pruning wins by training *long* at every sparsity: Renda et al. give each
-# round the whole retraining. That is a fair question to ask of a method, too, but another one:
-# how good does it get, whatever it costs? A comparison has to say which of the two it answers.
-# And the control says what retraining alone is worth.
+# 48 steps heal the final network; in two rounds the last 24 do; along the cubic the last 16. In the
+# papers gradual pruning often trains *longer*: Renda et al. give each round the whole retraining.
+# That is a fair question to ask of a method, too, but another one: how good does it get, whatever
+# it costs? A comparison has to say which of the two it answers. And the control, random weights,
+# says what retraining alone is worth.
 #
 # Look at the dots before you look at the means. Where the dots of two methods overlap, three
 # seeds do not separate them. And the interval of the last line, from the number of test images
