@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
+export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
 .PHONY: help setup demo test lab labs grade bench train clean
 
 help:  ## show this list
