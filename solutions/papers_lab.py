@@ -343,9 +343,10 @@ plt.show()
 # - *Method*: all at once, then retraining at a constant low learning rate
 #
 # The two most sensitive layers in the picture are in `skip`; the others have to give more, 40 and
-# 80 % below, to bring the network about as far as the next papers do with 30 and 60 %. In a chain of layers it matters
-# whether a filter's norm counts the kernels that read channels removed before (the paper calls
-# the two ways independent and greedy); between additions, nothing has been removed before.
+# 80 % below, to bring the network about as far as the next papers do with 30 and 60 %. In a chain
+# of layers it would matter whether a filter's norm counts the kernels that read channels removed
+# before (the paper calls the two ways independent and greedy); here, nothing in front of a free
+# convolution has been removed.
 #
 # <details><summary>Hint 1</summary>
 #
