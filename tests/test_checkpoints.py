@@ -33,8 +33,10 @@ def test_wider_is_better() -> None:
 @pytest.mark.parametrize("width", checkpoints.WIDTHS)
 def test_the_card_tells_how_it_was_made(width: int) -> None:
     card = checkpoints.card(width)
-    assert card["recipe"] | checkpoints.CHOSEN == card["recipe"]
-    assert len(card["curve"]) == card["recipe"]["epochs"]
+    first, second = card["cycles"]
+    assert first | checkpoints.CHOSEN == first
+    assert second | checkpoints.POLISH == second
+    assert len(card["curve"]) == first["epochs"] + second["epochs"]
     assert card["images"] == 49_000
 
 
@@ -67,7 +69,8 @@ def test_training_and_choosing_run_and_write_their_records(
     monkeypatch.setattr(checkpoints, "ASSETS", tmp_path)
     checkpoints.choose(tmp_path, only=[1], epochs=1, compiled=False)
     assert 0 <= checkpoints.recipes()[0]["val"] <= 1
-    checkpoints.train_and_save(tmp_path, 4, checkpoints.CHOSEN, epochs=1, compiled=False)
+    checkpoints.train_and_save(tmp_path, 4, epochs=1, polish=1, compiled=False)
     card = checkpoints.card(4)
     assert card["images"] == 300
+    assert [row["epoch"] for row in card["curve"]] == [1, 1]
     assert card["test"] == pytest.approx(accuracy(checkpoints.trained(4), few["test"]))
