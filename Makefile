@@ -26,10 +26,10 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 300 --timeout 0 -p no:warnings $(wildcard solutions/*/*.ipynb)
+	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
 
 lab: setup  ## open JupyterLab on the labs; the address is printed
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/labs
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/labs $(if $(filter 0,$(shell id -u)),--allow-root)
 
 labs: setup  ## rebuild every notebook from its source
 	$(BIN)/python -m solutions.build

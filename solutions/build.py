@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -159,12 +160,25 @@ def notebook(lab: str) -> NotebookNode:
     return nb
 
 
-def execute(nb: NotebookNode, folder: Path) -> None:
-    """Run all cells in `folder` and keep the outputs, without what differs between runs."""
+def execute(nb: NotebookNode, folder: Path) -> list[float]:
+    """Run all cells in `folder`; keep the outputs, without what differs between runs.
+
+    Returns:
+        Seconds that each code cell took.
+    """
     NotebookClient(nb, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
-    for cell in nb.cells:
-        cell.metadata.pop("execution", None)
     nb.metadata.language_info = {"name": "python"}
+    times = [cell.metadata.pop("execution", {}) for cell in nb.cells]
+    return [seconds(t["iopub.execute_input"], t["shell.execute_reply"]) for t in times if t]
+
+
+def seconds(start: str, end: str) -> float:
+    """Between two times as Jupyter writes them.
+
+    >>> seconds("2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:01.500000Z")
+    1.5
+    """
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def release(lab: str, into: Path) -> None:
@@ -185,7 +199,9 @@ def build(lab: str) -> None:
     if (earlier := toolbox(lab)) is not None:
         (folder / "toolbox.py").write_text(earlier)
     nb = notebook(lab)
-    execute(nb, folder)
+    times = execute(nb, folder)
+    slowest = ", ".join(f"{t:.0f}" for t in sorted(times)[:-4:-1])
+    tqdm.write(f"{lab}: {sum(times):.0f} s of computing, the slowest cells {slowest} s")
     nbformat.write(nb, folder / f"{lab}.ipynb")
     release(lab, into=ROOT / "labs")
 
