@@ -53,12 +53,12 @@ def shrink(model: nn.Module, keep: dict[str, Tensor]) -> None:
 def han2015(
     model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
 ) -> Masks:
-    """Prune each layer below a threshold of its own, retrain, and again (Han et al. 2015, 3.1).
+    """Prune each layer below a threshold of its own, retrain, and again (Han et al. 2015).
 
     A round prunes, in each layer, the weights whose magnitude is below `quality` times the
     standard deviation (`Tensor.std()`) of those weights of *this layer* that are *still there*.
-    Then it retrains for `steps` steps at a tenth of the learning rate of the dense training. What
-    is pruned stays pruned.
+    Then it retrains for `steps` steps at a tenth of the learning rate of the dense training (as
+    for LeNet, section 4.1). What is pruned stays pruned.
 
     Args:
         model: any network, dense, changed in place: all of `prunable(model)` may be pruned.

@@ -144,13 +144,15 @@ def sparsity_of(model: nn.Module) -> float:
 # %%
 DENSE_LR = 0.4
 epoch_lrs = [triangular(DENSE_LR)((epoch + 0.5) / 60) for epoch in range(60)]
+WEIGHTS = ("Han 2015", "Zhu & Gupta 2017", "Renda 2020")
+FILTERS = ("Li 2016", "Liu 2017", "Molchanov 2019", "He 2018")
 results: dict[str, list[tuple[float, float, float]]] = {}  # label -> (sparsity, MACs, accuracy)
 networks: dict[str, list[nn.Module]] = {}
 
 
 def run(label: str, *recipes: Callable[[nn.Module, Train], object]) -> None:
     """Each recipe on a copy of the dense network; draws the traces, keeps what came out."""
-    results[label], networks[label] = [], []
+    rows, pruned = [], []
     _, axes = plt.subplots(1, 2, figsize=(10, 2.2), layout="constrained", sharey=True)
     for recipe, ax in zip(recipes, axes, strict=True):
         network, train = copy.deepcopy(dense), Training()
@@ -158,9 +160,10 @@ def run(label: str, *recipes: Callable[[nn.Module, Train], object]) -> None:
         recalibrate_bn(network, list(data.batches(images[:1000], BATCH)))
         assert len(train.lrs) == STEPS, f"{label}: {len(train.lrs)} steps, others have {STEPS}"
         macs = counters.nonzero_macs(network) / counters.macs(dense)
-        results[label].append((sparsity_of(network), macs, accuracy(network, val)))
-        networks[label].append(network)
-        draw(ax, train, f"{label}: {results[label][-1][2]:.1%} on val")
+        rows.append((sparsity_of(network), macs, accuracy(network, val)))
+        pruned.append(network)
+        draw(ax, train, f"{label}: {rows[-1][2]:.1%} on val")
+    results[label], networks[label] = rows, pruned
     plt.show()
 
 
@@ -204,8 +207,9 @@ print(f"dense network: {round(100 * dense_val, -1):.0f} % on val, to 10 points")
 #
 # Two things to note. The sparsity is not chosen, it *comes out*. And the paper does not say
 # whether weights that are already gone count in the standard deviation; here they do not.
-# *Simplified:* the paper tunes the quality layer by layer, we have one; it trains with dropout
-# that gets weaker as the network gets sparser, and our network has none.
+# *Simplified:* the paper tunes the quality layer by layer, we have one; the tenth is its learning
+# rate for LeNet, for AlexNet it took a hundredth; and it trains with dropout that gets weaker as
+# the network gets sparser, our network has none.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -516,8 +520,8 @@ run("random filters", *(lambda n, t, s=s: random_filters(n, t, s) for s in (0.3,
 def compare(ax: plt.Axes, position: int, start: float, xlabel: str) -> None:
     """A line per system, from the dense network on; the controls are dashed."""
     for i, (label, points) in enumerate(results.items()):
-        style = "--" if "random" in label else "-o" if i < 3 else "-s"
-        colour = plots.GREY if "random" in label else plots.COLOURS[i % 6] if i < 6 else "black"
+        style = "--" if "random" in label else "-o" if label in WEIGHTS else "-s"
+        colour = plots.GREY if "random" in label else ["black", *plots.COLOURS][i]
         x = [100 * start, *(100 * point[position] for point in points)]
         y = [100 * dense_val, *(100 * point[2] for point in points)]
         ax.plot(x, y, style, color=colour, label=label, markersize=5)
@@ -542,9 +546,8 @@ plt.show()
 # %%
 # NBVAL_IGNORE_OUTPUT (trained networks differ a little between processors)
 test = data.subset("test")
-families = {"weights": list(results)[:3], "filters": list(results)[3:7]}
-for family, guess in (("weights", my_weights), ("filters", my_filters)):
-    best = max(families[family], key=lambda label: results[label][1][2])
+for family, labels, guess in (("weights", WEIGHTS, my_weights), ("filters", FILTERS, my_filters)):
+    best = max(labels, key=lambda label: results[label][1][2])
     on_val, on_test = results[best][1][2], accuracy(networks[best][1], test)
     margin = plots.confidence(on_test, len(test))
     print(f"{family}: {best}, {on_val:.1%} on val, {on_test:.1%} ± {margin:.1%} on test", end="")
