@@ -616,15 +616,15 @@ axes.set_xlabel("pruned share of the filters of the free convolutions (%)")
 plt.show()
 
 # %% [markdown]
-# As pruned, the L1 sum *loses to the dice*: it empties the early layers but for one filter each. The
-# L2 norm, γ and the gates lie close together, well above. Recalibrated, everybody comes near, even
-# the dice: much of what looked like a difference between criteria was stale statistics.
+# As pruned, the L1 sum *loses to the dice*: it empties the early layers but for one filter each.
+# The L2 norm, γ and the gates lie close together, well above. Recalibrated, everybody comes near,
+# even the dice: much of what looked like a difference between criteria was stale statistics.
 #
 # What to take home:
 #
-# - **A global ranking of sizes compares the incomparable.** Rank such scores inside layers, as Li et
-#   al. do, or take a score that means the same in each layer: a gate asks the loss, for the price of
-#   a few backward passes.
+# - **A global ranking of sizes compares the incomparable.** Rank such scores inside layers, as Li
+#   et al. do, or take a score that means the same in each layer: a gate asks the loss, for the
+#   price of a few backward passes.
 # - **The dice belong on every plot.** Without them the gradient would have passed for a criterion.
 # - **Recalibrate, or say that you did not.** It is worth more than the choice between two good
 #   criteria.
