@@ -130,6 +130,7 @@ def train(
         One dict per epoch: epoch, loss, and kl (in nats, at the end of it).
     """
     device, generator = device_of(noisy), torch.Generator().manual_seed(seed)
+    noisy.to(memory_format=torch.channels_last)  # several times faster
     variances = list(log_sigma2s(noisy).values())
     ids = {id(v) for v in variances}
     others = [p for p in noisy.parameters() if id(p) not in ids]
