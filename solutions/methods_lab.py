@@ -665,8 +665,8 @@ axes.axvline(trace[0], color=plots.GREY, linestyle=":")
 axes.set_yticks(range(len(contest)), list(contest))
 axes.set(xlabel="accuracy on val: runs and their mean; dotted: dense", ylim=(4.6, -0.6))
 plt.show()
-if my_order:
-    print("your order:", my_order)
+if my_order or my_favourite:
+    print(f"your favourite: {my_favourite}, your order: {my_order}")
 
 # %%
 # NBVAL_IGNORE_OUTPUT (trained weights differ in the last digits between machines)
