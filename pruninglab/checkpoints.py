@@ -3,7 +3,9 @@
 `python -m pruninglab.checkpoints choose` compares recipes on 5,000 held-out training images;
 `python -m pruninglab.checkpoints train --width 16` trains with the chosen one on the 49,000
 training images outside the embedded "val" split and reads the test set once, at the end.
-Both go on from where they were when they are killed.
+`python -m pruninglab.checkpoints show` prints what ships.
+
+Training goes on from where it was killed.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 import torch
 from torch.optim.swa_utils import AveragedModel, update_bn
 
-from pruninglab import data
+from pruninglab import counters, data, plots
 from pruninglab.models import ResNet20
 from pruninglab.training import Recipe, accuracy, constant, train, triangular
 
@@ -156,10 +158,22 @@ def save_with_card(model: ResNet20, width: int, made: dict, val: data.Images) ->
     print(f"width {width}: test {record['test']:.2%}", flush=True)
 
 
+def show() -> None:
+    """Print the shipped checkpoints as a Markdown table."""
+    print("| ResNet-20 | parameters | MACs | epochs | test accuracy (10,000 images) |")
+    print("|---|---:|---:|---:|---:|")
+    for width in WIDTHS:
+        about, model = card(width), trained(width)
+        sizes = f"{counters.parameters(model):,} | {counters.macs(model):,}"
+        half = plots.confidence(about["test"], 10_000)
+        result = f"{len(about['curve'])} | {about['test']:.2%} ± {half:.2%}"
+        print(f"| {width} filters wide | {sizes} | {result} |")
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("task", choices=("choose", "train"))
+    parser.add_argument("task", choices=("choose", "train", "show"))
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where it resumes")
     parser.add_argument("--width", type=int, nargs="+", default=list(WIDTHS))
     parser.add_argument(
@@ -167,6 +181,9 @@ def main() -> None:
     )
     parser.add_argument("--only", type=int, nargs="+", default=list(range(len(CANDIDATES))))
     args = parser.parse_args()
+    if args.task == "show":
+        show()
+        return
     args.work.mkdir(parents=True, exist_ok=True)
     if args.task == "choose":
         choose(args.work, args.only)
