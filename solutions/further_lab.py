@@ -140,7 +140,8 @@ plt.show()
 
 # %%
 magnitudes = {name: w.abs() for name, w in weights.items()}
-noise = {name: torch.rand(w.shape, generator=torch.manual_seed(0)) for name, w in weights.items()}
+dice = torch.Generator().manual_seed(0)
+noise = {name: torch.rand(w.shape, generator=dice) for name, w in weights.items()}
 rankings = {"OBD": scores, "magnitude": magnitudes, "random": noise}
 curves: dict[str, dict[float, float]] = {label: {} for label in rankings}
 for label, ranking in rankings.items():

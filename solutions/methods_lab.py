@@ -470,8 +470,9 @@ print(f"zero both times: {int((first & last).sum())} (you: {my_still_gone})")
 # Did you see how *large* they come back? Behind a filter of zeros the variance is zero, and batch
 # normalisation divides by √(0 + ε), with ε = 0.00001: its gradients are some 300 times as large.
 # To the output the size of a filter does not matter (batch normalisation takes it out again), but
-# the ranking by norm is spoiled: who was zeroed once is safe, and it is the others' turn. You would
-# not read that from a formula; you see it in a picture.
+# the ranking by norm is disturbed: those that were zeroed overtake the others, and next it is the
+# others' turn. Only after a while does the choice settle. You would not read that from a formula;
+# you see it in a picture.
 #
 # ### Question A  (5 minutes, 3 points)
 #

@@ -76,6 +76,11 @@ def after_dense_training() -> Inputs:
     }
 
 
+def rounded(x: Tensor) -> Tensor:
+    """To nine decimals: the last digits depend on the number of threads."""
+    return x.detach().mul(1e9).round().div(1e9) if x.is_floating_point() else x
+
+
 def trained(_: Any, inputs: Inputs) -> Values:
     """The weights afterwards."""
     weights = dict(inputs["model"].named_parameters())
@@ -83,9 +88,9 @@ def trained(_: Any, inputs: Inputs) -> Values:
     state = inputs["model"].state_dict()
     return {
         "pruned weights that are not zero": revived,
-        "kept": {n: weights[n][mask] for n, mask in inputs["masks"].items()},
+        "kept": {n: rounded(weights[n][mask]) for n, mask in inputs["masks"].items()},
         "training mode": inputs["model"].training,
-        "others": {n: value for n, value in state.items() if n not in inputs["masks"]},
+        "others": {n: rounded(value) for n, value in state.items() if n not in inputs["masks"]},
     }
 
 
