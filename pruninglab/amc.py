@@ -73,10 +73,21 @@ def saved(layers: Sequence[Layer], choice: Choice) -> float:
     return sum(layer.macs * choice[layer.name] for layer in layers)
 
 
+def meet(layers: Sequence[Layer], wanted: Sequence[float], target: float) -> Choice:
+    """Whole filters: round down, then up in one layer after the other until the target is met."""
+    pairs = list(zip(layers, wanted, strict=True))
+    choice = {x.name: math.floor(round(s * x.filters, 6)) / x.filters for x, s in pairs}
+    for layer, s in pairs:
+        if saved(layers, choice) >= target:
+            break
+        choice[layer.name] = whole(s, layer)
+    return choice
+
+
 def uniform(layers: Sequence[Layer], target: float) -> Choice:
-    """The same sparsity for every layer."""
+    """The same sparsity for every layer, up to whole filters."""
     share = target / sum(layer.macs for layer in layers)
-    return {layer.name: whole(share, layer) for layer in layers}
+    return meet(layers, [share] * len(layers), target)
 
 
 def random_choice(
@@ -91,7 +102,7 @@ def random_choice(
         enough = float((macs * (drawn * highest + middle).clamp(0, highest)).sum()) >= target
         low, high = (low, middle) if enough else (middle, high)
     shifted = (drawn * highest + high).clamp(0, highest).tolist()
-    return {layer.name: whole(s, layer) for layer, s in zip(layers, shifted, strict=True)}
+    return meet(layers, shifted, target)
 
 
 def state(layers: Sequence[Layer], chosen: Sequence[float]) -> Tensor:

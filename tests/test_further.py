@@ -235,7 +235,7 @@ def test_a_choice_saves_the_macs_that_it_says(layers: list[amc.Layer]) -> None:
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.7])
 def test_all_searches_meet_the_budget_closely(layers: list[amc.Layer], share: float) -> None:
     target = share * sum(layer.macs for layer in layers)
-    slack = sum(layer.macs / layer.filters for layer in layers)  # whole filters
+    slack = max(layer.macs / layer.filters for layer in layers)  # one filter
     found = amc.random_search(layers, lambda choice: 0.0, target=target, episodes=40)
     for choice in [amc.uniform(layers, target), *(episode.choice for episode in found)]:
         assert target <= amc.saved(layers, choice) + 1e-6 <= target + slack
