@@ -39,7 +39,11 @@ from pruninglab.checks import Probe, encode
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS = ROOT / "solutions"
-LABS = {"01_structures": "structures"}  # folder -> name of its modules, in the order of the course
+# folder -> name of its modules, in the order of the course
+LABS = {
+    "01_structures": "structures",
+    "03_methods": "methods",
+}
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
