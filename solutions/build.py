@@ -39,11 +39,7 @@ from pruninglab.checks import Probe, encode
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS = ROOT / "solutions"
-# folder -> name of its modules, in the order of the course
-LABS = {
-    "01_structures": "structures",
-    "03_methods": "methods",
-}
+LABS = {"01_structures": "structures"}  # folder -> name of its modules, in the order of the course
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
