@@ -39,7 +39,14 @@ from pruninglab.checks import Probe, encode
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS = ROOT / "solutions"
-LABS = {"01_structures": "structures"}  # folder -> name of its modules, in the order of the course
+LABS = {  # folder -> name of its modules, in the order of the course
+    "01_structures": "structures",
+    "02_criteria": "criteria",
+    "03_methods": "methods",
+    "04_papers": "papers",
+    "05_speed": "speed",
+    "06_further": "further",
+}
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -168,6 +175,10 @@ def execute(nb: NotebookNode, folder: Path) -> list[float]:
     """
     NotebookClient(nb, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     nb.metadata.language_info = {"name": "python"}
+    nb.metadata.pop("widgets", None)
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):  # of a slider its picture stays: see `play`
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     times = [cell.metadata.pop("execution", {}) for cell in nb.cells]
     return [seconds(t["iopub.execute_input"], t["shell.execute_reply"]) for t in times if t]
 

@@ -1,0 +1,44 @@
+"""Sliders: they draw anew when moved, and leave a picture where there is no kernel."""
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from pruninglab import play
+
+
+def draw(width: float) -> Figure:
+    figure, axes = plt.subplots(figsize=(width, 1))
+    axes.barh(["kept"], [width])
+    return figure
+
+
+def width_of(png: bytes) -> int:
+    return Image.open(io.BytesIO(png)).width
+
+
+def test_moving_the_slider_draws_anew():
+    control, picture = play.box(draw, [2.0, 4.0], 2.0, "width").children
+    assert width_of(picture.value) == 200
+    control.value = 4.0
+    assert width_of(picture.value) == 400
+    assert plt.get_fignums() == []  # nothing is left open, however long a student plays
+
+
+def test_without_a_kernel_the_picture_of_the_start_stands_alone(monkeypatch):
+    shown = []
+    monkeypatch.setattr(play, "display", lambda data, raw: shown.append((data, raw)))
+    assert play.slider(draw, [2.0, 4.0], 4.0) is None
+    (data, raw) = shown[0]
+    assert raw
+    assert width_of(base64.b64decode(data["image/png"])) == 400
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_start_that_is_no_value_is_named():
+    with pytest.raises(ValueError, match=r"start=3.0 is not among .*\[2.0, 4.0\]"):
+        play.slider(draw, [2.0, 4.0], 3.0)
