@@ -100,6 +100,9 @@ for stage in ("layer1", "layer3"):
 # first, whether it is useless or not. Here that is luck, as it has three quarters of the weights
 # and many to spare. It is not a law.
 #
+# (Two layers of the second stage have nearly no weights left to rank: training has switched that
+# block off by itself. Weight decay shrinks what no gradient holds.)
+#
 # ### Question A  (5 minutes, 3 points)
 #
 # Multiply all weights of one convolution by 0.01 and divide nothing. Behind it stands a batch
@@ -133,8 +136,8 @@ for stage in ("layer1", "layer3"):
 #
 # <details><summary>Hint 1</summary>
 #
-# `with mode(model, training=False):` puts all modules into evaluation mode and each one back
-# afterwards. The loss is `F.cross_entropy(model(x), y)`.
+# `mode(model, training=False)` is for `with`: it puts all modules into evaluation mode, and each
+# one back afterwards. The loss is `F.cross_entropy(model(x), y)`.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -179,10 +182,12 @@ plt.show()
 print(f"you: {my_correlation}")
 
 # %% [markdown]
-# A loose connection at best. Training has *ended*, and where it ends the gradient of every weight
-# is about zero, of the important ones too: the loss lies at the bottom of a valley, which is flat
-# in all directions, however steep the walls. What is left of |g| is mostly the noise of one
-# minibatch. Remember this picture when you see the race.
+# From hardly any to some, and a part of that is owed to filters that training has switched off:
+# their weights *and* gradients are zero. (Exercise 4 shows them.) For all others: training has
+# *ended*, and where it ends the gradient of every weight is about zero, of the important ones too.
+# The loss lies at the bottom of a valley, which is flat in all directions, however steep the walls.
+# What is left of |g| is mostly the noise of one minibatch. Remember this picture when you see the
+# race.
 #
 # ## Exercise 3 · Norms of filters  (10 minutes, 2 points)
 #
@@ -262,11 +267,14 @@ _, axes = plt.subplots(figsize=(7, 2.4), layout="constrained")
 axes.hist(signed, 40, color=plots.BLUE)
 axes.set(xlabel="γ of the free convolutions", ylabel="filters", xlim=(min(0, signed.min()), None))
 plt.show()
-print(f"{len(signed)} filters, {int((signed < 0).sum())} with a negative γ")
+below, dead = int((signed < 0).sum()), int((signed.abs() < 0.01).sum())
+print(f"{len(signed)} filters: {below} with γ below 0, {dead} with |γ| below 0.01")
 
 # %% [markdown]
-# In this network all of them are positive, so a forgotten |.| would not even show. Elsewhere it
-# does: a γ of -2 is as loud as one of 2. And none is close to zero, as nothing has pushed it there.
+# No γ of this network is negative, so a forgotten |.| would not even show. Elsewhere it does: a γ of
+# -2 is as loud as one of 2. Look at the left end, too: weight decay has turned a good many knobs
+# down to zero, and nothing has turned them up again. Those filters can go for free, and every
+# criterion but one sees it. (Which one? See the control.)
 #
 # ## Exercise 5 · Gates  (20 minutes, 4 points)
 #
@@ -583,10 +591,11 @@ plt.show()
 print("you:", my_order)
 
 # %% [markdown]
-# Look at the gradient. It survives light pruning, and from the middle on it **hardly beats the
-# dice**. That is no bug, it is what Exercise 2 showed: at the end of training a gradient says where
-# the loss would still move, not what carries the network. Multiplied by w the same gradient makes
-# a decent criterion, and plain magnitude, which asks nobody, is the one to beat.
+# Look at the gradient. It survives light pruning (the weights of dead filters have a gradient of
+# zero and go first), and from the middle on it **hardly beats the dice**. That is no bug, it is
+# what Exercise 2 showed: at the end of training a gradient says where the loss would still move,
+# not what carries the network. Multiplied by w the same gradient makes a decent criterion, and
+# plain magnitude, which asks nobody, is the one to beat.
 #
 # Recalibration lifts all curves, the dice too, and changes the distances between them. (Where
 # little is pruned it can cost a point: statistics of 500 images are poorer than those of the whole
@@ -616,17 +625,19 @@ axes.set_xlabel("pruned share of the filters of the free convolutions (%)")
 plt.show()
 
 # %% [markdown]
-# As pruned, the L1 sum *loses to the dice*: it empties the early layers but for one filter each.
-# The L2 norm, γ and the gates lie close together, well above. Recalibrated, everybody comes near,
-# even the dice: much of what looked like a difference between criteria was stale statistics.
+# The gates win. The sizes agree with them while there are dead filters to remove, and fall behind
+# when filters of different layers have to be compared. The L1 sum, which empties the early layers
+# but for one filter each, ends *below the dice*: no recalibration mends that. For the L2 norm and γ
+# it mends a lot, and for the dice as well: much of what looked like a difference between criteria
+# was stale statistics.
 #
 # What to take home:
 #
-# - **A global ranking of sizes compares the incomparable.** Rank such scores inside layers, as Li
-#   et al. do, or take a score that means the same in each layer: a gate asks the loss, for the
-#   price of a few backward passes.
+# - **Asking the loss pays for filters.** A gate costs a few backward passes and has the same unit in
+#   every layer.
+# - **A global ranking of sizes compares the incomparable.** Rank sizes inside layers, as Li et al.
+#   do.
 # - **The dice belong on every plot.** Without them the gradient would have passed for a criterion.
-# - **Recalibrate, or say that you did not.** It is worth more than the choice between two good
-#   criteria.
+# - **Recalibrate, or say that you did not.** It can be worth more than the choice of the criterion.
 #
 # And yet: no curve is where the camera needs it. What no criterion can do, *training* can: Lab 3.
