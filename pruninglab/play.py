@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 def png(figure: Figure) -> bytes:
     """The figure as a PNG; the figure is closed."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
+    figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
     plt.close(figure)
     return buffer.getvalue()
 
