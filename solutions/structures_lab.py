@@ -228,12 +228,13 @@ def both_ways(sparsity: float) -> plt.Figure:
     for name, spread in {"local": local_masks, "global": global_masks}.items():
         masks = spread(scores, sparsity)
         bars[f"{name}: {accuracy(masked(masks), images[:200]):.0%} right"] = densities(masks)
-    axes = plots.bars_per_layer(bars, f"density at sparsity {sparsity:.0%}")
+    axes = plots.bars_per_layer(bars, f"density at sparsity {100 * sparsity:.0f} %")
+    axes.set_ylim(0, 1)
     plots.percent_axis(axes)
     return axes.figure
 
 
-slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.9)
+slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.8)
 
 # %% [markdown]
 # ### Question A  (3 minutes, 2 points)
