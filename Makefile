@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test doctor lab labs grade bench train clean
+.PHONY: help setup demo test doctor lab labs release grade bench train clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ lab: setup  ## open JupyterLab on the labs; the address is printed
 
 labs: setup  ## rebuild every notebook from its source
 	$(BIN)/python -m solutions.build
+
+release: setup  ## what students get of a lab, as a zip: make release LAB=01_structures
+	$(BIN)/python -m solutions.bundle $(LAB)
 
 grade: setup  ## grade what students handed in: make grade LAB=01_structures
 	$(BIN)/python -m pruninglab.grading --lab $(LAB)
