@@ -49,7 +49,7 @@ bench: setup  ## measure speed side by side and write build/bench.md
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --epochs 60 22 12
-	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 6 0
+	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 30 12
 
 clean:  ## remove what can be made again (not .venv, not marks)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
