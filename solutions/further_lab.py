@@ -28,6 +28,8 @@
 # %%
 import copy
 import json
+from collections.abc import Callable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -512,7 +514,8 @@ print(f"record: {record['recipe']['epochs']} epochs on the 4,000 embedded images
 # %% [markdown]
 # At log α = 3 the noise has twenty times the variance that the weight has signal: such a weight
 # can be set to zero. There is no sparsity to choose: the rule log α > 3 *finds* it, for each
-# layer.
+# layer. (The narrow peaks on the right are the weights that were exactly zero already: nothing but
+# noise from the start.)
 
 # %%
 keep = {name: a <= 3 for name, a in asset["log_alpha"].items()}
@@ -679,7 +682,7 @@ plt.show()
 # %% [markdown]
 # In this record the order is agent, random search, uniform, for both seeds, and on the test images
 # as well, by which nobody has chosen. Where does the advantage come from? Look at layer1.0 and
-# layer2.2: both searches prune most there. In these layers training itself has emptied filters (Lab
+# layer2.2: both searches prune much there. In these layers training itself has emptied filters (Lab
 # 1), which cost nothing, and one number for all layers cannot make use of that.
 #
 # Read the table with care, though. All choices remove the same MACs, up to a filter: the agent may
