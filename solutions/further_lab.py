@@ -42,6 +42,7 @@ from pruninglab import amc, checkpoints, counters, data, masks, plots, training,
 from pruninglab.models import ResNet20, prunable
 from pruninglab.play import slider
 
+torch.set_num_threads(1)  # enough for a small network; and the results do not depend on it
 model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
 train, val, test = data.subset("train"), data.subset("val"), data.subset("test")[:1000]
 weights = {name: w.detach() for name, w in prunable(model).items()}
