@@ -155,7 +155,8 @@ masks.apply(networks["90 % zeros"], zeros)
 masks.to_torch(networks["masked in every pass"], zeros)
 
 # %%
-# NBVAL_IGNORE_OUTPUT  (times differ from run to run)
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
 for batch in (1, 64):
     seconds = race(passes(networks, frames[:batch]), warmup=3, rounds=11)
     print(f"batch {batch}")
@@ -500,7 +501,8 @@ promised = {name: counters.macs(model) / counters.macs(m) for name, m in contest
 promised["masked 50 %"] = promised["shrunk 50%"]  # the same function, so the same promise
 
 # %%
-# NBVAL_IGNORE_OUTPUT  (times differ from run to run)
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
 measured = {}
 for batch in (1, 64):
     seconds = race(passes(contestants, frames[:batch]), warmup=2, rounds=15)
@@ -548,7 +550,8 @@ plt.show()
 # *that* one. `ready_to_run` does both.
 
 # %%
-# NBVAL_IGNORE_OUTPUT  (times differ from run to run)
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
 plain = {"dense": model, "shrunk 50 %": small}
 layouts = {1: False, 64: True}  # what is faster for one image need not be so for 64
 for batch, channels_last in layouts.items():
@@ -574,7 +577,8 @@ for batch, channels_last in layouts.items():
 my_accuracies = {"shrunk": None, "fine-tuned": None, "narrow": None}  # your predictions
 
 # %%
-# NBVAL_IGNORE_OUTPUT  (a short training in floating point ends a little differently elsewhere)
+# NBVAL_IGNORE_OUTPUT
+# (a short training in floating point ends a little differently elsewhere)
 tuned = copy.deepcopy(small)
 recipe = Recipe(epochs=3, lr=triangular(0.1), batch_size=64)
 train(tuned, data.subset("train"), recipe, progress=False)
