@@ -13,6 +13,7 @@ import contextlib
 import io
 import re
 import sys
+import tempfile
 import time
 import types
 import warnings
@@ -61,14 +62,14 @@ class Task:
         steps: the code cells of the canonical notebook, without the tests.
         tests: the test cells.
         given: code of the lab that the tests may need (imports).
-        files: paths of what lies beside the notebook.
+        files: names and contents of what lies beside the notebook.
         seed: of the hidden tests' inputs.
     """
 
     steps: tuple[Step, ...]
     tests: tuple[Test, ...]
     given: tuple[str, ...]
-    files: tuple[str, ...]
+    files: tuple[tuple[str, bytes], ...]
     seed: int
     limits: Limits = field(default_factory=Limits)
     unsafe: bool = False
@@ -136,7 +137,11 @@ class Judge:
         self.everything = False  # run what seemed not to be needed, too
         self.starts, self.why = 0, ""
         self.spent = 0.0  # seconds of the total
-        self.given = probes(task)
+        self.folder = tempfile.TemporaryDirectory(prefix="pruninglab-")
+        self.files = [Path(self.folder.name, name) for name, _ in task.files]
+        for path, (_, content) in zip(self.files, task.files, strict=True):
+            path.write_bytes(content)
+        self.given = probes(task, self.files)
 
     # --- the sandbox ----------------------------------------------------------------------------
 
@@ -195,8 +200,7 @@ class Judge:
 
     def begin(self) -> None:
         """Start a sandbox; after the first one, its time counts."""
-        files = [Path(file) for file in self.task.files]
-        self.box = Sandbox(files, self.limits, unsafe=self.task.unsafe)
+        self.box = Sandbox(self.files, self.limits, unsafe=self.task.unsafe)
         self.link, before = GraderLink(self.box), self.spent
         with contextlib.suppress(*LOST):
             self.ask("run_cell", "", START, seconds=START)
@@ -259,6 +263,7 @@ class Judge:
             return outcomes
         finally:
             self.stop()
+            self.folder.cleanup()
 
     def lacks(self, text: str) -> bool:
         """Whether a name is missing that a cell would define which has not been run."""
@@ -356,11 +361,10 @@ def execute(source: str, namespace: dict[str, Any], seed: int) -> None:
     exec(compile(ast.fix_missing_locations(tree), "<test>", "exec"), namespace)
 
 
-def probes(task: Task) -> dict[str, Any]:
+def probes(task: Task, files: list[Path]) -> dict[str, Any]:
     """What the tests need of the lab's own code: imports, run here, once."""
     wanted = set[str]().union(*(used(test.source) for test in task.tests))
-    beside = [Path(file) for file in task.files if file.endswith(".py")]
-    for path in beside:  # as `import probes` would find them beside the notebook
+    for path in (file for file in files if file.suffix == ".py"):  # as `import probes` would find them beside the notebook
         module = types.ModuleType(path.stem)
         module.__file__ = str(path)
         sys.modules[path.stem] = module
