@@ -84,8 +84,8 @@ def main() -> None:
     parser.add_argument(
         "--unsafe-no-sandbox",
         action="store_true",
-        help="where no sandbox can be had: run the students' code with your own rights; it can read "
-        "and change whatever you can",
+        help="where no sandbox can be had: run the students' code with your own rights; it can "
+        "read and change whatever you can",
     )
     args = parser.parse_args()
     bounds = {name: getattr(args, name) for name in LIMITS}

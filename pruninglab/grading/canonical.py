@@ -76,9 +76,11 @@ def bound(source: str) -> set[str]:
     ['c', 'd', 'f', 'x']
     """
     table = symbols(source)
-    return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} if (
-        table
-    ) else set()
+    return (
+        {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+        if (table)
+        else set()
+    )
 
 
 def used(source: str) -> set[str]:
@@ -213,7 +215,9 @@ def closure(sources: Iterable[str], code: list[Cell]) -> set[str]:
 def harmless(text: str) -> str:
     """Markdown of a student, without HTML and without pictures from elsewhere."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace("&amp;#", "&amp;\u200b#").replace("![", "!\u200b[").replace("](", "]\u200b(")
+    return (
+        text.replace("&amp;#", "&amp;\u200b#").replace("![", "!\u200b[").replace("](", "]\u200b(")
+    )
 
 
 def to_notebook(cells: list[Cell], outputs: dict[str, list[Any]]) -> NotebookNode:
@@ -232,7 +236,9 @@ def to_notebook(cells: list[Cell], outputs: dict[str, list[Any]]) -> NotebookNod
             new = cell.template.copy()
             new["source"] = cell.template.source if unchanged else source
         else:
-            new = (new_markdown_cell if cell.markdown else new_code_cell)(source, id=f"own-{number}")
+            new = (new_markdown_cell if cell.markdown else new_code_cell)(
+                source, id=f"own-{number}"
+            )
         if not cell.markdown:
             new["outputs"], new["execution_count"] = outputs.get(cell.name, []), None
         made.append(new)

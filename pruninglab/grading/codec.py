@@ -16,7 +16,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,9 @@ from torch import Tensor, nn
 
 from pruninglab.grading.wire import BadMessage
 
-DTYPES = {
-    str(dtype).removeprefix("torch."): dtype
-    for dtype in (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-    + (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-}
+TENSORS = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
+TENSORS += [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in TENSORS}
 ARRAYS = {"bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"}
 ARRAYS |= {"uint16", "uint32", "uint64"}
 MODULES = ("torch.nn.modules.", "pruninglab.models")
@@ -122,7 +120,7 @@ class Codec:
         """Small immutable values as they are; the number of anything else."""
         if depth > TOO_DEEP:
             raise TypeError("lists within lists, too deep")
-        if value is None or isinstance(value, bool | str) and type(value) in (bool, str):
+        if value is None or type(value) in (bool, str):
             return value
         if isinstance(value, np.bool_ | np.integer | np.floating):
             return self._refer(value.item(), todo, depth)
@@ -134,7 +132,7 @@ class Codec:
             return float(value) if math.isfinite(value) else {"float": str(float(value))}
         if isinstance(value, tuple):  # torch.Size and named ones too
             return {"tuple": [self._refer(part, todo, depth + 1) for part in value]}
-        if isinstance(value, range | type({}.keys()) | type({}.values()) | type({}.items())):
+        if isinstance(value, range | KeysView | ValuesView | ItemsView):
             return {"view": [self._refer(part, todo, depth + 1) for part in value]}
         if isinstance(value, Iterator) and not isinstance(value, nn.Module):
             return {"iterator": [self._refer(part, todo, depth + 1) for part in value]}
@@ -183,10 +181,11 @@ class Codec:
         kind = str(flat.dtype).removeprefix("torch.")
         if flat.layout != torch.strided or kind not in DTYPES:
             raise TypeError(f"a tensor of {flat.dtype}, {flat.layout} cannot be graded")
-        order = sorted(range(flat.dim()), key=lambda i: (-flat.stride(i), i))
+        strides = flat.stride()
+        order = sorted(range(flat.dim()), key=lambda i: (-strides[i], i))
         flat = flat.resolve_conj().resolve_neg().permute(order).contiguous().reshape(-1)
         parts.append(flat.view(torch.uint8).numpy().tobytes())
-        described = {"tensor": kind, "shape": list(x.shape), "order": order}
+        described: dict[str, Any] = {"tensor": kind, "shape": list(x.shape), "order": order}
         described |= {"parameter": isinstance(x, nn.Parameter), "grad": grad}
         return described | {"requires_grad": bool(x.requires_grad)}
 
@@ -244,7 +243,7 @@ class Codec:
             return np.frombuffer(bytearray(parts[0]), kind).reshape(content["shape"])
         if "module" in content:
             found = known_class(content["module"], MODULES, nn.Module)
-            module = self.remote(number) if found is None else found.__new__(found)
+            module = self.remote(number) if found is None else object.__new__(found)
             if found is not None:
                 nn.Module.__init__(module)
             return module

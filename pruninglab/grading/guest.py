@@ -1,20 +1,22 @@
 """What runs inside the sandbox: the student's cells, and the student's functions when called.
 
-`python -m pruninglab.grading.guest FD` speaks over the socket with that number. Nothing that this
-process says is trusted: see `judge`.
+`python -m pruninglab.grading.guest FD` imports everything once, and forks a process for each
+submission that is ordered over the socket FD. Nothing that such a process says is trusted: see
+`judge`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import resource
 import signal
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -24,6 +26,7 @@ from torch import Tensor
 from traitlets.config import Config
 
 from pruninglab import checkpoints, counters, data, masks, models, plots, training  # noqa: F401
+from pruninglab.grading.isolate import isolate
 from pruninglab.grading.link import Link
 from pruninglab.grading.wire import Wire
 
@@ -46,7 +49,7 @@ class OutOfTime(BaseException):
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Interrupt what runs after some seconds (what cannot be interrupted is killed from outside)."""
+    """Interrupt what runs after some seconds; what cannot be is killed from outside."""
 
     def over(*_: Any) -> None:
         raise OutOfTime(f"it took longer than the {seconds:g} s allowed")
@@ -126,43 +129,84 @@ class Guest:
         """Gradients of a tensor that was returned, by the arguments."""
         assert self.link is not None
         value = self.link.codec.objects[number]
-        return list(
-            torch.autograd.grad(value, inputs, grad, retain_graph=True, allow_unused=True)
-        )
+        return list(torch.autograd.grad(value, inputs, grad, retain_graph=True, allow_unused=True))
 
 
-def set_limits(memory: int, processes: int, file_size: int) -> None:
+def set_limits(limits: Mapping[str, int]) -> None:
     """Limits that the process cannot lift again; memory counts from what is in use now."""
     with open("/proc/self/statm") as file:
         mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    limits = {
-        resource.RLIMIT_AS: mapped + memory,
-        resource.RLIMIT_NPROC: processes,
-        resource.RLIMIT_FSIZE: file_size,
+    values = {
+        resource.RLIMIT_AS: mapped + limits["memory"],
+        resource.RLIMIT_NPROC: 4 * limits["processes"],  # threads count, too
+        resource.RLIMIT_FSIZE: limits["disk"],
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: 512,
     }
-    for kind, value in limits.items():
+    for kind, value in values.items():
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
 
 
-def main() -> None:
-    """Serve calls until the grader hangs up."""
-    descriptor, memory, processes, file_size = map(int, sys.argv[1:5])
-    sys.argv[1:] = []
-    torch.set_num_threads(1)
-    sys.path.insert(0, os.getcwd())  # where probes.py is
-    guest, link = Guest(), Link(Wire(socket.socket(fileno=descriptor)), first=1)
+def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
+    """Be the process of one submission.
+
+    Args:
+        connection: to the grader.
+        order: `home` (a folder to work in), `files` (name -> text in Latin-1), `limits`, and
+            `wall` (whether to build the inner wall).
+    """
+    namespace = None
+    if order["wall"]:
+        with contextlib.suppress(OSError):
+            namespace = isolate(order["limits"]["disk"])
+    if not order["wall"] and order["own_session"]:
+        os.setsid()
+    os.makedirs(order["home"], exist_ok=True)
+    os.chdir(order["home"])
+    for name, text in order["files"].items():
+        with open(os.path.basename(name), "wb") as file:
+            file.write(text.encode("latin-1"))
+    sys.path.insert(0, order["home"])  # where probes.py is
+    guest, link = Guest(), Link(Wire(connection), first=1)
     guest.link = link
-    for name in ("run_cell", "keep", "find", "is_function", "call", "slopes"):
+    for name in ("run_cell", "find", "keep", "is_function", "call", "slopes"):
         link.names[name] = getattr(guest, name)
     link.names["forget"] = link.codec.forget
-    set_limits(memory, processes, file_size)
+    link.names["hello"] = lambda: {"namespace": namespace, "process": os.getpid()}
+    set_limits(order["limits"])
     warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
     while True:
         link.answer(*link.wire.receive())
+
+
+def main() -> None:
+    """Wait for orders; fork a process for each. No student's code runs in this process."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    sys.argv[1:] = []
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    control.send(b"ready")
+    while True:
+        text, descriptors, _, _ = socket.recv_fds(control, 2**20, 4)
+        if not text:
+            return
+        order = json.loads(text)
+        if order["do"] == "clean":
+            if order["all"]:  # in the sandbox that is: everything inside of it but this process
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(-1, signal.SIGKILL)
+            control.send(b"clean")
+        elif os.fork() == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                serve(socket.socket(fileno=descriptors[0]), order)
+            finally:
+                os._exit(0)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def as_notebook(name: str, tree: object) -> NotebookNode:
     version = tree.get("nbformat")
     if version == 3 and isinstance(tree.get("worksheets"), list):
         try:
-            tree = nbformat.convert(nbformat.from_dict(tree), 4)
+            tree = dict(nbformat.convert(nbformat.from_dict(tree), 4))
         except Exception:
             raise Unreadable(f"{name} is a damaged notebook of format 3") from None
     elif version != 4:

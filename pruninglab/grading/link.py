@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import re
 import traceback
 from collections.abc import Callable
@@ -28,11 +29,11 @@ class RemoteModule(nn.Module):
 
     def __init__(self, link: Link, number: int) -> None:
         super().__init__()
-        self.__dict__["_link"], self.__dict__["_number"] = link, number
+        self._call = functools.partial(link.call, number)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives on the other side."""
-        return self._link.call(self._number, args, kwargs)
+        return self._call(args, kwargs)
 
     def __deepcopy__(self, memo: dict) -> nn.Module:
         return self  # the original cannot be copied from here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import hashlib
@@ -12,6 +13,7 @@ import resource
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,8 +24,8 @@ from nbformat.v4 import new_notebook, new_output
 
 from pruninglab.grading import canonical, handed_in
 from pruninglab.grading.canonical import Cell
-from pruninglab.grading.judge import START, Judge, Step, Task, Test
-from pruninglab.grading.sandbox import GIB, Limits
+from pruninglab.grading.judge import Judge, Step, Task, Test
+from pruninglab.grading.sandbox import GIB, START, Limits, Nursery
 
 JUDGE_MEMORY = 6 * GIB
 
@@ -104,10 +106,8 @@ def judged(
             steps.append(Step(cell.source, cell.needed))
         places.append(place)
     given = tuple(c.source for c in skeleton.cells if canonical.kind_of(c) == "given")
-    task = Task(
-        tuple(steps), tuple(tests), given, exam.files, exam.seed, exam.limits, exam.unsafe
-    )
-    judge = Judge(task)
+    task = Task(tuple(steps), tuple(tests), given, exam.files, exam.seed)
+    judge = Judge(task, nursery_for(exam.limits, exam.unsafe))
     outcomes = judge.grade()
     return outcomes, {places[step]: text for step, text in judge.errors.items()}
 
@@ -165,11 +165,22 @@ def prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
 
 
+@cache
+def nursery_for(limits: Limits, unsafe: bool) -> Nursery:
+    """This process's own."""
+    nursery = Nursery(limits, unsafe=unsafe)
+    atexit.register(nursery.stop)
+    return nursery
+
+
 def work(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]:
     """`mark` in a forked process, which takes everything with it when it ends.
 
     Whatever happens there, there is a result.
     """
+    nursery = nursery_for(exam.limits, exam.unsafe)
+    if not reason:
+        nursery.start()  # before the fork: it stays for the next ones
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=forked, args=(theirs, exam, name, data, reason))
@@ -187,6 +198,7 @@ def work(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]
         child.kill()
         child.join()
         ours.close()
+        nursery.clean()
     if reason:  # not even that worked
         raise RuntimeError(problem)
     return work(exam, name, b"", problem)

@@ -22,13 +22,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
 import pruninglab
-from pruninglab.grading.wire import Wire
+from pruninglab.grading.wire import Closed, Wire
 
 GIB = 2**30
+START = 180  # seconds until Python has started in a sandbox, on a busy machine
 LIBRARY = "/lab/lib"  # where pruninglab is, inside
 HOME = "/tmp/lab"  # where the notebook would be, inside
 
@@ -124,24 +126,22 @@ def system() -> list[str]:
     return shown
 
 
-def command(files: Sequence[Path], limits: Limits, info: int) -> list[str]:
+def command(limits: Limits, *, nested: bool) -> list[str]:
     """The bubblewrap command, up to the program to run.
 
     Args:
-        files: what lies beside the notebook, from the instructor's release.
         limits: of the size of its own /tmp.
-        info: descriptor to which bubblewrap writes the number of its process namespace.
+        nested: whether an inner wall may be built in it.
     """
     size = str(max(limits.memory // 8, 2**20))
-    isolate = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
+    isolate = ["--unshare-all", "--unshare-user", "--cap-drop", "ALL"]
+    isolate += [] if nested else ["--disable-userns"]
     isolate += ["--uid", "1000", "--gid", "1000", "--hostname", "lab", "--new-session"]
-    isolate += ["--die-with-parent", "--clearenv", "--info-fd", str(info)]
+    isolate += ["--die-with-parent", "--clearenv"]
     own = ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm"]
     own += ["--remount-ro", "/dev", "--size", size, "--tmpfs", "/tmp", "--dir", HOME]
     package = str(Path(pruninglab.__file__).parent)
     own += ["--ro-bind", package, f"{LIBRARY}/pruninglab"]
-    for file in files:
-        own += ["--ro-bind", str(file), f"{HOME}/{file.name}"]
     for fonts in Path(mpl.get_cachedir()).glob("fontlist-*.json"):  # else made anew each time
         own += ["--ro-bind", str(fonts), f"{HOME}/.matplotlib/{fonts.name}"]
     variables = environment(LIBRARY, HOME).items()
@@ -149,48 +149,115 @@ def command(files: Sequence[Path], limits: Limits, info: int) -> list[str]:
     return [bubblewrap(), *isolate, *system(), *own, "--chdir", HOME, "--remount-ro", "/", "--"]
 
 
-class Sandbox:
-    """A running `guest`; `wire` is the connection to it.
+class Nursery:
+    """A Python with everything imported, inside a sandbox, that forks a process when asked.
 
     Args:
-        files: copied or shown beside the notebook (probes.py, ...).
-        limits: see there.
+        limits: of each submission.
         unsafe: without bubblewrap, as an ordinary process with your rights.
     """
 
-    def __init__(self, files: Sequence[Path], limits: Limits, *, unsafe: bool = False) -> None:
-        self.limits, self.reason = limits, ""
-        self.folder = tempfile.mkdtemp(prefix="pruninglab-") if unsafe else None
-        ours, theirs = socket.socketpair()
-        info, told = os.pipe()
+    def __init__(self, limits: Limits, *, unsafe: bool = False) -> None:
+        self.limits, self.unsafe = limits, unsafe
+        self.walls = not unsafe  # whether the kernel allows an inner wall for each submission
+        self.process: subprocess.Popen | None = None
+        self.used = False
+
+    def start(self) -> None:
+        """Start it if it is not running; takes as long as importing torch.
+
+        Raises:
+            NoSandboxError: it did not start.
+        """
+        if self.process is not None and self.process.poll() is None:
+            return
+        self.control, theirs = socket.socketpair()
         program = [sys.executable, "-m", "pruninglab.grading.guest", str(theirs.fileno())]
-        program += map(str, (limits.memory, 4 * limits.processes, limits.memory // 8))
-        variables = {}
-        if self.folder is None:
-            program = [*command(files, limits, told), *program]
-        else:
-            variables = environment(str(Path(pruninglab.__file__).parent.parent), self.folder)
-            for file in files:
-                shutil.copy(file, self.folder)
+        home = environment(str(Path(pruninglab.__file__).parent.parent), tempfile.gettempdir())
+        inner = [] if self.unsafe else command(self.limits, nested=self.walls)
         self.process = subprocess.Popen(
-            program,
-            cwd=self.folder or "/",
-            env=variables,
-            pass_fds=(theirs.fileno(), told),
+            [*inner, *program],
+            cwd="/",
+            env=home if self.unsafe else {},
+            pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         theirs.close()
-        os.close(told)
-        with os.fdopen(info) as file:
-            described = file.read() if self.folder is None else ""
-        self.namespace = json.loads(described)["pid-namespace"] if described else None
-        if self.folder is None and self.namespace is None:
-            raise NoSandboxError("bubblewrap did not start: is the machine out of memory?")
-        self.wire = Wire(ours)
+        self.control.settimeout(START)
+        self.used = False
+        if self.control.recv(16) != b"ready":
+            raise NoSandboxError("Python does not start in the sandbox: is there enough memory?")
+
+    def order(self, **order: Any) -> socket.socket:
+        """A connection to a new process."""
+        if self.used and not self.walls and not self.unsafe:
+            self.stop()  # one fork only: nothing would keep the second from the first
+        self.start()
+        ours, theirs = socket.socketpair()
+        limits = {"memory": self.limits.memory, "processes": self.limits.processes}
+        limits["disk"] = self.limits.memory // 8
+        order |= {"do": "fork", "limits": limits, "wall": self.walls, "own_session": self.unsafe}
+        socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
+        theirs.close()
+        self.used = True
+        return ours
+
+    def clean(self) -> None:
+        """End whatever submissions have left (of one whose grader was killed, say)."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        order = {"do": "clean", "all": not self.unsafe}
+        try:
+            self.control.send(json.dumps(order).encode())
+            done = self.control.recv(16) == b"clean"
+        except OSError:
+            done = False
+        if not done:
+            self.stop()
+
+    def stop(self) -> None:
+        """End it, and all in it."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+            self.control.close()
+        self.process = None
+
+
+class Sandbox:
+    """The process of one submission; `wire` is the connection to it.
+
+    Args:
+        nursery: where it is born.
+        files: names and contents of what lies beside the notebook.
+    """
+
+    def __init__(self, nursery: Nursery, files: Sequence[tuple[str, bytes]]) -> None:
+        self.nursery, self.limits, self.reason = nursery, nursery.limits, ""
+        self.folder = tempfile.mkdtemp(prefix="pruninglab-") if nursery.unsafe else None
+        texts = {name: content.decode("latin-1") for name, content in files}
+        self.wire = Wire(nursery.order(home=self.folder or HOME, files=texts))
+        self.namespace: int | None = None
+        self.process: int | None = None
         self.ended = threading.Event()
+
+    def watch(self, hello: dict[str, Any]) -> None:
+        """Begin to watch the limits.
+
+        Args:
+            hello: what the process said about itself before it ran any code of a student.
+        """
+        self.namespace, self.process = hello["namespace"], hello["process"]
+        if self.namespace is None and self.nursery.walls:  # the kernel forbids a second wall
+            self.nursery.walls = False
+            self.nursery.stop()
+            raise Closed("no inner wall")
+        if self.namespace is None and not self.nursery.unsafe:
+            self.namespace = namespace_below(self.nursery)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -205,38 +272,46 @@ class Sandbox:
     def kill(self, reason: str) -> None:
         """End it and everything in it."""
         self.reason = self.reason or reason
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        if not self.nursery.walls and not self.nursery.unsafe:
+            self.nursery.stop()
+        for process in inside(self.namespace) if self.namespace is not None else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        if self.nursery.unsafe and self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process, signal.SIGKILL)
 
     def close(self) -> None:
-        """End it, and wait until nothing of it is left.
-
-        Raises:
-            RuntimeError: something is left after ten seconds (never seen).
-        """
-        self.kill("closed")
+        """End it, and wait until nothing of it is left."""
         self.ended.set()
-        self.process.wait(10)
         self.wire.close()
+        end = time.monotonic() + 10
+        self.kill("closed")
+        while self.namespace is not None and inside(self.namespace):
+            self.kill("closed")
+            if time.monotonic() > end:
+                self.nursery.stop()
+                return
+            time.sleep(0.005)
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-        end = time.monotonic() + 10
-        while self.namespace is not None and inside(self.namespace):
-            if time.monotonic() > end:
-                raise RuntimeError("processes of a submission are still running")
-            time.sleep(0.01)
 
     def why(self) -> str:
         """Why it has ended, in words."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        code = self.process.poll()
-        if self.reason:
-            return self.reason
-        if code is not None and code > 128:
-            with contextlib.suppress(ValueError):
-                return f"its process was ended by {signal.Signals(code - 128).name}"
-        return f"its process ended by itself (exit status {code})"
+        return self.reason or "its process ended by itself (an exit, or a crash)"
+
+
+def namespace_below(nursery: Nursery) -> int | None:
+    """The process namespace that bubblewrap made."""
+    assert nursery.process is not None
+    mine = os.readlink("/proc/self/ns/pid")
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdigit() and os.getpgid(int(name)) == nursery.process.pid:
+                found = os.readlink(f"/proc/{name}/ns/pid")
+                if found != mine:
+                    return int(found.strip("pid:[]"))
+    return None
 
 
 def inside(namespace: int) -> list[int]:
