@@ -154,8 +154,8 @@ def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
 
     Args:
         connection: to the grader.
-        order: `home` (a folder to work in), `files` (name -> text in Latin-1), `limits`, and
-            `wall` (whether to build the inner wall).
+        order: `home` (a folder to work in), `limits`, `wall` (whether to build the inner wall),
+            `own_session`.
     """
     namespace = None
     if order["wall"]:
@@ -165,16 +165,20 @@ def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
         os.setsid()
     os.makedirs(order["home"], exist_ok=True)
     os.chdir(order["home"])
-    for name, text in order["files"].items():
-        with open(os.path.basename(name), "wb") as file:
-            file.write(text.encode("latin-1"))
     sys.path.insert(0, order["home"])  # where probes.py is
     guest, link = Guest(), Link(Wire(connection), first=1)
     guest.link = link
     for name in ("run_cell", "find", "keep", "is_function", "call", "slopes"):
         link.names[name] = getattr(guest, name)
     link.names["forget"] = link.codec.forget
-    link.names["hello"] = lambda: {"namespace": namespace, "process": os.getpid()}
+
+    def hello(files: dict[str, str]) -> dict[str, int | None]:
+        for name, text in files.items():
+            with open(os.path.basename(name), "wb") as file:
+                file.write(text.encode("latin-1"))
+        return {"namespace": namespace, "process": os.getpid()}
+
+    link.names["hello"] = hello
     set_limits(order["limits"])
     warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
     while True:
@@ -189,7 +193,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     control.send(b"ready")
     while True:
-        text, descriptors, _, _ = socket.recv_fds(control, 2**20, 4)
+        text, descriptors, _, _ = socket.recv_fds(control, 2**16, 4)
         if not text:
             return
         order = json.loads(text)

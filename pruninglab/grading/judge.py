@@ -203,11 +203,12 @@ class Judge:
     def begin(self) -> None:
         """Start a sandbox; after the first one, its time counts."""
         before = self.spent
+        files = {name: content.decode("latin-1") for name, content in self.task.files}
         for _ in range(2):  # the second time without an inner wall, if the kernel forbids it
-            self.box = Sandbox(self.nursery, self.task.files)
+            self.box = Sandbox(self.nursery)
             self.link = GraderLink(self.box)
             with contextlib.suppress(*LOST):
-                self.box.watch(self.ask("hello", seconds=START))
+                self.box.watch(self.ask("hello", files, seconds=START))
                 break
             self.stop()
         if self.starts == 0:

@@ -18,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -161,7 +160,7 @@ class Nursery:
         self.limits, self.unsafe = limits, unsafe
         self.walls = not unsafe  # whether the kernel allows an inner wall for each submission
         self.process: subprocess.Popen | None = None
-        self.used = False
+        self.used, self.owner = False, 0
 
     def start(self) -> None:
         """Start it if it is not running; takes as long as importing torch.
@@ -169,7 +168,7 @@ class Nursery:
         Raises:
             NoSandboxError: it did not start.
         """
-        if self.process is not None and self.process.poll() is None:
+        if self.running():
             return
         self.control, theirs = socket.socketpair()
         program = [sys.executable, "-m", "pruninglab.grading.guest", str(theirs.fileno())]
@@ -186,10 +185,22 @@ class Nursery:
             start_new_session=True,
         )
         theirs.close()
+        self.owner = os.getpid()
         self.control.settimeout(START)
         self.used = False
         if self.control.recv(16) != b"ready":
             raise NoSandboxError("Python does not start in the sandbox: is there enough memory?")
+
+    def running(self) -> bool:
+        """Whether it can take orders."""
+        if self.process is None:
+            return False
+        if os.getpid() == self.owner:
+            return self.process.poll() is None
+        with contextlib.suppress(OSError):  # in a fork of the process that started it
+            os.kill(self.process.pid, 0)
+            return True
+        return False
 
     def order(self, **order: Any) -> socket.socket:
         """A connection to a new process."""
@@ -207,7 +218,7 @@ class Nursery:
 
     def clean(self) -> None:
         """End whatever submissions have left (of one whose grader was killed, say)."""
-        if self.process is None or self.process.poll() is not None:
+        if not self.running():
             return
         order = {"do": "clean", "all": not self.unsafe}
         try:
@@ -233,14 +244,12 @@ class Sandbox:
 
     Args:
         nursery: where it is born.
-        files: names and contents of what lies beside the notebook.
     """
 
-    def __init__(self, nursery: Nursery, files: Sequence[tuple[str, bytes]]) -> None:
+    def __init__(self, nursery: Nursery) -> None:
         self.nursery, self.limits, self.reason = nursery, nursery.limits, ""
         self.folder = tempfile.mkdtemp(prefix="pruninglab-") if nursery.unsafe else None
-        texts = {name: content.decode("latin-1") for name, content in files}
-        self.wire = Wire(nursery.order(home=self.folder or HOME, files=texts))
+        self.wire = Wire(nursery.order(home=self.folder or HOME))
         self.namespace: int | None = None
         self.process: int | None = None
         self.ended = threading.Event()
