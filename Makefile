@@ -4,10 +4,10 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test lab labs grade bench train clean
+.PHONY: help setup demo test test-attacks lab labs grade bench train clean
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
@@ -27,6 +27,9 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
+
+test-attacks: setup  ## every hostile, broken and odd notebook through the real sandbox, as a table
+	$(BIN)/python tests/test_attacks.py
 
 lab: setup  ## open JupyterLab on the labs; the address is printed
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/labs $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -154,11 +154,14 @@ def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:
     taken = {id(cell) for cell in grafts.values()}
     templates = {grade_id(c) or c.get("id", ""): c for c in skeleton.cells}
     ours = {grade_id(c) for c in skeleton.cells} - {""}
+    same = {c.source.strip(): key for key, c in templates.items() if c.source.strip()}
     versions: dict[str, str] = {}  # id of a given cell -> the student's version
     after: dict[str, list[Cell]] = {}  # id of a skeleton cell -> the student's cells behind it
     place = ""
     for cell in code_cells(submission):
         key = grade_id(cell) if grade_id(cell) in ours else cell.get("id", "")
+        if key not in templates:  # editors that know no ids: the lab's cells by their text
+            key = same.get(cell.source.strip(), key)
         template = templates.get(key)
         if id(cell) in taken or key in ours or (template is not None and key not in versions):
             place = key if template is not None else place

@@ -137,7 +137,7 @@ def set_limits(limits: Mapping[str, int]) -> None:
     with open("/proc/self/statm") as file:
         mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     values = {
-        resource.RLIMIT_AS: mapped + limits["memory"],
+        resource.RLIMIT_AS: mapped + limits["memory"] * 2 // 3,  # the rest is in use already
         resource.RLIMIT_NPROC: 4 * limits["processes"],  # threads count, too
         resource.RLIMIT_FSIZE: limits["disk"],
         resource.RLIMIT_CORE: 0,

@@ -107,7 +107,7 @@ def judged(
         places.append(place)
     given = tuple(c.source for c in skeleton.cells if canonical.kind_of(c) == "given")
     task = Task(tuple(steps), tuple(tests), given, exam.files, exam.seed)
-    judge = Judge(task, nursery_for(exam.limits, exam.unsafe))
+    judge = Judge(task, nursery_for(exam.limits, unsafe=exam.unsafe))
     outcomes = judge.grade()
     return outcomes, {places[step]: text for step, text in judge.errors.items()}
 
@@ -166,7 +166,7 @@ def prepare_worker() -> None:
 
 
 @cache
-def nursery_for(limits: Limits, unsafe: bool) -> Nursery:
+def nursery_for(limits: Limits, *, unsafe: bool) -> Nursery:
     """This process's own."""
     nursery = Nursery(limits, unsafe=unsafe)
     atexit.register(nursery.stop)
@@ -178,7 +178,7 @@ def work(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]
 
     Whatever happens there, there is a result.
     """
-    nursery = nursery_for(exam.limits, exam.unsafe)
+    nursery = nursery_for(exam.limits, unsafe=exam.unsafe)
     if not reason:
         nursery.start()  # before the fork: it stays for the next ones
     context = multiprocessing.get_context("fork")
