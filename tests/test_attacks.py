@@ -533,6 +533,7 @@ denial(
     "many threads",
     "import threading, time\nfor _ in range(10**4): threading.Thread(target=time.sleep, args=(60,)).start()",
     "",
+    slow=True,
 )
 denial(
     "a daemon",
@@ -832,14 +833,17 @@ def trial(case: Case, canary: Path) -> Trial:
     seconds = time.monotonic() - began
     right = tuple(o["name"].removeprefix("test_") for o in result["outcomes"] if o["passed"])
     texts = [o["text"] for o in result["outcomes"] if not o["passed"]]
-    text, everything = " ".join([result["reason"], *texts])[:300], json.dumps(result)
+    text = " ".join([result["reason"], *texts])[:300]
+    cells = json.loads(result["notebook"])["cells"]
+    everything = json.dumps([result["outcomes"], [c.get("outputs") for c in cells]])
     outcomes = [o["name"] for o in result["outcomes"]]
     checks = {
         f"passed {right}, expected {case.right}": set(right) == set(case.right),
         f"no such reason: {text}": case.reason in text or case.reason in " ".join(texts),
+        "the attack itself failed": case.family != "leak" or not cells[2]["outputs"],
         "a row is missing": outcomes == [f"test_{n}" for n in NAMES],
         "it took too long": seconds < case.seconds,
-        "it found something": "LEAK" not in everything.replace("raise Exception('LEAK", ""),
+        "it found something": "LEAK" not in everything and CANARY not in everything,
         "the canary has changed": hashlib.sha256(canary.read_bytes()).digest() == before,
         "something was written": not Path("/tmp/pwned").exists(),
         "processes are left": not leftovers(marking.nursery_for(LIMITS, unsafe=False)),
