@@ -42,6 +42,7 @@ def show(report: Report, course: Path, lab: str) -> None:
         print(f"{student} could not be graded, and has 0: {reason}")
     print(f"\nfeedback   {course / 'feedback'}: {len(report.feedback)} pages")
     print(f"totals     {report.csv}")
+    print(f"class      {report.page}")
     print(f"for Moodle {report.moodle}")
     print(f"log        {course / f'grades_{lab}.jsonl'} (seed {report.seed})")
     print(f"gradebook  {course / 'gradebook.db'}")

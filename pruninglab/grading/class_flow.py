@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import multiprocessing
 import re
 import shutil
@@ -21,11 +22,12 @@ from nbgrader.utils import temp_attrs
 from tqdm import tqdm
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.grading import gradebook, handed_in, marking
+from pruninglab.grading import gradebook, handed_in, marking, similar
 from pruninglab.grading.canonical import grade_id
 from pruninglab.grading.gradebook import Mark
 from pruninglab.grading.marking import Exam
 from pruninglab.grading.record import Record, digest
+from pruninglab.grading.report import ClassReport, write
 from pruninglab.grading.sandbox import Limits, bubblewrap
 
 
@@ -42,18 +44,25 @@ class Report:
         marks: student -> exercise -> mark.
         failed: student -> why the submission could not be graded (its marks are 0).
         seed: of the hidden tests.
+        outcomes: student -> the outcome of each test (see `judge.outcome`).
+        known: exercise -> hints of its known mistakes.
         feedback: student -> feedback page.
         csv: the exported totals.
         moodle: the same for Moodle's import.
+        page, picture: the class report.
     """
 
     points: dict[str, float]
     marks: dict[str, dict[str, Mark]]
     failed: dict[str, str]
     seed: int = 0
+    outcomes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    known: dict[str, list[str]] = field(default_factory=dict)
     feedback: dict[str, Path] = field(default_factory=dict)
     csv: Path | None = None
     moodle: Path | None = None
+    page: Path | None = None
+    picture: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -241,7 +250,49 @@ def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
     record.write("end")
     rows = {student: gradebook.marks(api, lab, student) for student in students}
     failed = {s: record.done[s]["reason"] for s in students if record.done[s]["reason"]}
-    return Report(gradebook.exercises(api, lab), rows, failed, record.seed)
+    lines = {student: record.done[student]["outcomes"] for student in students}
+    known = known_mistakes(exam.files)
+    return Report(gradebook.exercises(api, lab), rows, failed, record.seed, lines, known)
+
+
+def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
+    """exercise -> hints of its known mistakes, from the lab's expected.json."""
+    for name, content in files:
+        if name == "expected.json":
+            table = json.loads(content)
+            return {exercise: [m["hint"] for m in t["mistakes"]] for exercise, t in table.items()}
+    return {}
+
+
+def class_report(api: NbGraderAPI, lab: str, report: Report) -> None:
+    """report_<lab>.html and .png in the course's folder."""
+    hints: dict[str, dict[str, str]] = {student: {} for student in report.marks}
+    looks = [(student, f"could not be graded: {why}") for student, why in report.failed.items()]
+    for student, outcomes in report.outcomes.items():
+        for found in outcomes:
+            exercise = found["name"].removeprefix("test_")
+            if found["hint"]:
+                hints[student][exercise] = found["hint"]
+            if found.get("tampered"):
+                looks.append(
+                    (student, f"{exercise}: its test passes in the notebook, but not here")
+                )
+    for (one, two), exercises in similar.alike(solved_cells(api, lab, report)).items():
+        looks.append((f"{one}, {two}", f"nearly the same code: {', '.join(exercises)}"))
+    known = {name: report.known.get(name, []) for name in report.points}
+    made = ClassReport(lab, report.points, report.marks, hints, known, looks)
+    report.page, report.picture = write(made, root(api))
+
+
+def solved_cells(api: NbGraderAPI, lab: str, report: Report) -> dict[str, dict[str, str]]:
+    """student -> exercise -> code, of the exercises that passed."""
+    sources: dict[str, dict[str, str]] = {}
+    for student, outcomes in report.outcomes.items():
+        passed = {o["name"].removeprefix("test_") for o in outcomes if o["passed"]}
+        path = root(api) / "autograded" / student / lab / f"{lab}.ipynb"
+        cells = nbformat.read(path, as_version=4).cells
+        sources[student] = {grade_id(c): c.source for c in cells if grade_id(c) in passed}
+    return sources
 
 
 def write_feedback(api: NbGraderAPI, lab: str, report: Report) -> None:
@@ -275,4 +326,5 @@ def run(
     report = grade_class(api, lab, options or Options())
     write_feedback(api, lab, report)
     export(api, lab, report)
+    class_report(api, lab, report)
     return report

@@ -6,8 +6,8 @@ description crosses with the next message, and the other side changes *its* obje
 function that silences the filters of a layer in the sandbox changes the grader's layer, as if it
 had run there. A function crosses as a number: calling it calls back.
 
-Of classes only those of `torch.nn`, `torch.optim` and `pruninglab.models` are rebuilt; any other
-module arrives as one that computes in the sandbox.
+Of classes only those of `torch.nn`, `torch.optim`, `pruninglab.models` and the lab's `probes` are
+rebuilt; any other module arrives as one that computes on the side where it is known.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ TENSORS += [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in TENSORS}
 ARRAYS = {"bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"}
 ARRAYS |= {"uint16", "uint32", "uint64"}
-MODULES = ("torch.nn.modules.", "pruninglab.models")
+MODULES = ("torch.nn.modules.", "pruninglab.models", "probes")
 OPTIMIZERS = ("torch.optim.",)
 PRIVATE = "_reversed_padding_repeated_twice"  # of a convolution; other private names stay behind
+FUNCTIONS = {"torch": torch, "torch.nn.functional": nn.functional}  # cross by their names
 TOO_DEEP = 200  # lists within lists
 Part = bytes
 Proxy = Callable[[int, str], Any]  # number, name -> what stands for a function of the other side
@@ -42,9 +43,22 @@ def known_class(name: str, prefixes: tuple[str, ...], base: type) -> type | None
     """A class of an allowed module, if it has been imported; None for all others."""
     home, _, short = name.rpartition(".")
     found = vars(sys.modules[home]).get(short) if home in sys.modules else None
-    allowed = any((home + ".").startswith(prefix) or home == prefix for prefix in prefixes)
+    allowed = any(home == p or (p.endswith(".") and home.startswith(p)) for p in prefixes)
     fits = allowed and isinstance(found, type) and issubclass(found, base)
     return found if fits and found.__module__ == home else None
+
+
+def known_function(thing: Any) -> str | None:
+    """The name of one of torch's own functions, else None.
+
+    >>> known_function(torch.zeros_like), known_function(print)
+    ('torch.zeros_like', None)
+    """
+    name = getattr(thing, "__name__", None)
+    for home, module in FUNCTIONS.items():
+        if isinstance(name, str) and vars(module).get(name) is thing and callable(thing):
+            return f"{home}.{name}"
+    return None
 
 
 def full_name(thing: Any) -> str:
@@ -64,6 +78,7 @@ class Codec:
 
     def __init__(self, first: int, proxy: Proxy, remote: Callable[..., nn.Module]) -> None:
         self.next, self.proxy, self.remote = first, proxy, remote
+        self.trusting = first == 1  # the sandbox may rebuild whatever the grader sends
         self.objects: dict[int, Any] = {}
         self.numbers: dict[int, int] = {}  # id -> number; `objects` keeps the ids alive
         self.seen: dict[int, bytes] = {}  # number -> digest of the description last exchanged
@@ -140,6 +155,8 @@ class Codec:
             return {"set": [self._refer(part, todo, depth + 1) for part in value]}
         if isinstance(value, torch.dtype | torch.device):
             return {type(value).__name__: str(value).removeprefix("torch.")}
+        if (name := known_function(value)) is not None:
+            return {"torch": name}
         number = self.enter(value)
         todo.append(number)
         return {"object": number}
@@ -158,6 +175,8 @@ class Codec:
                 raise TypeError(f"an array of {thing.dtype} cannot be graded")
             parts.append(np.ascontiguousarray(thing).tobytes())
             return {"array": thing.dtype.name, "shape": list(thing.shape)}
+        if callable(thing) and not isinstance(thing, nn.Module):
+            return {"function": str(getattr(thing, "__name__", "function"))}
         if isinstance(thing, list):
             return {"list": [refer(part) for part in thing]}
         if isinstance(thing, dict):
@@ -171,8 +190,6 @@ class Codec:
             groups = [[[refer(k), refer(v)] for k, v in g.items()] for g in thing.param_groups]
             state = [[refer(p), pairs(values)] for p, values in thing.state.items()]
             return {"optimizer": full_name(thing), "groups": groups, "state": state}
-        if callable(thing):
-            return {"function": str(getattr(thing, "__name__", "function"))}
         raise TypeError(f"a {type(thing).__name__} cannot be graded: return tensors, numbers, ...")
 
     def _describe_tensor(self, x: Tensor, refer: Callable, parts: list[Part]) -> dict[str, Any]:
@@ -222,6 +239,8 @@ class Codec:
         ((kind, content),) = tree.items()
         if kind == "object":
             return self.objects[content]
+        if kind == "torch" and self.trusting:
+            return getattr(FUNCTIONS[content.rpartition(".")[0]], content.rpartition(".")[2])
         if kind == "float":
             return float(content)
         if kind == "dtype":

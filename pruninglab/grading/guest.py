@@ -8,6 +8,7 @@ submission that is ordered over the socket FD. Nothing that such a process says 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -25,11 +26,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from torch import Tensor
 from traitlets.config import Config
 
-from pruninglab import checkpoints, counters, data, masks, models, plots, training  # noqa: F401
+from pruninglab import checkpoints, checks, counters, data, masks, models, plots, training  # noqa: F401
 from pruninglab.grading.isolate import isolate
 from pruninglab.grading.link import Link
 from pruninglab.grading.wire import Wire
 
+GRAPHS = 1000  # results whose slopes can still be asked for
 SHOWN = 2000  # characters of a cell's output that are kept
 
 
@@ -79,6 +81,7 @@ class Guest:
         self.shell = Shell.instance(config=config)
         self.functions: dict[str, Any] = {}
         self.link: Link | None = None
+        self.graphs: dict[int, tuple[Tensor, list[Tensor]]] = {}
 
     def run_cell(self, source: str, seconds: float) -> dict[str, Any]:
         """Run a cell; what it printed, and its error or None."""
@@ -94,6 +97,14 @@ class Guest:
             plt.close("all")
         text = None if error is None else f"{type(error).__name__}: {error}"[:SHOWN]
         return {"output": shown.getvalue()[:SHOWN], "error": text}
+
+    def passes(self, source: str, seconds: float) -> bool:
+        """Whether a test passes in here, where the student's code could have changed anything."""
+        drawing, checks.draw = checks.draw, lambda *_: None
+        try:
+            return self.run_cell(source, seconds)["error"] is None
+        finally:
+            checks.draw = drawing
 
     def keep(self, name: str) -> None:
         """Remember what has the name now, as its test cell would meet it."""
@@ -123,12 +134,22 @@ class Guest:
             warnings.catch_warnings(),
             limited(seconds),
         ):
-            return self.find(name)(*args, **kwargs)
+            result = self.find(name)(*args, **kwargs)
+            self.remember(result, [*args, *kwargs.values()])
+            return result
 
-    def slopes(self, number: int, inputs: list[Tensor], grad: Tensor) -> list[Tensor | None]:
-        """Gradients of a tensor that was returned, by the arguments."""
+    def remember(self, result: Any, arguments: list[Any]) -> None:
+        """Keep a result whose slopes may be asked for."""
         assert self.link is not None
-        value = self.link.codec.objects[number]
+        inputs = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad]
+        if isinstance(result, Tensor) and result.requires_grad and inputs:
+            self.graphs[self.link.codec.enter(result)] = (result, inputs)
+            for old in list(self.graphs)[:-GRAPHS]:
+                del self.graphs[old]
+
+    def slopes(self, number: int, grad: Tensor) -> list[Tensor | None]:
+        """Gradients of a tensor that was returned, by the arguments of the call."""
+        value, inputs = self.graphs[number]
         return list(torch.autograd.grad(value, inputs, grad, retain_graph=True, allow_unused=True))
 
 
@@ -168,7 +189,7 @@ def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
     sys.path.insert(0, order["home"])  # where probes.py is
     guest, link = Guest(), Link(Wire(connection), first=1)
     guest.link = link
-    for name in ("run_cell", "find", "keep", "is_function", "call", "slopes"):
+    for name in ("run_cell", "passes", "find", "keep", "is_function", "call", "slopes"):
         link.names[name] = getattr(guest, name)
     link.names["forget"] = link.codec.forget
 
@@ -176,6 +197,8 @@ def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
         for name, text in files.items():
             with open(os.path.basename(name), "wb") as file:
                 file.write(text.encode("latin-1"))
+        if "probes.py" in files:
+            importlib.import_module("probes")
         return {"namespace": namespace, "process": os.getpid()}
 
     link.names["hello"] = hello

@@ -253,7 +253,7 @@ class Judge:
         inputs = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad]
         if not (isinstance(result, Tensor) and result.requires_grad and inputs):
             return result
-        number = self.link.codec.enter(result)
+        number = self.link.codec.numbers[id(result)]
         return Backward.apply(self.link, number, result, *inputs)
 
     def grade(self) -> list[dict[str, Any]]:
@@ -291,14 +291,23 @@ class Judge:
                 part = "hidden"
                 execute(hidden, namespace, self.task.seed)
         except Exception as error:
-            text = self.explain(error)
-            found = outcome(test.name, False, text, part, picture=drawn())
+            found = outcome(test.name, False, self.explain(error), part, picture=drawn())
+            found["tampered"] = part == "visible" and self.passes_inside(test)
         else:
             found = outcome(test.name, True, shown.getvalue())
         plt.close("all")
         if self.box is not None and isinstance(self.link.broken, BaseException):
             self.stop()  # its callbacks were cut short
         return found | {"seconds": round(time.monotonic() - began, 2)}
+
+    def passes_inside(self, test: Test) -> bool:
+        """Whether a visible test that failed here passes in the sandbox: somebody should look."""
+        if self.box is None or self.time_left() <= 0:
+            return False
+        seconds = min(self.limits.exercise, 10.0)
+        with contextlib.suppress(*LOST, Failed):
+            return self.ask("passes", HIDDEN.sub("", test.source), seconds, seconds=seconds) is True
+        return False
 
     def names(self, source: str) -> dict[str, Any]:
         """The global names of a test: the lab's imports, and the student's functions."""

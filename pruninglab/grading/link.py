@@ -45,13 +45,13 @@ class Backward(Function):
     @staticmethod
     def forward(ctx: Any, link: Link, number: int, value: Tensor, *inputs: Tensor) -> Tensor:
         """The value that came back."""
-        ctx.link, ctx.number, ctx.inputs = link, number, inputs
+        ctx.link, ctx.number = link, number
         return value.detach().clone()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple:
         """The other side's vector-Jacobian product."""
-        slopes = ctx.link.call("slopes", (ctx.number, list(ctx.inputs), grad), {})
+        slopes = ctx.link.call("slopes", (ctx.number, grad), {})
         return (None, None, None, *slopes)
 
 

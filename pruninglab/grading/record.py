@@ -85,7 +85,7 @@ class Record:
 
     def mark(self, student: str, notebook: str, tests: str, result: Mapping[str, Any]) -> None:
         """Note a mark that is in the gradebook now."""
-        kept = ("name", "passed", "part", "hint", "seconds")
+        kept = ("name", "passed", "part", "hint", "tampered", "seconds")
         outcomes = [{k: o[k] for k in kept if k in o} for o in result["outcomes"]]
         line = {"student": student, "notebook": notebook, "tests": tests, "seed": self.seed}
         line |= {"reason": result["reason"], "outcomes": outcomes}
