@@ -275,6 +275,8 @@ class Codec:
             return torch.Generator()
         if "function" in content:
             return self.proxy(number, self._value(str(content["function"])))
+        if "list" not in content and "dict" not in content:
+            raise BadMessage("an object of no known kind")
         return [] if "list" in content else {}
 
     def _fill(self, thing: Any, content: Mapping[str, Any], parts: list[Part]) -> None:
