@@ -43,6 +43,7 @@ grade: setup  ## grade what students handed in: make grade LAB=01_structures
 bench: setup  ## measure speed side by side and write build/bench.md
 	$(BIN)/python -m pruninglab.bench
 	$(BIN)/python -m solutions.speed_bench
+	$(BIN)/python -m pruninglab.grading.bench
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --epochs 60 22 12
