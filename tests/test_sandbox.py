@@ -329,6 +329,35 @@ def test_two_runs_with_one_seed_agree(course: Path) -> None:
     assert (course / f"report_{tiny.TINY}.png").exists()
 
 
+def test_a_cluster_grades_although_a_worker_is_killed(course: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    for student in ("fay", "gil", "hal"):
+        made = fill(tiny.release(course), {"double": tiny.double, "triple": tiny.triple})
+        tiny.write(made, course, student)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        victim = next(iter(cluster.workers.values())).pid
+        thread = threading.Thread(target=kill_after_a_mark, args=(course, victim))
+        thread.start()
+        options = class_flow.Options(seed=6, scheduler=cluster.scheduler_address)
+        report = class_flow.grade_class(class_flow.open_course(course), tiny.TINY, options)
+        thread.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(victim, 0)
+    assert report.failed == {}
+    totals = {s: [m.points for m in row.values()][:2] for s, row in report.marks.items()}
+    assert totals["ada"] == [0, 3]
+    assert totals["gil"] == totals["hal"] == totals["fay"] == [2, 3]
+
+
+def kill_after_a_mark(course: Path, process: int) -> None:
+    end, before = time.monotonic() + 300, len(lines(course))
+    while len(lines(course)) < before + 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    os.kill(process, signal.SIGKILL)
+
+
 # --- where there is no sandbox ------------------------------------------------------------------
 
 

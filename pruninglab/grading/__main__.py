@@ -78,6 +78,12 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, help="of the hidden tests' inputs, to repeat a run (default: a new one)"
     )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="judge on the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786 (its workers "
+        "need this package, Linux, and --nthreads 1; --workers says how many there are)",
+    )
     limits = parser.add_argument_group("limits of one submission")
     for name, text in LIMITS.items():
         limits.add_argument(f"--{name}", type=float, metavar="N", default=in_units(usual, name),
@@ -91,7 +97,9 @@ def main() -> None:
     args = parser.parse_args()
     bounds = {name: getattr(args, name) for name in LIMITS}
     bounds |= {"memory": int(args.memory * GIB), "processes": int(args.processes)}
-    options = Options(args.workers, args.seed, Limits(**bounds), args.unsafe_no_sandbox)
+    options = Options(
+        args.workers, args.seed, Limits(**bounds), args.unsafe_no_sandbox, args.scheduler
+    )
     try:
         report = run(args.course, args.lab, options, collecting=not args.no_collect)
     except (GradingError, NoSandboxError) as error:

@@ -9,7 +9,15 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -74,15 +82,19 @@ class Options:
         seed: of the hidden tests' inputs; None takes a fresh one.
         limits: what each submission may use.
         unsafe: do without a sandbox.
+        scheduler: address of a Dask scheduler whose workers judge; None stays on this machine.
     """
 
     workers: int = 2
     seed: int | None = None
     limits: Limits = field(default_factory=Limits)
     unsafe: bool = False
+    scheduler: str | None = None
 
-    def pool(self) -> Executor:
+    def pool(self) -> AbstractContextManager[Executor]:
         """Where submissions are judged."""
+        if self.scheduler is not None:
+            return cluster_pool(self.scheduler)
         return local_pool(self.workers)
 
 
@@ -194,6 +206,27 @@ def local_pool(workers: int) -> Executor:
     return ProcessPoolExecutor(workers, context, initializer=marking.prepare_worker)
 
 
+@contextmanager
+def cluster_pool(address: str) -> Iterator[Executor]:
+    """The workers of a Dask cluster; what one of them leaves when it dies, another one does.
+
+    Raises:
+        GradingError: Dask is not installed, or nobody answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise GradingError(
+            "--scheduler needs Dask: pip install 'pruninglab[cluster]', here and on the workers"
+        ) from None
+    try:
+        client = Client(address, timeout=30)
+    except (OSError, ValueError) as error:
+        raise GradingError(f"no Dask scheduler answers at {address}: {error}") from None
+    with client, client.get_executor(pure=False, retries=3) as pool:
+        yield pool
+
+
 def judge_all(
     exam: Exam, waiting: Iterable[tuple[str, str, bytes, str]], pool: Executor, ahead: int
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -211,7 +244,24 @@ def judge_all(
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            yield *running.pop(future), future.result()
+            yield *running.pop(future), result_of(future, exam)
+
+
+def result_of(future: Future, exam: Exam) -> dict[str, Any]:
+    """What a worker found out; if it failed, a result that says so.
+
+    Raises:
+        GradingError: the workers are gone.
+    """
+    try:
+        return future.result()
+    except BrokenExecutor:
+        raise GradingError(
+            "a grading process was ended from outside (is there enough memory?); what is marked "
+            "is kept: run the same command again to go on"
+        ) from None
+    except Exception as error:
+        return marking.mark(exam, "", b"", f"grading failed ({type(error).__name__}: {error})")
 
 
 def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
@@ -221,7 +271,7 @@ def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
         GradingError: nobody handed anything in.
         NoSandboxError: there is no sandbox, and the options do not say to do without.
     """
-    if not options.unsafe:
+    if not options.unsafe and options.scheduler is None:
         bubblewrap()
     students = students_of(api, lab)
     exam = Exam(lab, *register(api, lab), 0, options.limits, options.unsafe)

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +29,7 @@ from pruninglab.grading.judge import Judge, Step, Task, Test
 from pruninglab.grading.sandbox import GIB, START, Limits, Nursery
 
 JUDGE_MEMORY = 6 * GIB
+ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,15 @@ def nursery_for(limits: Limits, *, unsafe: bool) -> Nursery:
 def work(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]:
     """`mark` in a forked process, which takes everything with it when it ends.
 
-    Whatever happens there, there is a result.
+    Whatever happens there, there is a result. One submission at a time: a worker with several
+    threads (Dask's, say) has one sandbox.
     """
+    with ONE_AT_A_TIME:
+        return work_alone(exam, name, data, reason)
+
+
+def work_alone(exam: Exam, name: str, data: bytes, reason: str) -> dict[str, Any]:
+    """See `work`."""
     nursery = nursery_for(exam.limits, unsafe=exam.unsafe)
     if not reason:
         nursery.start()  # before the fork: it stays for the next ones
@@ -201,7 +210,7 @@ def work(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]
         nursery.clean()
     if reason:  # not even that worked
         raise RuntimeError(problem)
-    return work(exam, name, b"", problem)
+    return work_alone(exam, name, b"", problem)
 
 
 def forked(pipe: Connection, exam: Exam, name: str, data: bytes, reason: str) -> None:
