@@ -36,7 +36,7 @@ from pruninglab.grading.gradebook import Mark
 from pruninglab.grading.marking import Exam
 from pruninglab.grading.record import Record, digest
 from pruninglab.grading.report import ClassReport, write
-from pruninglab.grading.sandbox import Limits, bubblewrap
+from pruninglab.grading.sandbox import Limits, NoSandboxError, bubblewrap
 
 
 class GradingError(RuntimeError):
@@ -251,7 +251,7 @@ def result_of(future: Future, exam: Exam) -> dict[str, Any]:
     """What a worker found out; if it failed, a result that says so.
 
     Raises:
-        GradingError: the workers are gone.
+        GradingError: the workers are gone, or have no sandbox.
     """
     try:
         return future.result()
@@ -260,6 +260,8 @@ def result_of(future: Future, exam: Exam) -> dict[str, Any]:
             "a grading process was ended from outside (is there enough memory?); what is marked "
             "is kept: run the same command again to go on"
         ) from None
+    except NoSandboxError as error:
+        raise GradingError(f"{error} (what is marked is kept)") from None
     except Exception as error:
         return marking.mark(exam, "", b"", f"grading failed ({type(error).__name__}: {error})")
 

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from pruninglab.grading.canonical import bound, plain_source, used
 from pruninglab.grading.link import Backward, Failed, Link
-from pruninglab.grading.sandbox import START, Nursery, Sandbox
+from pruninglab.grading.sandbox import START, NoSandboxError, Nursery, Sandbox
 from pruninglab.grading.wire import BadMessage, Closed
 
 GRACE = 5  # seconds beyond a limit until what cannot be interrupted is killed
@@ -290,6 +290,8 @@ class Judge:
                 execute(HIDDEN.sub("", test.source), namespace, self.task.seed)
                 part = "hidden"
                 execute(hidden, namespace, self.task.seed)
+        except NoSandboxError:
+            raise
         except Exception as error:
             found = outcome(test.name, False, self.explain(error), part, picture=drawn())
             found["tampered"] = part == "visible" and self.passes_inside(test)

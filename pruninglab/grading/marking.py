@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 import nbformat
 import torch
@@ -26,7 +26,7 @@ from nbformat.v4 import new_notebook, new_output
 from pruninglab.grading import canonical, handed_in
 from pruninglab.grading.canonical import Cell
 from pruninglab.grading.judge import Judge, Step, Task, Test
-from pruninglab.grading.sandbox import GIB, START, Limits, Nursery
+from pruninglab.grading.sandbox import GIB, START, Limits, NoSandboxError, Nursery
 
 JUDGE_MEMORY = 6 * GIB
 ONE_AT_A_TIME = threading.Lock()
@@ -178,8 +178,11 @@ def nursery_for(limits: Limits, *, unsafe: bool) -> Nursery:
 def work(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]:
     """`mark` in a forked process, which takes everything with it when it ends.
 
-    Whatever happens there, there is a result. One submission at a time: a worker with several
+    Whatever a submission does there, there is a result. One submission at a time: a worker with several
     threads (Dask's, say) has one sandbox.
+
+    Raises:
+        NoSandboxError: this machine cannot make a sandbox (any more).
     """
     with ONE_AT_A_TIME:
         return work_alone(exam, name, data, reason)
@@ -190,22 +193,24 @@ def work_alone(exam: Exam, name: str, data: bytes, reason: str) -> dict[str, Any
     nursery = nursery_for(exam.limits, unsafe=exam.unsafe)
     if not reason:
         nursery.start()  # before the fork: it stays for the next ones
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=forked, args=(theirs, exam, name, data, reason))
-    child.start()
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = os.fork()  # no multiprocessing.Process: a daemonic worker (Dask's) may have none
+    if child == 0:
+        forked(theirs, exam, name, data, reason)
     theirs.close()
     seconds = exam.limits.total + 2 * START
     try:
         if ours.poll(seconds):
-            return json.loads(ours.recv_bytes())
+            result = json.loads(ours.recv_bytes())
+            if "refused" in result:
+                raise NoSandboxError(result["refused"])
+            return result
         problem = f"grading it took longer than {seconds:g} s"
     except (EOFError, OSError, ValueError):
-        child.join(5)
-        problem = f"the process that graded it ended (exit status {child.exitcode})"
+        problem = "the process that graded it ended before it had a result"
     finally:
-        child.kill()
-        child.join()
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
         ours.close()
         nursery.clean()
     if reason:  # not even that worked
@@ -213,11 +218,20 @@ def work_alone(exam: Exam, name: str, data: bytes, reason: str) -> dict[str, Any
     return work_alone(exam, name, b"", problem)
 
 
-def forked(pipe: Connection, exam: Exam, name: str, data: bytes, reason: str) -> None:
-    """Judge, and send the result."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    with open("/proc/self/statm") as file:
-        mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + JUDGE_MEMORY, mapped + JUDGE_MEMORY))
-    pipe.send_bytes(json.dumps(mark(exam, name, data, reason)).encode())
+def forked(pipe: Connection, exam: Exam, name: str, data: bytes, reason: str) -> NoReturn:
+    """Judge, send the result, and end."""
+    try:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        with open("/proc/self/statm") as file:
+            mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + JUDGE_MEMORY, mapped + JUDGE_MEMORY))
+        try:
+            result = mark(exam, name, data, reason)
+        except NoSandboxError as error:  # nobody's fault: no mark comes of it
+            result = {"refused": str(error)}
+        except Exception as error:
+            result = mark(exam, "", b"", f"grading failed ({type(error).__name__}: {error})")
+        pipe.send_bytes(json.dumps(result).encode())
+    finally:
+        os._exit(0)

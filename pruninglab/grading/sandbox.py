@@ -188,7 +188,10 @@ class Nursery:
         self.owner = os.getpid()
         self.control.settimeout(START)
         self.used = False
-        if self.control.recv(16) != b"ready":
+        ready = b""
+        with contextlib.suppress(OSError):
+            ready = self.control.recv(16)
+        if ready != b"ready":
             raise NoSandboxError("Python does not start in the sandbox: is there enough memory?")
 
     def running(self) -> bool:
