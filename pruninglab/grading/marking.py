@@ -178,8 +178,8 @@ def nursery_for(limits: Limits, *, unsafe: bool) -> Nursery:
 def work(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]:
     """`mark` in a forked process, which takes everything with it when it ends.
 
-    Whatever a submission does there, there is a result. One submission at a time: a worker with several
-    threads (Dask's, say) has one sandbox.
+    Whatever a submission does there, there is a result. One submission at a time: a worker with
+    several threads (Dask's, say) has one sandbox.
 
     Raises:
         NoSandboxError: this machine cannot make a sandbox (any more).
