@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks lab labs grade bench train clean
+.PHONY: help setup demo test test-attacks doctor lab labs release grade bench train clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,11 +31,17 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 test-attacks: setup  ## every hostile, broken and odd notebook through the real sandbox, as a table
 	$(BIN)/python tests/test_attacks.py
 
+doctor: setup  ## is this machine ready? ten seconds
+	$(BIN)/python -m pruninglab.doctor
+
 lab: setup  ## open JupyterLab on the labs; the address is printed
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/labs $(if $(filter 0,$(shell id -u)),--allow-root)
 
 labs: setup  ## rebuild every notebook from its source
 	$(BIN)/python -m solutions.build
+
+release: setup  ## what students get of a lab, as a zip: make release LAB=01_structures
+	$(BIN)/python -m solutions.bundle $(LAB)
 
 grade: setup  ## grade what students handed in: make grade LAB=01_structures
 	$(BIN)/python -m pruninglab.grading --lab $(LAB)
@@ -47,7 +53,7 @@ bench: setup  ## measure speed side by side and write build/bench.md
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --epochs 60 22 12
-	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 6 0
+	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 30 12
 
 clean:  ## remove what can be made again (not .venv, not marks)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from pruninglab.formats import checksum
 
 CONNECT, STALL = 10, 30  # seconds until a host that does not answer, or falls silent, is given up
 TRIAL = 20  # seconds after which a download may be found too slow
-NPM_STALL = 180  # npm writes in large pieces
+NPM_PATIENCE = 60  # seconds for npm to look up a package
 
 
 class DownloadError(RuntimeError):
@@ -27,13 +28,13 @@ class TooSlow(DownloadError):
     """A source delivers, but would take too long."""
 
 
-def fetch(url: str, target: Path, md5: str, min_rate: float = 0.0) -> Path:
+def fetch(url: str, target: Path, expected: str, min_rate: float = 0.0) -> Path:
     """Download `url` to `target`, which appears whole and verified, or not at all.
 
     What an earlier attempt left in `target`.part is not fetched again.
 
     Args:
-        md5: the checksum of the file.
+        expected: its published MD5 or SHA-1 sum.
         min_rate: give up if fewer bytes per second arrive; 0 means any rate will do.
 
     Raises:
@@ -42,7 +43,7 @@ def fetch(url: str, target: Path, md5: str, min_rate: float = 0.0) -> Path:
         TooSlow: slower than `min_rate`; the part stays.
         OSError: the disk is full or read-only.
     """
-    if target.is_file() and checksum(target, md5) == md5:
+    if target.is_file() and checksum(target, expected) == expected:
         return target
     part = target.with_name(target.name + ".part")
     best = -1
@@ -56,10 +57,10 @@ def fetch(url: str, target: Path, md5: str, min_rate: float = 0.0) -> Path:
             failure.__cause__ = error
     else:
         raise failure
-    got = checksum(part, md5)
-    if got != md5:
+    got = checksum(part, expected)
+    if got != expected:
         part.unlink()
-        raise DownloadError(f"what {_host(url)} sent has the checksum {got}, not {md5}")
+        raise DownloadError(f"what {_host(url)} sent has the checksum {got}, not {expected}")
     os.replace(part, target)
     return target
 
@@ -107,54 +108,24 @@ def _reason(url: str, error: requests.RequestException) -> str:
     return f"the connection to {_host(url)} failed ({str(error)[:200]})"
 
 
-def npm_pack(package: str, folder: Path, size: int) -> Path:
-    """Fetch a package's tarball into the empty `folder` with the npm client, which verifies it.
+def npm_tarball(package: str) -> tuple[str, str]:
+    """Address and SHA-1 sum of a package's tarball, as the registry that npm is set up for says.
 
-    Args:
-        size: about how many bytes it has, for the progress bar.
+    npm's own download is not used: it cannot go on where it was broken off.
 
     Raises:
-        DownloadError: npm is not installed, fails, or makes no progress.
+        DownloadError: npm is not installed, fails, or does not answer.
     """
     npm = shutil.which("npm")
     if npm is None:
         raise DownloadError("npm is not installed")
-    command = [npm, "pack", package, "--cache", str(folder / "cache")]
-    log = folder / "npm.log"
-    with (
-        log.open("w") as output,
-        tqdm(total=size, unit="B", unit_scale=True, desc=package) as bar,
-        subprocess.Popen(command, cwd=folder, stdout=output, stderr=output) as process,
-    ):
-        try:
-            _watch(process, folder, bar)
-        finally:
-            process.kill()  # does nothing if it has ended
-    tarballs = list(folder.glob("*.tgz"))
-    if process.returncode or len(tarballs) != 1:
-        lines = [line for line in log.read_text().splitlines() if line.strip()]
-        raise DownloadError(f"npm failed: {' / '.join(lines[-3:])}")
-    return tarballs[0]
-
-
-def _watch(process: subprocess.Popen, folder: Path, bar: tqdm) -> None:
-    """Show how the folder grows until the process ends; end it if nothing grows for long."""
-    grew = time.monotonic()
-    while process.poll() is None:
-        now = min(_tree_size(folder), bar.total)
-        if now > bar.n:
-            bar.update(now - bar.n)
-            grew = time.monotonic()
-        elif time.monotonic() - grew > NPM_STALL:
-            raise DownloadError(f"npm made no progress for {NPM_STALL} seconds")
-        time.sleep(0.1)
-
-
-def _tree_size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # npm has moved it meanwhile
-            continue
-    return total
+    command = [npm, "view", package, "dist", "--json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=NPM_PATIENCE)
+        about = json.loads(done.stdout)
+        return about["tarball"], about["shasum"]
+    except subprocess.TimeoutExpired as error:
+        raise DownloadError(f"npm did not answer within {NPM_PATIENCE} seconds") from error
+    except (ValueError, KeyError, TypeError) as error:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise DownloadError(f"npm failed: {' / '.join(lines[-3:])}") from error

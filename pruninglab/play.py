@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 def png(figure: Figure) -> bytes:
     """The figure as a PNG; the figure is closed."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
+    figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
     plt.close(figure)
     return buffer.getvalue()
 
@@ -63,4 +63,5 @@ def slider(
     shown = box(draw, values, start, label)
     still = base64.b64encode(shown.children[1].value).decode()
     # Front ends take the richest format they know: the widgets if there is a kernel, else the PNG.
-    display({**shown._repr_mimebundle_(), "image/png": still}, raw=True)
+    text = {"text/plain": f"a picture with a slider: {label} {start}"}
+    display({**shown._repr_mimebundle_(), "image/png": still, **text}, raw=True)

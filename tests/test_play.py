@@ -23,9 +23,9 @@ def width_of(png: bytes) -> int:
 
 def test_moving_the_slider_draws_anew():
     control, picture = play.box(draw, [2.0, 4.0], 2.0, "width").children
-    assert width_of(picture.value) == 200
+    narrow = width_of(picture.value)
     control.value = 4.0
-    assert width_of(picture.value) == 400
+    assert width_of(picture.value) > 1.5 * narrow
     assert plt.get_fignums() == []  # nothing is left open, however long a student plays
 
 
@@ -35,7 +35,7 @@ def test_without_a_kernel_the_picture_of_the_start_stands_alone(monkeypatch):
     assert play.slider(draw, [2.0, 4.0], 4.0) is None
     (data, raw) = shown[0]
     assert raw
-    assert width_of(base64.b64decode(data["image/png"])) == 400
+    assert base64.b64decode(data["image/png"]) == play.png(draw(4.0))
     assert "application/vnd.jupyter.widget-view+json" in data
 
 

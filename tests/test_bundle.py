@@ -1,0 +1,80 @@
+"""What students get: complete, the same in each build, and without answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from solutions import build, bundle
+
+EVERYTHING = """
+import importlib, pkgutil, pruninglab
+assert pruninglab.__file__.startswith({folder!r}), pruninglab.__file__
+names = [m.name for m in pkgutil.iter_modules(pruninglab.__path__)]
+assert "models" in names and "grading" not in names, names
+for name in names:
+    importlib.import_module(f"pruninglab.{{name}}")
+from probes import check
+print(len(names), "modules")
+"""
+
+
+@pytest.mark.parametrize("lab", build.LABS)
+def test_no_answer_is_inside(lab: str, tmp_path: Path) -> None:
+    target = bundle.bundle(lab, tmp_path / "new" / "lab.zip")
+    with zipfile.ZipFile(target) as archive:
+        names = archive.namelist()
+        assert f"{lab}/labs/{lab}/{lab}.ipynb" in names
+        assert f"labs/{lab}/{lab}.ipynb" in archive.read(f"{lab}/README.md").decode()
+        assert b"dev" not in archive.read(f"{lab}/environment.yml")
+    assert not [name for name in names if "grading" in name or "solutions" in name]
+
+
+def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
+    """Unpacked elsewhere, all of the library imports, and the lab finds its checks."""
+    lab = "01_structures"
+    with zipfile.ZipFile(bundle.bundle(lab, tmp_path / "lab.zip")) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / lab
+    done = subprocess.run(
+        [sys.executable, "-c", EVERYTHING.format(folder=str(folder))],
+        cwd=folder / "labs" / lab,
+        env={"PYTHONPATH": f"{folder}:{folder / 'labs' / lab}", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.endswith("modules\n"), done.stderr
+
+
+def test_the_same_sources_make_the_same_bytes(tmp_path: Path) -> None:
+    one, two = (bundle.bundle("01_structures", tmp_path / name) for name in "ab")
+    assert one.read_bytes() == two.read_bytes()
+
+
+def released(extra: str) -> bytes:
+    """A notebook with one more cell."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(extra)])
+    return nbformat.writes(notebook).encode()
+
+
+def test_a_planted_answer_stops_the_release(tmp_path: Path, monkeypatch) -> None:
+    lab = "01_structures"
+    solution = max(bundle.secrets(lab, "SOLUTION"), key=len)
+    guide = next(x for x in bundle.secrets(lab, "SOLUTION") if x[0].startswith("**Model answer"))
+    hidden = next(bundle.secrets(lab, "HIDDEN TESTS"))
+    clean = bundle.contents(lab)
+    for name, content in {
+        "pruninglab/extra.py": "\n".join(f"    {line}" for line in solution).encode(),
+        f"labs/{lab}/{lab}.ipynb": released(max(solution, key=len)),
+        "README.md": "\n".join(guide).encode(),
+        f"labs/{lab}/probes.py": "\n".join(hidden).encode(),
+    }.items():
+        monkeypatch.setattr(bundle, "contents", lambda _, n=name, c=content: clean | {n: c})
+        with pytest.raises(bundle.LeakError, match=f"would be handed out:\n{name}: "):
+            bundle.bundle(lab, tmp_path / "lab.zip")
+    assert not (tmp_path / "lab.zip").exists()
