@@ -10,12 +10,12 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import importlib
 import io
 import re
 import sys
 import tempfile
 import time
-import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -382,13 +382,12 @@ def execute(source: str, namespace: dict[str, Any], seed: int) -> None:
 def probes(task: Task, files: list[Path]) -> dict[str, Any]:
     """What the tests need of the lab's own code: imports, run here, once."""
     wanted = set[str]().union(*(used(test.source) for test in task.tests))
-    for path in (
-        file for file in files if file.suffix == ".py"
-    ):  # as `import probes` would find them beside the notebook
-        module = types.ModuleType(path.stem)
-        module.__file__ = str(path)
-        sys.modules[path.stem] = module
-        exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
+    beside = [path for path in files if path.suffix == ".py"]
+    for path in beside:
+        sys.modules.pop(path.stem, None)  # of another lab, maybe
+        sys.path[:0] = [str(path.parent)] if str(path.parent) not in sys.path else []
+    for path in beside:  # the tests' `from probes import check`, and classes for `codec`
+        importlib.import_module(path.stem)
     namespace: dict[str, Any] = {}
     for source in task.given:
         imports = [n for n in ast.parse(plain_source(source)).body if is_import_of(n, wanted)]
