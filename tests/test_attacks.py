@@ -870,6 +870,15 @@ def test_case(case: Case, canary: Path) -> None:
     assert not trial(case, canary).problems
 
 
+def test_tampering_is_flagged(canary: Path) -> None:
+    stripped = next(c for c in CASES if c.name == "an AST transformer without asserts")
+    for made, expected in ((stripped.make(), True), (notebook(**WRONG), False)):
+        assert not isinstance(made, tuple)
+        result = marking.work(exam(), *written(made))
+        assert [o["tampered"] for o in result["outcomes"]] == [expected and o["part"] == "visible"
+                                                               for o in result["outcomes"]]  # fmt: skip
+
+
 def test_there_are_enough_cases() -> None:
     families = [case.family for case in CASES]
     assert len(CASES) >= 60

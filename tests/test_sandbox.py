@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -28,6 +29,7 @@ from pruninglab.grading.record import Record
 from pruninglab.grading.submissions import fill
 from pruninglab.grading.wire import BadMessage, Closed, Wire
 from pruninglab.models import ResNet20
+from solutions import build
 from tests import test_grading as tiny
 
 pytestmark = pytest.mark.timeout(600)
@@ -327,6 +329,20 @@ def test_two_runs_with_one_seed_agree(course: Path) -> None:
     assert re.fullmatch("[0-9a-f]{64}", last["tests"])
     assert (course / f"report_{tiny.TINY}.html").exists()
     assert (course / f"report_{tiny.TINY}.png").exists()
+
+
+BUILT = [lab for lab in build.LABS if (build.SOLUTIONS / lab / f"{lab}.ipynb").exists()]
+
+
+@pytest.mark.parametrize("lab", BUILT)
+def test_the_solved_notebook_gets_all_points(lab: str, tmp_path: Path) -> None:
+    shutil.copytree(build.SOLUTIONS / lab, tmp_path / "solutions" / lab)
+    shutil.copy(build.ROOT / "nbgrader_config.py", tmp_path)
+    exam = marking.Exam(lab, *class_flow.register(class_flow.open_course(tmp_path), lab), seed=11)
+    name = f"{lab}.ipynb"
+    result = marking.work(exam, name, (build.SOLUTIONS / lab / name).read_bytes())
+    assert [o["text"] for o in result["outcomes"] if not o["passed"]] == []
+    assert len(result["outcomes"]) >= 5
 
 
 def test_a_cluster_grades_although_a_worker_is_killed(course: Path) -> None:

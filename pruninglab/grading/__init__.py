@@ -37,8 +37,9 @@ Not covered
     - A function that is right only on what the tests try. Hidden tests are as good as they are.
     - Students who copy from each other.
     - The system's Python packages can be read inside: keep no secrets in site-packages.
-    - As root, the kernel does not limit processes; a watch looks five times a second instead.
-      Memory in files without a name (memfd) is not watched.
+    - As root, the kernel does not limit processes; a watch looks twenty times a second instead,
+      and a fork bomb can take a minute to end on a busy machine.
+    - Memory in files without a name (memfd) is not watched.
     - `--unsafe-no-sandbox` gives all of this up, but for the separate process of the tests.
 
 Report a hole to the maintainers in private (see CONTRIBUTING.md), with a notebook that shows it;

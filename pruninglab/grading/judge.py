@@ -156,7 +156,9 @@ class Judge:
         try:
             return self.link.call(what, args, {})
         except LOST as error:
+            self.spent += time.monotonic() - began
             self.lose(error, seconds)
+            began = time.monotonic()  # what ending it takes is not the student's time
             raise
         finally:
             self.spent += time.monotonic() - began

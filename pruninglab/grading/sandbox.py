@@ -276,7 +276,7 @@ class Sandbox:
         # A fork bomb leaves no time to others. (For all but root the kernel limits it anyway.)
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-        while self.namespace is not None and not self.ended.wait(0.2):
+        while self.namespace is not None and not self.ended.wait(0.05):
             members = inside(self.namespace)
             if len(members) > self.limits.processes:
                 self.kill(f"it started more than {self.limits.processes} processes")
