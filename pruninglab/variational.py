@@ -117,6 +117,7 @@ def train(
     seed: int = 0,
     after_epoch: Callable[[int], None] | None = None,
     bf16: bool | None = None,
+    progress: bool = True,
 ) -> list[dict[str, float]]:
     """Train means and variances together with Adam, the learning rate falling to 0.
 
@@ -141,7 +142,7 @@ def train(
     history, step = [], 0
     with mode(noisy, training=True), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the noise of the weights
-        for epoch in tqdm(range(1, epochs + 1), unit="epoch", disable=None):
+        for epoch in tqdm(range(1, epochs + 1), unit="epoch", disable=None if progress else True):
             for x, y in batches(images, batch_size, train=True, generator=generator):
                 with mixed_precision(device, bf16):
                     outputs = noisy(x.to(device)).float()

@@ -334,13 +334,13 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 
 # %% [markdown]
 # Our checkpoint was trained for many more steps than a lab can afford. So we squeeze the main part
-# of its schedule, a triangle, into six short epochs of 12 batches, and retrain for four: 48 steps.
+# of its schedule, a triangle, into six short epochs of 9 batches, and retrain for four: 36 steps.
 # (Its rates are divided by four: the batches are half as large, and a short training forgives
 # less. Renda et al. do not squeeze. With their schedule for ResNet-20, rewinding by less than a
 # quarter of the training replays its last, constant part: then it *is* fine-tuning.)
 
 # %%
-EPOCH = min(12, len(images) // 64)  # steps; fewer where nbgrader grades, with few images
+EPOCH = min(9, len(images) // 64)  # steps; fewer where nbgrader grades, with few images
 EPOCHS = 4  # of retraining
 STEPS = EPOCH * EPOCHS
 whole = triangular(checkpoints.CHOSEN["peak"] / 4)
@@ -357,7 +357,7 @@ plt.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# **Predict**, for later: which one will heal a network of 80 % sparsity better in 48 steps?
+# **Predict**, for later: which one will heal a network of 80 % sparsity better in 36 steps?
 
 # %%
 my_favourite = None  # "fine-tuning" or "LR-rewinding"
@@ -429,8 +429,7 @@ plt.show()
 # %% [markdown]
 # A saw: each pruning costs, and the deeper the cut, the more a retraining brings back. (Part of it
 # comes from batch normalisation alone, whose running statistics still described the network before
-# the cut. Lab 2 named that confounder.) The first cut costs little, and there the raised learning
-# rate hardly helps: it shakes a network that had little to heal.
+# the cut. Lab 2 named that confounder.)
 
 # %% [markdown]
 # ## Exercise 6 · Soft pruning  (15 minutes, 3 points)
@@ -557,7 +556,7 @@ print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.su
 # %% [markdown]
 # What is so special about |γ|? Compare with a penalty on ½γ² (its gradient is λ·γ: ordinary
 # weight decay), equally strong at γ = 1. **Predict:** of all γ, which share is below 0.02 after
-# 48 steps with |γ|? And with ½γ²?
+# 36 steps with |γ|? And with ½γ²?
 
 # %%
 my_l1, my_l2 = None, None  # your predictions, 0 to 1
@@ -632,7 +631,7 @@ plt.show()
 # %% check="compare" points=3
 
 # %% [markdown]
-# The contest: 80 % sparsity, magnitude, 48 steps for everyone, three seeds, which decide on the
+# The contest: 80 % sparsity, magnitude, 36 steps for everyone, three seeds, which decide on the
 # order and augmentation of the images. And a control: random weights instead of the smallest,
 # with the same retraining.
 
@@ -654,7 +653,7 @@ def in_rounds(rounds: int, rewind: bool, choose: Callable = smallest_go):
 
 
 def progressive(model: nn.Module, seed: int) -> None:
-    """Zhu & Gupta: one training, masks made anew every 4 steps for the first 32 of 48."""
+    """Zhu & Gupta: one training, masks made anew every 3 steps for the first 24 of 36."""
     batches, lrs, optimizer = stream(seed), iter(rewinding), sgd(model)
     every = STEPS // 12
     targets = [cubic_sparsity(t, 0, every, 8, final=0.8) for t in range(0, STEPS, every)]
@@ -707,17 +706,19 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 
 # %% [markdown]
 # Were rounds better? Not here. With the same number of steps for everyone, they have to share. At
-# once, all 48 steps heal the final network; in two rounds the last 24 do; along the cubic the last
-# 16. In the papers gradual pruning often trains *longer*: Renda et al. give each round the whole
+# once, all 36 steps heal the final network; in two rounds the last 18 do; along the cubic the last
+# 12. In the papers gradual pruning often trains *longer*: Renda et al. give each round the whole
 # retraining. That is a fair question to ask of a method, too, but another one: how good does it
 # get, whatever it costs? A comparison has to say which of the two it answers. And the control,
 # random weights, says what retraining alone is worth.
 #
 # Look at the dots before you look at the means (beside them: mean ± standard deviation of the
-# runs). Where the dots of two methods overlap, three seeds do not separate them. And the interval
-# in the title, from the number of test images alone, is often wider than what papers fight for.
-# (All methods were measured on the *same* images, so their difference is known better than either
-# number: a reason to report differences.)
+# runs). Where the dots of two methods overlap, three seeds do not separate them: fine-tuning and
+# LR-rewinding, for instance. Renda et al. find rewinding better, but they retrain for many epochs;
+# our 36 steps are less than a twentieth of one, little time to come back from a high rate. And the
+# interval in the title, from the number of test images alone, is often wider than what papers fight
+# for. (All methods were measured on the *same* images, so their difference is known better than
+# either number: a reason to report differences.)
 #
 # ### Question B  (8 minutes, 3 points)
 #
@@ -745,12 +746,12 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 # ## The camera gets its network
 #
 # Back to Lab 1: the wide network of 1,064 KiB, cut to 512 KiB by whole filters, was a ruin. Your
-# loop heals it, with no mask (the filters are really gone), in 48 steps. But with which learning
+# loop heals it, with no mask (the filters are really gone), in 36 steps. But with which learning
 # rate? Those of Exercise 4 healed the narrow network. The training of the wide one ended with some
 # epochs at a low constant rate, so its own schedule, replayed, is that rate (divided by four, as
 # above).
 #
-# **Predict** the accuracy on val: right after the cut, and after 48 steps at its own rate.
+# **Predict** the accuracy on val: right after the cut, and after 36 steps at its own rate.
 
 # %%
 my_cut, my_healed = None, None  # your predictions, 0 to 1
@@ -801,7 +802,7 @@ plt.show()
 
 # %% [markdown]
 # Half the size, really, and most of what the cut had cost is back after some seconds of training
-# on 3,072 images. With rates that are too high for it the same network stays far below: no rate is
+# on 2,304 images. With rates that are too high for it the same network stays far below: no rate is
 # good by itself, it has to fit the end of the training that it continues. That is the idea of
 # LR-rewinding, too.
 #

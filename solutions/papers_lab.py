@@ -54,6 +54,7 @@ from pruninglab.training import Recipe, Trainer, accuracy, constant, triangular
 
 Train = Callable[..., list[Batch]]  # train(model, masks, lrs, before_step=None)
 
+torch.set_num_threads(1)  # enough for a small network; and the results do not depend on it
 dense = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
 images, val = data.subset("train"), data.subset("val")
 dense_val = accuracy(dense, val)
