@@ -4,10 +4,10 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test doctor lab labs release grade bench train clean
+.PHONY: help setup demo test test-attacks doctor lab labs release grade bench train clean
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
@@ -28,6 +28,9 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
 
+test-attacks: setup  ## every hostile, broken and odd notebook through the real sandbox, as a table
+	$(BIN)/python tests/test_attacks.py
+
 doctor: setup  ## is this machine ready? ten seconds
 	$(BIN)/python -m pruninglab.doctor
 
@@ -46,6 +49,7 @@ grade: setup  ## grade what students handed in: make grade LAB=01_structures
 bench: setup  ## measure speed side by side and write build/bench.md
 	$(BIN)/python -m pruninglab.bench
 	$(BIN)/python -m solutions.speed_bench
+	$(BIN)/python -m pruninglab.grading.bench
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --epochs 60 22 12

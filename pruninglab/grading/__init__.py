@@ -1,6 +1,47 @@
-"""For instructors: grade a class with nbgrader (`python -m pruninglab.grading --help`).
+"""For instructors: grade a class, also one that you do not trust (`python -m pruninglab.grading`).
 
-Everything is nbgrader's own: its release, its autograder, its gradebook (so formgrader shows the
-same marks), its feedback and export. What is added is one command for the whole class, a row for
-every submission however broken, and feedback that keeps the hidden tests hidden.
+Release, gradebook, formgrader, feedback and export are nbgrader's own. Only what autograding does
+with a submission is different, because stock nbgrader runs the tests inside the student's process,
+where the student's code can change them, read them, and change the gradebook.
+
+What happens to a submission
+    handed_in   finds it and reads it: sizes are limited, links are not followed, nothing is
+                unpacked; what cannot be read ends with 0 points and a reason.
+    canonical   puts its solutions on the instructor's skeleton. Of the student's notebook only the
+                sources of cells are taken.
+    sandbox     runs them in a process without network, files, environment or rights (bubblewrap,
+                and a second set of namespaces for each submission), under limits.
+    judge       runs the tests, outside of that process. The student's functions are proxies there:
+                arguments go in, plain data come back (wire, codec, link), never a pickle.
+    marking     makes an nbgrader notebook of the outcome; class_flow enters it into the gradebook.
+    record      notes each mark in an append-only log, with hashes of the notebook and tests, and
+                the seed of the hidden tests' inputs.
+
+Threat model
+    Assumed hostile: everything that a student hands in, and all code in it. It may try to get
+    points for nothing; to read hidden tests, the gradebook, other submissions, or the instructor's
+    files and environment; to reach the network; to use up the machine; to outlive its grading; to
+    put scripts into pages that others open.
+    Trusted: the instructor's course folder and account, the Linux kernel, bubblewrap, Python, torch
+    and nbgrader.
+    Kept out by: namespaces (user, process, mount, network, IPC) with no capabilities, a read-only
+    system, /tmp and /dev/shm of its own and of limited size, no further namespaces, limits on
+    time, memory, processes and file size, a watch that ends what exceeds them, and the end of
+    the whole namespace with the submission; tests and expected values in another process, with
+    hidden inputs from a fresh seed each run; an error in a test's own callback that cannot be
+    caught by the student's code; text of students that is shown as text.
+
+Not covered
+    - A hole in the Linux kernel. Grade strangers in a virtual machine if that worries you.
+    - Processor side channels and timing between processes on one machine.
+    - A function that is right only on what the tests try. Hidden tests are as good as they are.
+    - Students who copy from each other.
+    - The system's Python packages can be read inside: keep no secrets in site-packages.
+    - As root, the kernel does not limit processes; a watch looks twenty times a second instead,
+      and a fork bomb can take a minute to end on a busy machine.
+    - Memory in files without a name (memfd) is not watched.
+    - `--unsafe-no-sandbox` gives all of this up, but for the separate process of the tests.
+
+Report a hole to the maintainers in private (see CONTRIBUTING.md), with a notebook that shows it;
+it becomes a case of tests/test_attacks.py.
 """

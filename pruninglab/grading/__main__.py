@@ -7,17 +7,30 @@ import sys
 from pathlib import Path
 
 from pruninglab.grading import gradebook
-from pruninglab.grading.class_flow import GradingError, Report, run
+from pruninglab.grading.class_flow import GradingError, Options, Report, run
+from pruninglab.grading.sandbox import GIB, Limits, NoSandboxError
 
 EPILOG = """\
 Notebooks are taken from downloaded/LAB/archive/ (files of a learning platform, zipped or not; the
 names that are understood stand in nbgrader_config.py) if that folder exists, and else from
-submitted/STUDENT/LAB/. Grading again replaces the autograder's marks; marks given by hand, in
-JupyterLab's formgrader, stay. The students' code runs on this machine with your rights.
+submitted/STUDENT/LAB/. Grading again replaces the marks of the tests; marks given by hand, in
+JupyterLab's formgrader, stay. A run that was killed goes on where it was.
+
+The students' code runs in a sandbox (bubblewrap, Linux); the tests run outside of it, and only
+plain data pass between the two. What it keeps out, and what not: pydoc pruninglab.grading
 """
 
 
-def show(report: Report, course: Path) -> None:
+LIMITS = {
+    "cell": "seconds for a cell of the notebook",
+    "exercise": "seconds for the tests of an exercise",
+    "total": "seconds in all",
+    "memory": "GiB of memory",
+    "processes": "processes at once",
+}
+
+
+def show(report: Report, course: Path, lab: str) -> None:
     """Print the gradebook, what went wrong, and where the files are."""
     print(f"\n{gradebook.table(report.points, report.marks)}\n")
     every = [mark for row in report.marks.values() for mark in row.values()]
@@ -29,7 +42,16 @@ def show(report: Report, course: Path) -> None:
         print(f"{student} could not be graded, and has 0: {reason}")
     print(f"\nfeedback   {course / 'feedback'}: {len(report.feedback)} pages")
     print(f"totals     {report.csv}")
+    print(f"class      {report.page}")
+    print(f"for Moodle {report.moodle}")
+    print(f"log        {course / f'grades_{lab}.jsonl'} (seed {report.seed})")
     print(f"gradebook  {course / 'gradebook.db'}")
+
+
+def in_units(limits: Limits, name: str) -> float:
+    """A limit in seconds, GiB or processes."""
+    value = getattr(limits, name)
+    return value / GIB if name == "memory" else value
 
 
 def main() -> None:
@@ -49,12 +71,40 @@ def main() -> None:
         action="store_true",
         help="leave downloaded/ alone, e.g. to keep what you repaired in submitted/",
     )
+    usual = Limits()
+    parser.add_argument(
+        "--workers", type=int, default=2, help="submissions graded at a time (default: 2)"
+    )
+    parser.add_argument(
+        "--seed", type=int, help="of the hidden tests' inputs, to repeat a run (default: a new one)"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="judge on the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786 (its workers "
+        "need this package, Linux, and --nthreads 1; --workers says how many there are)",
+    )
+    limits = parser.add_argument_group("limits of one submission")
+    for name, text in LIMITS.items():
+        limits.add_argument(f"--{name}", type=float, metavar="N", default=in_units(usual, name),
+                            help=f"{text} (default: %(default)g)")  # fmt: skip
+    parser.add_argument(
+        "--unsafe-no-sandbox",
+        action="store_true",
+        help="where no sandbox can be had: run the students' code with your own rights; it can "
+        "read and change whatever you can",
+    )
     args = parser.parse_args()
+    bounds = {name: getattr(args, name) for name in LIMITS}
+    bounds |= {"memory": int(args.memory * GIB), "processes": int(args.processes)}
+    options = Options(
+        args.workers, args.seed, Limits(**bounds), args.unsafe_no_sandbox, args.scheduler
+    )
     try:
-        report = run(args.course, args.lab, collecting=not args.no_collect)
-    except GradingError as error:
+        report = run(args.course, args.lab, options, collecting=not args.no_collect)
+    except (GradingError, NoSandboxError) as error:
         sys.exit(f"error: {error}")
-    show(report, args.course.resolve())
+    show(report, args.course.resolve(), args.lab)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,42 @@
-"""From what the students handed in to marks, feedback pages and a CSV, with stock nbgrader."""
+"""From what the students handed in to marks, feedback pages and CSVs, in nbgrader's gradebook."""
 
 from __future__ import annotations
 
+import csv
+import json
+import multiprocessing
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.utils import temp_attrs
 from tqdm import tqdm
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.grading import gradebook
+from pruninglab.grading import gradebook, handed_in, marking, similar
+from pruninglab.grading.canonical import grade_id
 from pruninglab.grading.gradebook import Mark
-
-# The seam for another grader: `grade(api, lab, student)` enters the marks of one submission,
-# submitted/<student>/<lab>/, into the gradebook, and returns None, or in one line why it could not.
-# It must not raise for anything that a student can hand in. `autograde` is nbgrader's own way; it
-# runs the students' code with the rights of the person who grades.
-Grader = Callable[[NbGraderAPI, str, str], str | None]
+from pruninglab.grading.marking import Exam
+from pruninglab.grading.record import Record, digest
+from pruninglab.grading.report import ClassReport, write
+from pruninglab.grading.sandbox import Limits, NoSandboxError, bubblewrap
 
 
 class GradingError(RuntimeError):
@@ -40,15 +51,51 @@ class Report:
         points: exercise -> its maximum, in the order of the lab.
         marks: student -> exercise -> mark.
         failed: student -> why the submission could not be graded (its marks are 0).
+        seed: of the hidden tests.
+        outcomes: student -> the outcome of each test (see `judge.outcome`).
+        known: exercise -> hints of its known mistakes.
         feedback: student -> feedback page.
         csv: the exported totals.
+        moodle: the same for Moodle's import.
+        page, picture: the class report.
     """
 
     points: dict[str, float]
     marks: dict[str, dict[str, Mark]]
     failed: dict[str, str]
+    seed: int = 0
+    outcomes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    known: dict[str, list[str]] = field(default_factory=dict)
     feedback: dict[str, Path] = field(default_factory=dict)
     csv: Path | None = None
+    moodle: Path | None = None
+    page: Path | None = None
+    picture: Path | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade.
+
+    Attributes:
+        workers: submissions at a time.
+        seed: of the hidden tests' inputs; None takes a fresh one.
+        limits: what each submission may use.
+        unsafe: do without a sandbox.
+        scheduler: address of a Dask scheduler whose workers judge; None stays on this machine.
+    """
+
+    workers: int = 2
+    seed: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    unsafe: bool = False
+    scheduler: str | None = None
+
+    def pool(self) -> AbstractContextManager[Executor]:
+        """Where submissions are judged."""
+        if self.scheduler is not None:
+            return cluster_pool(self.scheduler)
+        return local_pool(self.workers)
 
 
 def open_course(folder: Path) -> NbGraderAPI:
@@ -90,10 +137,13 @@ def why(result: dict[str, Any]) -> str:
     return (telling or logged or ["see nbgrader's log"])[-1 if telling else 0][:300]
 
 
-def register(api: NbGraderAPI, lab: str) -> None:
+def register(api: NbGraderAPI, lab: str) -> tuple[str, tuple[tuple[str, bytes], ...]]:
     """Enter the lab's exercises and tests into the gradebook, as they are in solutions/ now.
 
     This is nbgrader's generate_assignment, its release thrown away: labs/ stays untouched.
+
+    Returns:
+        The skeleton (the release with the tests whole, as JSON), and what lies beside it.
     """
     sources = root(api) / api.coursedir.source_directory
     if not (sources / lab / f"{lab}.ipynb").is_file():
@@ -104,85 +154,229 @@ def register(api: NbGraderAPI, lab: str) -> None:
         temp_attrs(api.coursedir, release_directory=scratch),
     ):
         succeed(api.generate_assignment(lab), f"read {lab}")
+        released = nbformat.read(Path(scratch, lab, f"{lab}.ipynb"), as_version=4)
+        beside = [p for p in sorted(Path(scratch, lab).iterdir()) if p.suffix != ".ipynb"]
+        files = tuple((p.name, p.read_bytes()) for p in beside if p.is_file())
+    tests = gradebook.tests(api, lab)
+    for cell in released.cells:
+        cell.source = tests.get(grade_id(cell), cell.source)
+    return nbformat.writes(released), files
 
 
 def collect(api: NbGraderAPI, lab: str) -> bool:
-    """Unpack downloaded/<lab>/archive into submitted/<student>/<lab>; False if there is none.
+    """Put downloaded/<lab>/archive into submitted/<student>/<lab>; False if there is none.
 
-    What a student had handed in before is replaced.
-
-    Raises:
-        GradingError: nbgrader could not, e.g. because of a broken zip; the message names it.
+    Files that belong to nobody are named on the terminal.
     """
     if not (root(api) / "downloaded" / lab / "archive").is_dir():
         return False
-    # A process of its own: nbgrader has this step as a command only.
-    command = [sys.executable, "-m", "nbgrader", "zip_collect", lab, "--force"]
-    done = subprocess.run(command, cwd=root(api), capture_output=True, text=True)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        at_work = [line for line in lines if "Extracting from" in line or "Parsing file" in line]
-        reason = "\n".join([*at_work[-1:], lines[-1]])
-        raise GradingError(f"nbgrader could not collect downloaded/{lab}/archive:\n{reason}")
+    named = api.config.FileNameCollectorPlugin.named_regexp
+    for name in handed_in.collect(root(api), lab, named):
+        print(f"not collected, because its name says no student or another lab: {name}")
     return True
 
 
-def autograde(api: NbGraderAPI, lab: str, student: str) -> str | None:
-    """Grade one submission with nbgrader's autograder (see `Grader`)."""
-    folder = root(api) / "submitted" / student / lab
-    if not (folder / f"{lab}.ipynb").is_file():
-        found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
-        return f"{lab}.ipynb is missing: handed in was {found}"
-    with gradebook.no_session_warnings():
-        result = api.autograde(lab, student)
-    return None if result["success"] else why(result)
-
-
-def grade_class(api: NbGraderAPI, lab: str, grade: Grader = autograde) -> Report:
-    """Grade everything in submitted/, one after the other.
+def students_of(api: NbGraderAPI, lab: str) -> list[str]:
+    """Everybody who has handed in a lab.
 
     Raises:
-        GradingError: nobody handed anything in.
+        GradingError: nobody has.
     """
-    students = sorted(api.get_submitted_students(lab))
+    folders = (root(api) / "submitted").glob(f"*/{lab}")
+    students = sorted(p.parent.name for p in folders if p.is_dir() and not p.is_symlink())
     if not students:
         where = f"submitted/<student>/{lab}/ or downloaded/{lab}/archive/"
         raise GradingError(f"nobody has handed in {lab}: put notebooks into {where}")
-    failed = {}
-    for student in (bar := tqdm(students, desc="grading", unit="notebook")):
-        bar.set_postfix_str(student)
-        if (reason := grade(api, lab, student)) is not None:
-            failed[student] = reason
-            gradebook.zero(api, lab, student)
+    return students
+
+
+def submission(api: NbGraderAPI, lab: str, student: str) -> tuple[str, bytes, str]:
+    """What a student has handed in: file name, content, and why there is none, if so."""
+    try:
+        return *handed_in.pick(root(api) / "submitted" / student / lab, lab), ""
+    except handed_in.Unreadable as error:
+        return "", b"", str(error)
+    except OSError as error:
+        return "", b"", f"the file cannot be read ({error.strerror})"
+
+
+def local_pool(workers: int) -> Executor:
+    """Processes that judge submissions."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, initializer=marking.prepare_worker)
+
+
+@contextmanager
+def cluster_pool(address: str) -> Iterator[Executor]:
+    """The workers of a Dask cluster; what one of them leaves when it dies, another one does.
+
+    Raises:
+        GradingError: Dask is not installed, or nobody answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise GradingError(
+            "--scheduler needs Dask: pip install 'pruninglab[cluster]', here and on the workers"
+        ) from None
+    try:
+        client = Client(address, timeout=30)
+    except (OSError, ValueError) as error:
+        raise GradingError(f"no Dask scheduler answers at {address}: {error}") from None
+    with client, client.get_executor(pure=False, retries=3) as pool:
+        yield pool
+
+
+def judge_all(
+    exam: Exam, waiting: Iterable[tuple[str, str, bytes, str]], pool: Executor, ahead: int
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Judge submissions in parallel; only `ahead` of them are in memory at a time.
+
+    Yields:
+        student, hash of the notebook, result of `marking.mark`, in the order of completion.
+    """
+    waiting = iter(waiting)
+    running: dict[Future, tuple[str, str]] = {}
+    while True:
+        for student, name, data, reason in islice(waiting, ahead - len(running)):
+            future = pool.submit(marking.work, exam, name, data, reason)
+            running[future] = (student, digest(name.encode() + b"\0" + data))
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield *running.pop(future), result_of(future, exam)
+
+
+def result_of(future: Future, exam: Exam) -> dict[str, Any]:
+    """What a worker found out; if it failed, a result that says so.
+
+    Raises:
+        GradingError: the workers are gone, or have no sandbox.
+    """
+    try:
+        return future.result()
+    except BrokenExecutor:
+        raise GradingError(
+            "a grading process was ended from outside (is there enough memory?); what is marked "
+            "is kept: run the same command again to go on"
+        ) from None
+    except NoSandboxError as error:
+        raise GradingError(f"{error} (what is marked is kept)") from None
+    except Exception as error:
+        return marking.mark(exam, "", b"", f"grading failed ({type(error).__name__}: {error})")
+
+
+def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
+    """Grade everything in submitted/. Only this process writes the gradebook and the log.
+
+    Raises:
+        GradingError: nobody handed anything in.
+        NoSandboxError: there is no sandbox, and the options do not say to do without.
+    """
+    if not options.unsafe and options.scheduler is None:
+        bubblewrap()
+    students = students_of(api, lab)
+    exam = Exam(lab, *register(api, lab), 0, options.limits, options.unsafe)
+    record = Record(root(api) / f"grades_{lab}.jsonl")
+    if record.begin(exam.version(), options.seed):
+        tqdm.write(f"going on with an interrupted run: {len(record.done)} marked already")
+    exam = replace(exam, seed=record.seed)
+
+    def todo() -> Iterator[tuple[str, str, bytes, str]]:
+        for student in students:
+            name, data, reason = submission(api, lab, student)
+            if record.has(student, digest(name.encode() + b"\0" + data)):
+                bar.update()
+            else:
+                yield student, name, data, reason
+
+    with (
+        tqdm(total=len(students), desc="grading", unit="notebook") as bar,
+        options.pool() as pool,
+    ):
+        for student, notebook, result in judge_all(exam, todo(), pool, 2 * options.workers):
+            gradebook.enter(api, lab, student, result["notebook"])
+            record.mark(student, notebook, exam.version(), result)
+            bar.update()
+            bar.set_postfix_str(student)
+    record.write("end")
     rows = {student: gradebook.marks(api, lab, student) for student in students}
-    return Report(gradebook.exercises(api, lab), rows, failed)
+    failed = {s: record.done[s]["reason"] for s in students if record.done[s]["reason"]}
+    lines = {student: record.done[student]["outcomes"] for student in students}
+    known = known_mistakes(exam.files)
+    return Report(gradebook.exercises(api, lab), rows, failed, record.seed, lines, known)
+
+
+def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
+    """exercise -> hints of its known mistakes, from the lab's expected.json."""
+    for name, content in files:
+        if name == "expected.json":
+            table = json.loads(content)
+            return {exercise: [m["hint"] for m in t["mistakes"]] for exercise, t in table.items()}
+    return {}
+
+
+def class_report(api: NbGraderAPI, lab: str, report: Report) -> None:
+    """report_<lab>.html and .png in the course's folder."""
+    hints: dict[str, dict[str, str]] = {student: {} for student in report.marks}
+    looks = [(student, f"could not be graded: {why}") for student, why in report.failed.items()]
+    for student, outcomes in report.outcomes.items():
+        for found in outcomes:
+            exercise = found["name"].removeprefix("test_")
+            if found["hint"]:
+                hints[student][exercise] = found["hint"]
+            if found.get("tampered"):
+                looks.append(
+                    (student, f"{exercise}: its test passes in the notebook, but not here")
+                )
+    for (one, two), exercises in similar.alike(solved_cells(api, lab, report)).items():
+        looks.append((f"{one}, {two}", f"nearly the same code: {', '.join(exercises)}"))
+    known = {name: report.known.get(name, []) for name in report.points}
+    made = ClassReport(lab, report.points, report.marks, hints, known, looks)
+    report.page, report.picture = write(made, root(api))
+
+
+def solved_cells(api: NbGraderAPI, lab: str, report: Report) -> dict[str, dict[str, str]]:
+    """student -> exercise -> code, of the exercises that passed."""
+    sources: dict[str, dict[str, str]] = {}
+    for student, outcomes in report.outcomes.items():
+        passed = {o["name"].removeprefix("test_") for o in outcomes if o["passed"]}
+        path = root(api) / "autograded" / student / lab / f"{lab}.ipynb"
+        cells = nbformat.read(path, as_version=4).cells
+        sources[student] = {grade_id(c): c.source for c in cells if grade_id(c) in passed}
+    return sources
 
 
 def write_feedback(api: NbGraderAPI, lab: str, report: Report) -> None:
-    """feedback/<student>/<lab>/<lab>.html for each graded submission; an outdated page goes."""
-    for student in report.marks:
+    """feedback/<student>/<lab>/<lab>.html for each submission; an outdated page goes."""
+    for student in tqdm(report.marks, desc="feedback", unit="page"):
         folder = root(api) / "feedback" / student / lab
         shutil.rmtree(folder, ignore_errors=True)
-        if student not in report.failed:
-            succeed(api.generate_feedback(lab, student), f"write the feedback of {student}")
-            report.feedback[student] = folder / f"{lab}.html"
+        succeed(api.generate_feedback(lab, student), f"write the feedback of {student}")
+        report.feedback[student] = folder / f"{lab}.html"
 
 
 def export(api: NbGraderAPI, lab: str, report: Report) -> None:
-    """nbgrader's CSV of everybody's total: grades_<lab>.csv in the course's folder."""
+    """nbgrader's CSV of everybody's total, grades_<lab>.csv, and one for Moodle."""
     report.csv = root(api) / f"grades_{lab}.csv"
     plugin = CsvExportPlugin(parent=api, to=str(report.csv), assignment=[lab])
     with api.gradebook as marks:
         plugin.export(marks)
+    report.moodle = root(api) / f"moodle_{lab}.csv"
+    with report.moodle.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(gradebook.moodle(report.marks))
 
 
-def run(folder: Path, lab: str, *, collecting: bool = True, grade: Grader = autograde) -> Report:
+def run(
+    folder: Path, lab: str, options: Options | None = None, *, collecting: bool = True
+) -> Report:
     """The whole flow: collect, grade, feedback, export."""
     api = open_course(folder)
     register(api, lab)
     if collecting and collect(api, lab):
         print(f"collected downloaded/{lab}/archive")
-    report = grade_class(api, lab, grade)
+    report = grade_class(api, lab, options or Options())
     write_feedback(api, lab, report)
     export(api, lab, report)
+    class_report(api, lab, report)
     return report

@@ -145,7 +145,7 @@ def main() -> None:
 
     heading(2, "Grade a small class, as `make grade LAB=...` does")
     hand_in(course, sample_class(released))
-    show(class_flow.run(course, LAB), course)
+    show(class_flow.run(course, LAB), course, LAB)
 
     heading(3, "Prune the trained ResNet-20 on real CIFAR-10 test images")
     images, picture = data.subset("test"), course / "accuracy_against_sparsity.png"

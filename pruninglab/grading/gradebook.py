@@ -6,9 +6,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
+import nbformat
 from nbgrader.api import Grade, MissingEntry
 from nbgrader.apps.api import NbGraderAPI
+from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
+from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
 
@@ -67,19 +72,63 @@ def no_session_warnings() -> Iterator[None]:
         yield
 
 
-def zero(api: NbGraderAPI, lab: str, student: str) -> None:
-    """Enter 0 for a submission that could not be graded, as nbgrader does for a missing notebook.
+def tests(api: NbGraderAPI, lab: str) -> dict[str, str]:
+    """grade_id -> source of each test cell, with the hidden tests."""
+    with api.gradebook as gradebook:
+        cells = gradebook.find_notebook(lab, lab).source_cells
+        graded = {c.name for c in gradebook.find_notebook(lab, lab).grade_cells}
+        solved = {c.name for c in gradebook.find_notebook(lab, lab).solution_cells}
+        return {c.name: c.source for c in cells if c.name in graded - solved}
 
-    Without it, the gradebook would keep the marks of an earlier submission, or none to export.
-    Marks given by hand stay.
+
+def enter(api: NbGraderAPI, lab: str, student: str, notebook: str) -> None:
+    """Enter a graded notebook as nbgrader's autograder does; marks given by hand stay.
+
+    Args:
+        notebook: the canonical notebook, as JSON; an error among the outputs of a test means 0.
     """
+    folder = Path(api.coursedir.root, api.coursedir.autograded_directory, student, lab)
+    stamp = Path(api.coursedir.root, api.coursedir.submitted_directory, student, lab)
     with no_session_warnings(), api.gradebook as gradebook:
         gradebook.update_or_create_student(student)
-        submission = gradebook.update_or_create_submission(lab, student)
-        for notebook in submission.notebooks:
-            for grade in notebook.grades:
-                grade.auto_score, grade.needs_manual_grade = 0, False
-        gradebook.db.commit()
+        gradebook.update_or_create_submission(lab, student, **timestamp(stamp))
+        names = {"assignment": lab, "notebook": lab, "student": student}
+        resources = {"nbgrader": {**names, "db_url": api.coursedir.db_url}}
+        graded = nbformat.reads(notebook, as_version=4)
+        for step in (SaveAutoGrades, AssignLatePenalties):
+            step(config=api.config).preprocess(graded, resources)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{lab}.ipynb").write_text(notebook, encoding="utf-8")
+
+
+def timestamp(folder: Path) -> dict[str, datetime]:
+    """When a submission was collected, if nbgrader's exchange says so."""
+    path = folder / "timestamp.txt"
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > 100:
+        return {}
+    try:
+        return {"timestamp": parse_utc(path.read_text().strip())}
+    except (ValueError, OverflowError):
+        return {}
+
+
+def moodle(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
+    """Lines for Moodle's import of grades: a student "Lovelace Ada_12" is its participant 12.
+
+    >>> moodle({"Lovelace Ada_12": {"easy": Mark(2, 2)}})[1]
+    ['Participant 12', 'Lovelace Ada', '2', '2']
+    """
+    lines = [["Identifier", "Full name", "Grade", "Maximum Grade"]]
+    for student, row in rows.items():
+        name, _, number = student.rpartition("_")
+        known = bool(name) and number.isdigit()
+        points = sum(mark.points or 0 for mark in row.values())
+        maximum = sum(mark.maximum for mark in row.values())
+        who = [f"Participant {number}", name] if known else ["", student]
+        # a spreadsheet would compute a name that begins like a formula
+        who = [f"'{text}" if text[:1] in ("=", "+", "-", "@") else text for text in who]
+        lines.append([*who, f"{points:g}", f"{maximum:g}"])
+    return lines
 
 
 def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -> str:

@@ -1,0 +1,256 @@
+"""What students handed in: found, collected from a learning platform's archive, and read safely.
+
+Nothing is unpacked to a place that a file names itself; links are not followed; sizes are limited.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import nbformat
+from nbformat import NotebookNode
+
+MAX_NOTEBOOK = 20 * 2**20  # bytes; pictures in a notebook are large
+MAX_FILE = 100 * 2**20  # of a zip that was handed in
+MAX_MEMBERS = 5000  # files in a zip
+SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
+
+
+class Unreadable(Exception):
+    """A submission that cannot be read; the message says why, to teacher and student."""
+
+
+# --- reading one submission -----------------------------------------------------------------------
+
+
+def pick(folder: Path, lab: str) -> tuple[str, bytes]:
+    """The file in a student's folder that is the submission: its name and content.
+
+    `LAB.ipynb` if it is there, else the only or the latest notebook, else a zip file.
+
+    Raises:
+        Unreadable: there is none.
+    """
+    links = [path.name for path in folder.iterdir() if path.is_symlink()]
+    files = [p for p in folder.rglob("*") if is_plain(p, folder)]
+    right = [p for p in files if p == folder / f"{lab}.ipynb"]
+    notebooks = [p for p in files if p.suffix.lower() == ".ipynb"]
+    zips = [p for p in files if p.suffix.lower() == ".zip"]
+    chosen = right or sorted(notebooks, key=lambda p: (lab in p.name, p.stat().st_mtime)) or zips
+    if not chosen:
+        found = ", ".join(sorted(p.name for p in files)[:5]) or "nothing"
+        found += f" and a link ({links[0]}), which is not followed" if links else ""
+        raise Unreadable(f"there is no notebook: handed in was {found}")
+    return chosen[-1].name, read_file(chosen[-1])
+
+
+def is_plain(path: Path, folder: Path) -> bool:
+    """An ordinary file, with no link on the way to it, that JupyterLab or macOS did not leave."""
+    way = [path, *path.parents][: len(path.relative_to(folder).parts)]
+    own = not any(part.is_symlink() or part.name in SKIPPED for part in way)
+    return own and path.is_file() and not path.name.startswith(".")
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        Unreadable: it is too large.
+    """
+    data = beginning(path)
+    if len(data) > MAX_FILE:
+        raise Unreadable(f"{path.name} is larger than {MAX_FILE >> 20} MB")
+    return data
+
+
+def beginning(path: Path) -> bytes:
+    """As much of a file as is allowed, and one byte more."""
+    with path.open("rb") as file:
+        return file.read(MAX_FILE + 1)
+
+
+def parse(name: str, data: bytes, lab: str) -> NotebookNode:
+    """The notebook in a file.
+
+    Args:
+        name: the file's name, for messages.
+        data: its content: a notebook, or a zip with one in it.
+        lab: name of the lab, to choose among several notebooks in a zip.
+
+    Raises:
+        Unreadable: it is none.
+
+    >>> parse("a.ipynb", b"{ not really", "01_tiny")
+    Traceback (most recent call last):
+    pruninglab.grading.handed_in.Unreadable: a.ipynb is no notebook: its JSON is broken (line 1)
+    """
+    if name.lower().endswith(".zip"):
+        members = list(notebooks_in(name, data))
+        if not members:
+            raise Unreadable(f"{name} contains no notebook")
+        path, data = max(members, key=lambda m: (lab in PurePosixPath(m[0]).name, m[0]))
+        name = PurePosixPath(path).name
+    if len(data) > MAX_NOTEBOOK:
+        raise Unreadable(f"{name} is larger than {MAX_NOTEBOOK >> 20} MB: clear its outputs")
+    if not data.strip():
+        raise Unreadable(f"{name} is empty")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{name} is no notebook: it is not text in UTF-8") from None
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        raise Unreadable(f"{name} is no notebook: its JSON is nested too deeply") from None
+    except ValueError as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Unreadable(f"{name} is no notebook: its JSON is broken{where}") from None
+    return as_notebook(name, tree)
+
+
+def as_notebook(name: str, tree: object) -> NotebookNode:
+    """JSON as a notebook of format 4, with whatever is odd about its cells left out.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    if not isinstance(tree, dict):
+        raise Unreadable(f"{name} is no notebook: it has no cells")
+    version = tree.get("nbformat")
+    if version == 3 and isinstance(tree.get("worksheets"), list):
+        try:
+            tree = dict(nbformat.convert(nbformat.from_dict(tree), 4))
+        except Exception:
+            raise Unreadable(f"{name} is a damaged notebook of format 3") from None
+    elif version != 4:
+        raise Unreadable(
+            f"{name} has notebook format {str(version)[:20]}, and 4 is needed: save it anew"
+        )
+    cells = tree.get("cells")
+    if not isinstance(cells, list):
+        raise Unreadable(f"{name} is no notebook: it has no cells")
+    kept = [clean(cell) for cell in cells if isinstance(cell, dict)]
+    return nbformat.from_dict(
+        {"cells": [c for c in kept if c], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+
+def clean(cell: dict) -> dict | None:
+    """A cell with its type, text, id and grade_id only; None if it is no cell."""
+    source, kind, meta = cell.get("source"), cell.get("cell_type"), cell.get("metadata")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str) or kind not in ("code", "markdown", "raw"):
+        return None
+    source = source.encode("utf-8", "replace").decode()  # lone surrogates
+    theirs = meta.get("nbgrader") if isinstance(meta, dict) else None
+    name = theirs.get("grade_id") if isinstance(theirs, dict) else None
+    metadata = {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {}
+    identity = cell.get("id")
+    identity = identity if isinstance(identity, str) else ""
+    return {"cell_type": kind, "source": source, "id": identity, "metadata": metadata}
+
+
+def notebooks_in(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Paths and contents of the notebooks in a zip, none of them larger than is allowed.
+
+    Raises:
+        Unreadable: it is no zip, is damaged, encrypted, or has too many files.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if len(members) > MAX_MEMBERS:
+                raise Unreadable(f"{name} contains more than {MAX_MEMBERS} files")
+            for member in members:
+                path = PurePosixPath(member.filename.replace("\\", "/"))
+                link = stat.S_ISLNK(member.external_attr >> 16)
+                wanted = path.suffix.lower() == ".ipynb" and not path.name.startswith(".")
+                if wanted and not link and not SKIPPED & set(path.parts):
+                    with archive.open(member) as file:  # read no more than is allowed: zip bombs
+                        yield str(path), file.read(MAX_NOTEBOOK + 1)
+    except Unreadable:
+        raise
+    except RuntimeError:
+        raise Unreadable(f"{name} is encrypted") from None
+    except Exception:
+        raise Unreadable(f"{name} is no zip file, or a damaged one") from None
+
+
+# --- collecting a class ---------------------------------------------------------------------------
+
+
+def collect(course: Path, lab: str, named: str) -> list[str]:
+    """Put what lies in downloaded/<lab>/archive into submitted/<student>/<lab>/.
+
+    What a student had handed in before is replaced. A file that cannot be opened is handed in as
+    it is, so that it ends with a row and a reason.
+
+    Args:
+        course: the course's folder.
+        lab: the lab.
+        named: regular expression of paths with groups `student_id` and `file_id`
+            (`FileNameCollectorPlugin.named_regexp` of nbgrader_config.py).
+
+    Returns:
+        Names of files that belong to nobody.
+    """
+    archive, stray = course / "downloaded" / lab / "archive", []
+    found: dict[str, list[tuple[str, bytes]]] = {}
+    for path in sorted(p for p in archive.rglob("*") if is_plain(p, archive)):
+        shown = str(path.relative_to(archive))
+        parts = list(entries(path, shown))
+        owners = [(owner(course, lab, named, inner), inner, data) for inner, data in parts]
+        if not any(student for student, _, _ in owners):
+            whole = re.sub(r"\.zip$", "", shown, flags=re.IGNORECASE) + f"/{lab}.ipynb"
+            student = owner(course, lab, named, whole) if shown.lower().endswith(".zip") else None
+            owners = [(student, path.name, beginning(path))]
+        for student, inner, data in owners:
+            if student is None:
+                stray.append(inner)
+            else:
+                found.setdefault(student, []).append((inner, data))
+    for student, files in found.items():
+        put(course / "submitted" / student / lab, files, lab)
+    return stray
+
+
+def entries(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
+    """The notebooks of a file: itself, or those in a zip, as paths below the archive."""
+    data = beginning(path)
+    if path.suffix.lower() != ".zip":
+        yield shown, data
+        return
+    try:
+        yield from ((f"{shown[:-4]}/{inner}", text) for inner, text in notebooks_in(shown, data))
+    except Unreadable:
+        return
+
+
+def owner(course: Path, lab: str, named: str, path: str) -> str | None:
+    """The student who handed in a file, by its path; None if that says nothing."""
+    match = re.match(named, f"{course}/downloaded/{lab}/extracted/{path}")
+    if match is None or match.group("file_id") != lab:
+        return None
+    student = match.group("student_id").strip().replace("+", "_")  # nbgrader allows no "+"
+    return None if student in ("", ".", "..") or "\0" in student or "/" in student else student
+
+
+def put(folder: Path, files: list[tuple[str, bytes]], lab: str) -> None:
+    """Replace a submission; of several notebooks the last one by name is `lab`.ipynb."""
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for number, (name, data) in enumerate(files):
+        suffix = PurePosixPath(name).suffix.lower()
+        last = number == len(files) - 1
+        stem = lab if last else f"earlier-{number}"
+        (folder / f"{stem}{suffix if suffix in ('.ipynb', '.zip') else '.file'}").write_bytes(data)

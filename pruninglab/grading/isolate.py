@@ -1,0 +1,76 @@
+"""Namespaces of its own for a process that has been forked inside the sandbox (Linux).
+
+bubblewrap makes the outer wall once, around a Python that has everything imported. Each submission
+gets a fork of it, and this second wall, which keeps it from that Python and from whatever the
+submission before it left: own processes, own /tmp and /dev/shm, own IPC, no capabilities.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+NEW_NS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = (
+    0x20000,
+    0x8000000,
+    0x10000000,
+    0x20000000,
+    0x40000000,
+)
+PRIVATE, NO_SUID, NO_DEV = 0x4000 | 0x40000, 2, 4  # flags of mount(2)
+NO_NEW_PRIVILEGES, DROP_BOUNDING = 38, 24  # of prctl(2)
+JOIN_SESSION_KEYRING = 1  # of keyctl(2)
+KEYCTL = {"x86_64": 250, "aarch64": 219}
+
+
+def checked(result: int, what: str) -> None:
+    """Raise an `OSError` if a call of the C library failed."""
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def isolate(size: int) -> int:
+    """Move into namespaces of its own; the process that returns is the first one there.
+
+    Args:
+        size: bytes of its /tmp, and of its /dev/shm.
+
+    Returns:
+        The number of its process namespace.
+
+    Raises:
+        OSError: the kernel forbids it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.getuid(), os.getgid()
+    checked(libc.unshare(NEW_USER | NEW_NS | NEW_PID | NEW_IPC | NEW_NET), "unshare")
+    write("/proc/self/setgroups", "deny")
+    write("/proc/self/uid_map", f"{user} {user} 1")
+    write("/proc/self/gid_map", f"{group} {group} 1")
+    if os.fork():
+        os._exit(0)
+    checked(libc.mount(None, b"/", None, PRIVATE, None), "mount")
+    for place in (b"/tmp", b"/dev/shm"):
+        options = f"size={size},mode=1777".encode()
+        checked(libc.mount(b"tmpfs", place, b"tmpfs", NO_SUID | NO_DEV, options), "mount")
+    write("/proc/sys/user/max_user_namespaces", "0")  # no third wall: it could mount what it likes
+    if os.uname().machine in KEYCTL:  # a keyring would outlive the submission
+        libc.syscall(KEYCTL[os.uname().machine], JOIN_SESSION_KEYRING, None)
+    drop_capabilities(libc)
+    return int(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+
+
+def drop_capabilities(libc: ctypes.CDLL) -> None:
+    """Give up all capabilities, for ever."""
+    for capability in range(64):
+        libc.prctl(DROP_BOUNDING, capability, 0, 0, 0)
+    header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    checked(libc.capset(header, none), "capset")
+    checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
+
+
+def write(path: str, text: str) -> None:
+    """Write a file of /proc."""
+    with open(path, "w") as file:
+        file.write(text)

@@ -1,0 +1,404 @@
+"""The split verdict: the student's functions run in a sandbox, the tests here.
+
+To a test, a function of the student looks like any other. Calling it sends the arguments into the
+sandbox, and plain data come back. What is expected never goes there, and no object of the student's
+ever comes here: nothing that the notebook does to Python, torch or IPython can reach the verdict.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import contextlib
+import importlib
+import io
+import re
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from torch import Tensor
+
+from pruninglab.grading.canonical import bound, plain_source, used
+from pruninglab.grading.link import Backward, Failed, Link
+from pruninglab.grading.sandbox import START, NoSandboxError, Nursery, Sandbox
+from pruninglab.grading.wire import BadMessage, Closed
+
+GRACE = 5  # seconds beyond a limit until what cannot be interrupted is killed
+RESTARTS = 12  # of the sandbox for one submission
+HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS$(.*?)^### END HIDDEN TESTS$", flags=re.M | re.S)
+LOST = (Closed, BadMessage, TimeoutError)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A code cell to run before the tests; with `keep`, functions are noted behind it."""
+
+    source: str
+    needed: bool = True
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test cell: its grade_id and its source, with the hidden tests."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that is needed to judge one submission.
+
+    Attributes:
+        steps: the code cells of the canonical notebook, without the tests.
+        tests: the test cells.
+        given: code of the lab that the tests may need (imports).
+        files: names and contents of what lies beside the notebook.
+        seed: of the hidden tests' inputs.
+    """
+
+    steps: tuple[Step, ...]
+    tests: tuple[Test, ...]
+    given: tuple[str, ...]
+    files: tuple[tuple[str, bytes], ...]
+    seed: int
+
+
+class OutOfBoundsError(TimeoutError):
+    """A submission has used up its time, or ended its own process too often."""
+
+
+class GraderLink(Link):
+    """A link whose other end is not trusted."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox.wire, first=0)
+        self.broken: BaseException | None = None
+
+    def call(self, target: str | int, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """As `Link.call`; an error in a test's own callback wins over whatever comes back."""
+        try:
+            result = super().call(target, args, kwargs)
+        except Failed:
+            if self.broken is not None:
+                raise self.broken from None
+            raise
+        if self.broken is not None:
+            raise self.broken
+        return result
+
+    def find(self, target: Any) -> Callable:
+        """Only functions that a test has passed along may be called, and none after a failure."""
+        function = super().find(target)
+        if isinstance(target, str) or isinstance(function, type) or self.broken is not None:
+            raise BadMessage("a call of something that is no function")
+        return function
+
+    def refuse(self, error: BaseException) -> None:
+        """A test's callback has found a mistake: the sandbox only learns that it is over."""
+        self.broken = self.broken or error
+        super().refuse(RuntimeError("the test has ended"))
+
+
+class Proxy:
+    """What a test sees of a student's function."""
+
+    def __init__(self, judge: Judge, name: str) -> None:
+        self.judge, self.__name__ = judge, name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it in the sandbox."""
+        return self.judge.call(self.__name__, args, kwargs)
+
+
+class Judge:
+    """Judges one submission.
+
+    Args:
+        task: see there.
+        nursery: where its sandboxes come from.
+    """
+
+    def __init__(self, task: Task, nursery: Nursery) -> None:
+        self.task, self.nursery, self.limits = task, nursery, nursery.limits
+        self.box: Sandbox | None = None
+        self.deadly: dict[int, str] = {}  # step -> why the sandbox ended there
+        self.errors: dict[int, str] = {}  # step -> its error
+        self.everything = False  # run what seemed not to be needed, too
+        self.starts, self.why = 0, ""
+        self.spent = 0.0  # seconds of the total
+        self.folder = tempfile.TemporaryDirectory(prefix="pruninglab-")
+        self.files = [Path(self.folder.name, name) for name, _ in task.files]
+        for path, (_, content) in zip(self.files, task.files, strict=True):
+            path.write_bytes(content)
+        self.given = probes(task, self.files)
+
+    # --- the sandbox ----------------------------------------------------------------------------
+
+    def ask(self, what: str, *args: Any, seconds: float) -> Any:
+        """Have the sandbox do something within some seconds (and some grace).
+
+        Raises:
+            Closed, BadMessage, TimeoutError: it did not; it has been ended.
+            Failed: it raised.
+        """
+        assert self.box is not None
+        began = time.monotonic()
+        self.link.deadline = began + seconds + GRACE
+        try:
+            return self.link.call(what, args, {})
+        except LOST as error:
+            self.spent += time.monotonic() - began
+            self.lose(error, seconds)
+            began = time.monotonic()  # what ending it takes is not the student's time
+            raise
+        finally:
+            self.spent += time.monotonic() - began
+
+    def lose(self, error: BaseException, seconds: float) -> None:
+        """End the sandbox after it failed to answer; `self.why` says what happened."""
+        assert self.box is not None
+        if isinstance(error, TimeoutError):
+            self.box.kill(f"it took longer than the {seconds:g} s allowed")
+        elif isinstance(error, BadMessage):
+            self.box.kill(f"it answered with something that cannot be read: {error}")
+        self.why = self.box.why()
+        self.stop()
+
+    def stop(self) -> None:
+        """End the sandbox."""
+        if self.box is not None:
+            self.box.close()
+        self.box = None
+
+    def time_left(self) -> float:
+        """Seconds of the submission's total."""
+        return self.limits.total - self.spent
+
+    def start(self) -> None:
+        """A new sandbox with the notebook's cells run in it; cells that end it are left out.
+
+        Raises:
+            OutOfBoundsError: the submission has used up its time or its restarts.
+        """
+        while self.box is None:
+            if self.time_left() <= 0:
+                raise OutOfBoundsError(
+                    f"the notebook took longer than {self.limits.total:g} s in all"
+                )
+            if self.starts > RESTARTS:
+                raise OutOfBoundsError("the notebook has ended its own process too often")
+            self.begin()
+            if self.box is None:
+                raise OutOfBoundsError("the sandbox does not start on this machine")
+            with contextlib.suppress(*LOST):
+                self.run_steps()
+
+    def begin(self) -> None:
+        """Start a sandbox; after the first one, its time counts."""
+        before = self.spent
+        files = {name: content.decode("latin-1") for name, content in self.task.files}
+        for _ in range(2):  # the second time without an inner wall, if the kernel forbids it
+            self.box = Sandbox(self.nursery)
+            self.link = GraderLink(self.box)
+            with contextlib.suppress(*LOST):
+                self.box.watch(self.ask("hello", files, seconds=START))
+                break
+            self.stop()
+        if self.starts == 0:
+            self.spent = before
+        self.starts += 1
+
+    def run_steps(self) -> None:
+        """Run the cells."""
+        for number, step in enumerate(self.task.steps):
+            if number in self.deadly:
+                continue
+            try:
+                if step.needed or self.everything:
+                    seconds = min(self.limits.cell, max(self.time_left(), 0.1))
+                    done = self.ask("run_cell", step.source, seconds, seconds=seconds)
+                    error = done.get("error") if isinstance(done, dict) else "?"
+                    self.errors.pop(number, None)
+                    if error is not None:
+                        self.errors[number] = str(error)
+                for name in step.keep:
+                    self.ask("keep", name, seconds=GRACE)
+            except LOST:
+                self.deadly[number] = self.errors[number] = self.why
+                raise
+            except Failed as error:
+                self.errors[number] = str(error)
+
+    # --- the tests ------------------------------------------------------------------------------
+
+    def call(self, name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Call a function of the student's (what a `Proxy` does)."""
+        if self.box is None:
+            raise Closed(self.why)
+        seconds = max(self.until - time.monotonic(), 0.1)
+        self.link.codec.forget()
+        self.ask("forget", seconds=GRACE)
+        result = self.ask("call", name, args, kwargs, seconds, seconds=seconds)
+        return self.differentiable(result, [*args, *kwargs.values()])
+
+    def differentiable(self, result: Any, arguments: list[Any]) -> Any:
+        """A tensor whose slopes can be asked for, if an argument requires them."""
+        inputs = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad]
+        if not (isinstance(result, Tensor) and result.requires_grad and inputs):
+            return result
+        number = self.link.codec.numbers[id(result)]
+        return Backward.apply(self.link, number, result, *inputs)
+
+    def grade(self) -> list[dict[str, Any]]:
+        """The outcome of each test; see `outcome`."""
+        try:
+            outcomes = []
+            for test in self.task.tests:
+                found = self.grade_one(test)
+                if not found["passed"] and not self.everything and self.lacks(found["text"]):
+                    self.everything = True
+                    self.stop()
+                    found = self.grade_one(test)
+                outcomes.append(found)
+            return outcomes
+        finally:
+            self.stop()
+            self.folder.cleanup()
+
+    def lacks(self, text: str) -> bool:
+        """Whether a name is missing that a cell would define which has not been run."""
+        names = set(re.findall(r"name '(\w+)' is not defined", text))
+        return any(names & bound(s.source) for s in self.task.steps if not s.needed)
+
+    def grade_one(self, test: Test) -> dict[str, Any]:
+        """Run one test cell: first what students see, then the hidden part."""
+        began, shown, part = time.monotonic(), io.StringIO(), "visible"
+        hidden = "\n".join(HIDDEN.findall(test.source))
+        try:
+            self.start()
+            self.link.broken = None
+            self.until = time.monotonic() + min(self.limits.exercise, max(self.time_left(), 0.1))
+            with contextlib.redirect_stdout(shown), quiet():
+                namespace = self.names(test.source)
+                execute(HIDDEN.sub("", test.source), namespace, self.task.seed)
+                part = "hidden"
+                execute(hidden, namespace, self.task.seed)
+        except NoSandboxError:
+            raise
+        except Exception as error:
+            found = outcome(test.name, False, self.explain(error), part, picture=drawn())
+            found["tampered"] = part == "visible" and self.passes_inside(test)
+        else:
+            found = outcome(test.name, True, shown.getvalue())
+        plt.close("all")
+        if self.box is not None and isinstance(self.link.broken, BaseException):
+            self.stop()  # its callbacks were cut short
+        return found | {"seconds": round(time.monotonic() - began, 2)}
+
+    def passes_inside(self, test: Test) -> bool:
+        """Whether a visible test that failed here passes in the sandbox: somebody should look."""
+        if self.box is None or self.time_left() <= 0:
+            return False
+        seconds = min(self.limits.exercise, 10.0)
+        with contextlib.suppress(*LOST, Failed):
+            return self.ask("passes", HIDDEN.sub("", test.source), seconds, seconds=seconds) is True
+        return False
+
+    def names(self, source: str) -> dict[str, Any]:
+        """The global names of a test: the lab's imports, and the student's functions."""
+        namespace: dict[str, Any] = {"__name__": "test"}
+        wanted = used(source) - bound(source)
+        for name in wanted:
+            if name in self.given:
+                namespace[name] = self.given[name]
+            elif self.ask("is_function", name, seconds=GRACE) is True:
+                namespace[name] = Proxy(self, name)
+            else:
+                namespace[name] = self.ask("find", name, seconds=GRACE)
+        return namespace
+
+    def explain(self, error: Exception) -> str:
+        """What went wrong, for the student."""
+        if isinstance(error, LOST):
+            return str(error) if isinstance(error, OutOfBoundsError) else self.why
+        if isinstance(error, AssertionError) and not isinstance(error, Failed):
+            return str(error) or "the test found a wrong result"
+        lines = [f"{type(error).__name__}: {error}"]
+        return "\n".join([*lines, *(f"  {line}" for line in getattr(error, "trace", []))])
+
+
+def outcome(
+    name: str, passed: bool, text: str, part: str = "", picture: str | None = None
+) -> dict[str, Any]:
+    """The verdict on one test, as plain data.
+
+    Returns:
+        name, passed, text (what the check printed, or what went wrong), hint (the likely mistake),
+        part ("visible" or "hidden": where it failed), picture (PNG in base64, or None).
+    """
+    hint = re.search(r"^Likely: (.*)$", text, flags=re.M)
+    text = text.encode("utf-8", "replace").decode()[:8000]
+    found = {"name": name, "passed": passed, "text": text, "part": part, "picture": picture}
+    return found | {"hint": hint.group(1) if hint and not passed else ""}
+
+
+def drawn() -> str | None:
+    """The figure that a check has drawn, as PNG in base64."""
+    if not plt.get_fignums():
+        return None
+    file = io.BytesIO()
+    with contextlib.suppress(Exception):
+        plt.gcf().savefig(file, format="png", dpi=72, bbox_inches="tight")
+    return base64.b64encode(file.getvalue()).decode() or None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings from a test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def execute(source: str, namespace: dict[str, Any], seed: int) -> None:
+    """Run a test's source; its functions' argument `seed` is `seed` by default."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            named = node.args.args[len(node.args.args) - len(node.args.defaults) :]
+            for place, argument in enumerate(named):
+                if argument.arg == "seed":
+                    node.args.defaults[place] = ast.Constant(seed)
+    exec(compile(ast.fix_missing_locations(tree), "<test>", "exec"), namespace)
+
+
+def probes(task: Task, files: list[Path]) -> dict[str, Any]:
+    """What the tests need of the lab's own code: imports, run here, once."""
+    wanted = set[str]().union(*(used(test.source) for test in task.tests))
+    beside = [path for path in files if path.suffix == ".py"]
+    for path in beside:
+        sys.modules.pop(path.stem, None)  # of another lab, maybe
+        sys.path[:0] = [str(path.parent)] if str(path.parent) not in sys.path else []
+    for path in beside:  # the tests' `from probes import check`, and classes for `codec`
+        importlib.import_module(path.stem)
+    namespace: dict[str, Any] = {}
+    for source in task.given:
+        imports = [n for n in ast.parse(plain_source(source)).body if is_import_of(n, wanted)]
+        exec(compile(ast.Module(imports, []), "<lab>", "exec"), namespace)
+    namespace.pop("__builtins__", None)
+    return namespace
+
+
+def is_import_of(node: ast.stmt, names: set[str]) -> bool:
+    """Whether a statement imports one of the names."""
+    imports = isinstance(node, ast.Import | ast.ImportFrom)
+    return imports and any((a.asname or a.name.split(".")[0]) in names for a in node.names)  # type: ignore[attr-defined]
