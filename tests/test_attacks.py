@@ -30,7 +30,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from pruninglab.grading import marking, sandbox
 from solutions.build import nbgrader_cell
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
 LAB = "01_attacked"
 LIMITS = sandbox.Limits(cell=6, exercise=6, total=40, memory=2**30, processes=20)
 NAMES = ("double", "top_mask", "silence")

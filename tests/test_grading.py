@@ -31,7 +31,7 @@ from solutions import structures_mistakes
 from solutions.build import nbgrader_cell
 
 # The first test of a class waits until the whole class is graded: minutes on a busy machine.
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("_sandbox")]
 ROOT = Path(__file__).parent.parent
 TINY = "01_tiny"
 TOKEN = "a-token-for-this-test"

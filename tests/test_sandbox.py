@@ -32,7 +32,7 @@ from pruninglab.models import ResNet20
 from solutions import build
 from tests import test_grading as tiny
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
 
 
 # --- messages -----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from pruninglab import checkpoints, data, plots
 from pruninglab.grading import class_flow
 from pruninglab.grading.__main__ import show
+from pruninglab.grading.sandbox import NoSandboxError, bubblewrap
 from pruninglab.grading.submissions import fill
 from pruninglab.models import prunable
 from pruninglab.training import accuracy
@@ -132,6 +133,16 @@ def heading(number: int, text: str) -> None:
     print(f"\n=== {number}. {text} " + "=" * max(3, 70 - len(text)), flush=True)
 
 
+def options() -> class_flow.Options:
+    """Where no sandbox can be had, the samples are graded without: they are the course's own."""
+    try:
+        bubblewrap()
+    except NoSandboxError as error:
+        print(f"These samples are harmless and graded without a sandbox. A class is not: {error}")
+        return class_flow.Options(unsafe=True)
+    return class_flow.Options()
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m pruninglab.grading.demo", description=__doc__)
@@ -145,7 +156,7 @@ def main() -> None:
 
     heading(2, "Grade a small class, as `make grade LAB=...` does")
     hand_in(course, sample_class(released))
-    show(class_flow.run(course, LAB), course, LAB)
+    show(class_flow.run(course, LAB, options()), course, LAB)
 
     heading(3, "Prune the trained ResNet-20 on real CIFAR-10 test images")
     images, picture = data.subset("test"), course / "accuracy_against_sparsity.png"
