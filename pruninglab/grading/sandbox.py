@@ -170,6 +170,8 @@ class Nursery:
         """
         if self.running():
             return
+        if self.process is not None:
+            self.control.close()  # to one that has ended
         self.control, theirs = socket.socketpair()
         program = [sys.executable, "-m", "pruninglab.grading.guest", str(theirs.fileno())]
         home = environment(str(Path(pruninglab.__file__).parent.parent), tempfile.gettempdir())
