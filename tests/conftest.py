@@ -1,5 +1,10 @@
 """What several test modules share."""
 
+import os
+
+# Before torch is imported: grading forks, and OpenMP's threads do not survive a fork.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from pruninglab.grading.sandbox import NoSandboxError, bubblewrap
