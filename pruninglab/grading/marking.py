@@ -220,6 +220,7 @@ def work_alone(exam: Exam, name: str, data: bytes, reason: str) -> dict[str, Any
 
 def forked(pipe: Connection, exam: Exam, name: str, data: bytes, reason: str) -> NoReturn:
     """Judge, send the result, and end."""
+    torch.set_num_threads(1)  # OpenMP's threads do not survive the fork, and would be waited for
     try:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)
