@@ -160,6 +160,7 @@ class Nursery:
         self.limits, self.unsafe = limits, unsafe
         self.walls = not unsafe  # whether the kernel allows an inner wall for each submission
         self.process: subprocess.Popen | None = None
+        self.control: socket.socket  # to it, once it has been started
         self.used, self.owner = False, 0
 
     def start(self) -> None:
