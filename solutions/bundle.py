@@ -11,13 +11,14 @@ import argparse
 import sys
 import zipfile
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 
 from solutions import build
 
+# What is for instructors; `bench` takes turns as lab 5 asks for in an exercise.
+WITHOUT = {"grading", "bench.py", "embed.py", "__pycache__"}
 TELLING = 30  # characters: a shorter line may stand anywhere by chance
 README = Path(__file__).parent / "readme_for_students.md"
 INSTALLERS = ("pyproject.toml", "constraints.txt", "environment.yml", "LICENSE")
@@ -34,7 +35,7 @@ def contents(lab: str) -> dict[str, bytes]:
         files[f"labs/{lab}/{path.name}"] = path.read_bytes()
     for path in (build.ROOT / "pruninglab").rglob("*"):
         inside = path.relative_to(build.ROOT)
-        if path.is_file() and not {"grading", "__pycache__"} & set(inside.parts):
+        if path.is_file() and not WITHOUT & set(inside.parts):
             files[str(inside)] = path.read_bytes()
     files |= {name: (build.ROOT / name).read_bytes() for name in INSTALLERS}
     files["environment.yml"] = files["environment.yml"].replace(b".[dev]", b".")
@@ -60,22 +61,33 @@ def lines_of(name: str, content: bytes) -> list[str]:
     return []
 
 
+def runs(lines: list[str], length: int) -> set[tuple[str, ...]]:
+    """All that stand below one another, if there is enough in them to tell.
+
+    >>> runs(["x = torch.ones(3, 3)", "x = x.cumsum(0).flip(0)", "return x / x.sum()"], 3)
+    {('x = torch.ones(3, 3)', 'x = x.cumsum(0).flip(0)', 'return x / x.sum()')}
+    """
+    found = zip(*(lines[i:] for i in range(length)), strict=False)
+    return {run for run in found if sum(map(len, run)) > TELLING * length / 2 + TELLING / 2}
+
+
 def leaks(lab: str, files: dict[str, bytes]) -> list[str]:
     """Where an answer to `lab` stands in `files`; empty if nowhere.
 
-    In its own notebook one telling line of a solution is too much. Elsewhere, and of hidden tests,
-    two in a row are: a single one may be what everybody writes.
+    In its own notebook one telling line of a solution is too much. Elsewhere two in a row are, and
+    three of a hidden test: fewer may be what everybody writes.
     """
     solutions = list(secrets(lab, "SOLUTION"))
     single = {line for answer in solutions for line in answer if len(line) > TELLING}
-    every = [*solutions, *secrets(lab, "HIDDEN TESTS")]
-    double = {(x, y) for lines in every for x, y in pairwise(lines) if len(x + y) > 1.5 * TELLING}
+    double = set[tuple[str, ...]]().union(*(runs(answer, 2) for answer in solutions))
+    triple = set[tuple[str, ...]]().union(*(runs(t, 3) for t in secrets(lab, "HIDDEN TESTS")))
     found = []
     for name, content in files.items():
         lines = lines_of(name, content)
         own = single if name.startswith("labs/") and name.endswith(".ipynb") else set()
         found += [f"{name}: {x}" for x in lines if x in own]
-        found += [f"{name}: {x} / {y}" for x, y in pairwise(lines) if (x, y) in double]
+        told = runs(lines, 2) & double | runs(lines, 3) & triple
+        found += [f"{name}: {' / '.join(run)}" for run in sorted(told)]
     return found
 
 
