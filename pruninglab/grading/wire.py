@@ -36,6 +36,8 @@ class Wire:
     >>> a.send({"hello": 1}, [b"numbers"])
     >>> b.receive()
     ({'hello': 1}, [b'numbers'])
+    >>> a.close(), b.close()
+    (None, None)
     """
 
     def __init__(self, connection: socket.socket) -> None:
