@@ -11,6 +11,7 @@ import argparse
 import sys
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -61,33 +62,31 @@ def lines_of(name: str, content: bytes) -> list[str]:
     return []
 
 
-def runs(lines: list[str], length: int) -> set[tuple[str, ...]]:
-    """All that stand below one another, if there is enough in them to tell.
+def telling_pairs(lines: list[str]) -> list[tuple[str, str]]:
+    """Two lines below one another, if there is enough in them to tell.
 
-    >>> runs(["x = torch.ones(3, 3)", "x = x.cumsum(0).flip(0)", "return x / x.sum()"], 3)
-    {('x = torch.ones(3, 3)', 'x = x.cumsum(0).flip(0)', 'return x / x.sum()')}
+    >>> telling_pairs(["for x in y:", "n += 1", "mask[scores.argsort()[:count]] = False  # low"])
+    [('n += 1', 'mask[scores.argsort()[:count]] = False  # low')]
     """
-    found = zip(*(lines[i:] for i in range(length)), strict=False)
-    return {run for run in found if sum(map(len, run)) > TELLING * length / 2 + TELLING / 2}
+    return [(x, y) for x, y in pairwise(lines) if len(x + y) > 1.5 * TELLING]
 
 
 def leaks(lab: str, files: dict[str, bytes]) -> list[str]:
     """Where an answer to `lab` stands in `files`; empty if nowhere.
 
-    In its own notebook one telling line of a solution is too much. Elsewhere two in a row are, and
-    three of a hidden test: fewer may be what everybody writes.
+    In its own notebook one telling line of a solution is too much. Elsewhere, and of hidden tests,
+    two in a row are: a single one may be what everybody writes.
     """
     solutions = list(secrets(lab, "SOLUTION"))
     single = {line for answer in solutions for line in answer if len(line) > TELLING}
-    double = set[tuple[str, ...]]().union(*(runs(answer, 2) for answer in solutions))
-    triple = set[tuple[str, ...]]().union(*(runs(t, 3) for t in secrets(lab, "HIDDEN TESTS")))
+    every = [*solutions, *secrets(lab, "HIDDEN TESTS")]
+    double = {pair for lines in every for pair in telling_pairs(lines)}
     found = []
     for name, content in files.items():
         lines = lines_of(name, content)
         own = single if name.startswith("labs/") and name.endswith(".ipynb") else set()
         found += [f"{name}: {x}" for x in lines if x in own]
-        told = runs(lines, 2) & double | runs(lines, 3) & triple
-        found += [f"{name}: {' / '.join(run)}" for run in sorted(told)]
+        found += [f"{name}: {x} / {y}" for x, y in telling_pairs(lines) if (x, y) in double]
     return found
 
 

@@ -107,7 +107,7 @@ def test_synflow_masks(synflow_masks: "Callable", seed: int = 0) -> None:
     for density, rounds in ((0.5, 1), (0.1, 5), (0.03, 12), (1.0, 3)):
         model = nn.Sequential(nn.Linear(9, 20), nn.ReLU(), nn.Linear(20, 7))
         for parameter in model.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator)
+            nn.init.normal_(parameter, generator=generator)
         n = 9 * 20 + 20 * 7
         before = {k: v.clone() for k, v in model.state_dict().items()}
         alive: list[torch.Tensor] = []
