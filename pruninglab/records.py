@@ -1,0 +1,148 @@
+"""Results as records: one small JSON file per system and seed, and nothing is drawn but from them.
+
+A record says what was pruned and how, on which images, and lists its points: one per pruned
+network, with its accuracy and what is left of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from torch import nn
+
+from pruninglab import counters
+from pruninglab.models import prunable
+
+FOLDER = Path(str(resources.files("pruninglab") / "assets" / "results"))
+
+
+@dataclass
+class Point:
+    """A pruned network.
+
+    Attributes:
+        target: what was asked for, in the system's own terms (see the record), or None.
+        sparsity: the share of the dense network's prunable weights that is zero or removed.
+        parameters: of the network as it is, zeros included (a shrunk network has fewer).
+        nonzeros: parameters that are not zero.
+        macs: multiply-accumulates of one image, those with a zero included.
+        nonzero_macs: without them.
+        epochs: passes over the training images since the dense network, or since random weights.
+        seconds: the training time of these epochs.
+        val: accuracy on held-out training images, 0 to 1.
+        test: accuracy on the test images, 0 to 1; read when nothing is chosen any more.
+        latency: seconds for one image on one CPU thread, median.
+        dense_latency: the same of the dense network, measured in turns with it.
+    """
+
+    target: float | None
+    sparsity: float
+    parameters: int
+    nonzeros: int
+    macs: int
+    nonzero_macs: int
+    epochs: float
+    seconds: float
+    val: float
+    test: float | None = None
+    latency: float | None = None
+    dense_latency: float | None = None
+
+
+@dataclass
+class Record:
+    """The points of one system and one seed, and all that is needed to judge them.
+
+    Attributes:
+        system: its name, e.g. "Han 2015".
+        structure, criterion, method: the three answers that make a method.
+        target: what the targets of the points mean.
+        network: e.g. "ResNet-20, width 16, shortcut B".
+        dataset: "cifar10" or "cifar100".
+        images: which ones were used for training.
+        seed: of the retraining.
+        budget: "quick" or "full".
+        dense: the network before pruning (for a system that prunes before training: trained
+            without pruning, in as many epochs).
+        machine: processor, threads and versions.
+    """
+
+    system: str
+    structure: str
+    criterion: str
+    method: str
+    target: str
+    network: str
+    dataset: str
+    images: str
+    seed: int
+    budget: str
+    machine: str
+    dense: Point
+    points: list[Point] = field(default_factory=list)
+
+
+def measure(
+    model: nn.Module, dense: nn.Module, *, target: float | None, val: float, epochs: float = 0.0,
+    seconds: float = 0.0,
+) -> Point:  # fmt: skip
+    """Count what is left of a network.
+
+    Args:
+        model: the pruned network, masked or really smaller.
+        dense: the network before.
+
+    >>> from pruninglab.models import ResNet20
+    >>> measure(ResNet20(4), ResNet20(8), target=None, val=0.1).parameters
+    17534
+    """
+    left = sum(int(w.count_nonzero()) for w in prunable(model).values())
+    return Point(
+        target, 1 - left / counters.prunable_weights(dense), counters.parameters(model),
+        counters.remaining(model), counters.macs(model), counters.nonzero_macs(model),
+        round(epochs, 2), round(seconds, 1), round(val, 4),
+    )  # fmt: skip
+
+
+def file_name(record: Record) -> str:
+    """Where a record lies: its system, budget and seed in letters that any disk can hold."""
+    words = "".join(c if c.isalnum() else " " for c in record.system.lower()).split()
+    return f"{'-'.join(words)}.{record.dataset}.{record.budget}.{record.seed}.json"
+
+
+def save(record: Record, folder: Path = FOLDER) -> Path:
+    """Write a record, the whole of it or nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / file_name(record)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(record), indent=1) + "\n")
+    os.replace(part, path)
+    return path
+
+
+def load(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        ValueError: the file is no record; the message names it.
+    """
+    try:
+        fields = json.loads(path.read_text())
+        points = [Point(**p) for p in fields.pop("points")]
+        dense = Point(**fields.pop("dense"))
+        return Record(**fields, dense=dense, points=points)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is not a record of results: {error}") from error
+
+
+def load_all(folder: Path = FOLDER, budget: str | None = None) -> Iterator[Record]:
+    """All records of a folder, in the order of their names; `budget` leaves the others out."""
+    for path in sorted(folder.glob("*.json")):
+        record = load(path)
+        if budget in (None, record.budget):
+            yield record
