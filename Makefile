@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks doctor lab labs release grade bench train clean
+.PHONY: help setup demo test test-attacks doctor lab labs new-lab release grade bench train clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ lab: setup  ## open JupyterLab on the labs; the address is printed
 
 labs: setup  ## rebuild every notebook from its source
 	$(BIN)/python -m solutions.build
+
+new-lab: setup  ## begin a lab of your own: make new-lab NAME=08_mine
+	$(BIN)/python -m solutions.new_lab '$(NAME)'
 
 release: setup  ## what students get of a lab, as a zip: make release LAB=01_structures
 	$(BIN)/python -m solutions.bundle $(LAB)

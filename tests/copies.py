@@ -1,0 +1,49 @@
+"""A copy of this repository, in which a test may change files and run commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LEFT_OUT = (".git", ".venv", "build", "__pycache__", ".*_cache", "*.egg-info", "*.db*", "grades_*")
+WORK = ("submitted", "downloaded", "autograded", "feedback", "exchange")  # of nbgrader
+
+
+def copy_tree(target: Path) -> Path:
+    """The repository in `target`, with an environment that `make` takes for its own."""
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*LEFT_OUT, *WORK))
+    environment = target / ".venv"
+    environment.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        (environment / part.name).symlink_to(part)
+    (environment / "installed").unlink(missing_ok=True)
+    (environment / "installed").touch()
+    return target
+
+
+def shell(tree: Path, commands: str, **environment: str) -> str:
+    """Run commands as somebody would who has activated the environment; returns what they print."""
+    path = os.pathsep.join([str(tree / ".venv" / "bin"), os.environ["PATH"]])
+    own = {"PATH": path, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tree,
+        env=os.environ | own | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def blocks(document: Path, section: str = "") -> list[tuple[str, str]]:
+    """The code blocks of a Markdown file, or of its section `## section`: language, text."""
+    text = document.read_text(encoding="utf-8")
+    if section:
+        text = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.M | re.S)
