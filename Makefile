@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks doctor lab labs new-lab release grade bench train clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade bench train clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,11 +25,14 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/browser
 	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
 
 test-attacks: setup  ## every hostile, broken and odd notebook through the real sandbox, as a table
 	$(BIN)/python tests/test_attacks.py
+
+test-browser: setup  ## both chairs in a real browser (Chromium), if there is one; FRESH=1 installs the release anew
+	$(BIN)/python -m pytest tests/browser -rs
 
 doctor: setup  ## is this machine ready? ten seconds
 	$(BIN)/python -m pruninglab.doctor
