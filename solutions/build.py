@@ -4,6 +4,7 @@ From the sources of a lab, e.g. `structures.py` (exercises), `structures_mistake
 `structures_hidden.py` (hidden tests) and `structures_lab.py` (the text), it makes
 
 - solutions/01_structures/expected.json: what the visible checks compare with,
+- solutions/01_structures/manifest.json: its exercises with their points (see manifest.py),
 - solutions/01_structures/toolbox.py: the exercises of all earlier labs, solved,
 - solutions/01_structures/01_structures.ipynb: executed, its outputs are nbval's reference,
 - labs/01_structures/: nbgrader's release of it, without the solutions.
@@ -36,6 +37,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from pruninglab.checks import Probe, encode
+from solutions.manifest import manifest
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS = ROOT / "solutions"
@@ -203,6 +205,12 @@ def release(lab: str, into: Path) -> None:
         raise RuntimeError(f"nbgrader could not release {lab}:\n{done.stderr[-3000:]}")
 
 
+def write_manifest(lab: str, nb: NotebookNode) -> None:
+    """manifest.json of a lab, readable."""
+    text = json.dumps(manifest(nb), indent=1, ensure_ascii=False)
+    (SOLUTIONS / lab / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+
 def build(lab: str) -> None:
     """Make everything that is generated for one lab."""
     folder = SOLUTIONS / lab
@@ -210,6 +218,7 @@ def build(lab: str) -> None:
     if (earlier := toolbox(lab)) is not None:
         (folder / "toolbox.py").write_text(earlier)
     nb = notebook(lab)
+    write_manifest(lab, nb)
     times = execute(nb, folder)
     slowest = ", ".join(f"{t:.0f}" for t in sorted(times)[:-4:-1])
     tqdm.write(f"{lab}: {sum(times):.0f} s of computing, the slowest cells {slowest} s")
