@@ -28,8 +28,9 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/python -m pytest --ignore tests/browser
 	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
 
-test-attacks: setup  ## every hostile, broken and odd notebook through the real sandbox, as a table
-	$(BIN)/python tests/test_attacks.py
+test-attacks: setup  ## every hostile, broken and odd notebook, and every known mistake, through the real sandbox
+	$(BIN)/python -m tests.test_attacks
+	$(BIN)/python -m tests.test_corpus
 
 test-browser: setup  ## both chairs in a real browser (Chromium), if there is one; FRESH=1 installs the release anew
 	$(BIN)/python -m pytest tests/browser -rs

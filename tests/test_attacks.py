@@ -1,6 +1,6 @@
 """Notebooks that attack the grader, break, or are merely honest, each through the real sandbox.
 
-`pytest` runs the quick ones; `python tests/test_attacks.py` (`make test-attacks`) runs all of them,
+`pytest` runs the quick ones; `python -m tests.test_attacks` (`make test-attacks`) runs all of them,
 those that use up their limits too, and prints a table.
 """
 
@@ -714,6 +714,13 @@ honest(
     "an import added to the first cell",
     lambda: solved(
         given=GIVEN + "import numpy as np", double="def double(x): return int(np.multiply(2, x))"
+    ),
+)
+honest(
+    "a helper whose name means something else later",
+    lambda: solved(
+        double="def helper(x):\n    return 2 * x\ndef double(x): return helper(x)",
+        after="helper = torch = 3",
     ),
 )
 honest("uses a variable of the lab", lambda: solved(double="def double(x): return x * (limit - 1)"))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -191,28 +190,23 @@ def from_template(template: NotebookNode, graft: NotebookNode | None, version: s
 
 
 def mark_needed(cells: list[Cell]) -> list[Cell]:
-    """Of the lab's own code, only what the student's code needs must run."""
-    code = [c for c in cells if not c.markdown and c.kind not in ("text", "test")]
-    wanted = closure((c.source for c in code if c.kind != "given"), code)
-    return [
-        replace(c, needed=c.kind != "given" or bool(bound(c.source) & wanted))
-        if not c.markdown and c.kind not in ("text", "test")
-        else c
-        for c in cells
-    ]
+    """Of the lab's own code, only what the student's code needs must run.
 
-
-def closure(sources: Iterable[str], code: list[Cell]) -> set[str]:
-    """The names that some sources need, those that the cells defining them need, and so on."""
-    facts = [(bound(c.source), used(c.source)) for c in code]
-    wanted = set[str]().union(*(used(source) for source in sources))
-    size = -1
-    while size != len(wanted):
-        size = len(wanted)
-        for binds, uses in facts:
-            if binds & wanted:
-                wanted |= uses
-    return wanted
+    What a cell and its functions use comes from cells above the test behind it: later ones may
+    use the same names for something else.
+    """
+    tests = [place for place, c in enumerate(cells) if c.kind == "test"] + [len(cells)]
+    code = {i: c for i, c in enumerate(cells) if not c.markdown and c.kind not in ("text", "test")}
+    binds = {place: bound(c.source) for place, c in code.items()}
+    waiting = [place for place, c in code.items() if c.kind != "given"]
+    needed = set(waiting)
+    while waiting:
+        place = waiting.pop()
+        uses, end = used(code[place].source), next(t for t in tests if t > place)
+        found = [i for i in code if i < end and i not in needed and binds[i] & uses]
+        needed.update(found)
+        waiting += found
+    return [replace(c, needed=i in needed) if i in code else c for i, c in enumerate(cells)]
 
 
 def harmless(text: str) -> str:

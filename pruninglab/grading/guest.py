@@ -79,7 +79,7 @@ class Guest:
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "nocolor"
         self.shell = Shell.instance(config=config)
-        self.functions: dict[str, Any] = {}
+        self.moments: dict[str, dict[str, Any]] = {}  # test -> all names where it stands
         self.link: Link | None = None
         self.graphs: dict[int, tuple[Tensor, list[Tensor]]] = {}
 
@@ -106,10 +106,13 @@ class Guest:
         finally:
             checks.draw = drawing
 
-    def keep(self, name: str) -> None:
-        """Remember what has the name now, as its test cell would meet it."""
-        if name in self.shell.user_ns:
-            self.functions[name] = self.shell.user_ns[name]
+    def keep(self, test: str) -> None:
+        """Remember what all names mean now, where the test stands in the notebook."""
+        self.moments[test] = dict(self.shell.user_ns)
+
+    def meet(self, test: str) -> None:
+        """Let all names mean what they did there; those that came later stay."""
+        self.shell.user_ns.update(self.moments.get(test, {}))
 
     def find(self, name: str) -> Any:
         """What a test means by a name.
@@ -117,14 +120,13 @@ class Guest:
         Raises:
             NameError: the notebook does not define it.
         """
-        if name not in self.functions and name not in self.shell.user_ns:
+        if name not in self.shell.user_ns:
             raise NameError(f"name {name!r} is not defined")
-        return self.functions[name] if name in self.functions else self.shell.user_ns[name]
+        return self.shell.user_ns[name]
 
     def is_function(self, name: str) -> bool:
         """Whether it can be called (what is not there will say so when it is)."""
-        there = name in self.functions or name in self.shell.user_ns
-        return not there or callable(self.find(name))
+        return name not in self.shell.user_ns or callable(self.find(name))
 
     def call(self, name: str, args: tuple, kwargs: dict[str, Any], seconds: float) -> Any:
         """Call a function of the notebook, in a way that prints nothing."""
@@ -189,9 +191,8 @@ def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
     sys.path.insert(0, order["home"])  # where probes.py is
     guest, link = Guest(), Link(Wire(connection), first=1)
     guest.link = link
-    for name in ("run_cell", "passes", "find", "keep", "is_function", "call", "slopes"):
+    for name in ("run_cell", "passes", "find", "keep", "meet", "is_function", "call", "slopes"):
         link.names[name] = getattr(guest, name)
-    link.names["forget"] = link.codec.forget
 
     def hello(files: dict[str, str]) -> dict[str, int | None]:
         for name, text in files.items():

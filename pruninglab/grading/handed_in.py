@@ -11,7 +11,7 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import nbformat
@@ -92,7 +92,7 @@ def parse(name: str, data: bytes, lab: str) -> NotebookNode:
     pruninglab.grading.handed_in.Unreadable: a.ipynb is no notebook: its JSON is broken (line 1)
     """
     if name.lower().endswith(".zip"):
-        members = list(notebooks_in(name, data))
+        members = list(members_of(name, data, {".ipynb": MAX_NOTEBOOK}))
         if not members:
             raise Unreadable(f"{name} contains no notebook")
         path, data = max(members, key=lambda m: (lab in PurePosixPath(m[0]).name, m[0]))
@@ -158,8 +158,13 @@ def clean(cell: dict) -> dict | None:
     return {"cell_type": kind, "source": source, "id": identity, "metadata": metadata}
 
 
-def notebooks_in(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Paths and contents of the notebooks in a zip, none of them larger than is allowed.
+def members_of(name: str, data: bytes, wanted: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Paths and contents of the files in a zip, of each no more than is allowed and one byte.
+
+    Args:
+        name: of the zip, for messages.
+        data: its content.
+        wanted: suffix of the files -> bytes allowed.
 
     Raises:
         Unreadable: it is no zip, is damaged, encrypted, or has too many files.
@@ -172,10 +177,10 @@ def notebooks_in(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
             for member in members:
                 path = PurePosixPath(member.filename.replace("\\", "/"))
                 link = stat.S_ISLNK(member.external_attr >> 16)
-                wanted = path.suffix.lower() == ".ipynb" and not path.name.startswith(".")
-                if wanted and not link and not SKIPPED & set(path.parts):
+                most = 0 if path.name.startswith(".") else wanted.get(path.suffix.lower(), 0)
+                if most and not link and not SKIPPED & set(path.parts):
                     with archive.open(member) as file:  # read no more than is allowed: zip bombs
-                        yield str(path), file.read(MAX_NOTEBOOK + 1)
+                        yield str(path), file.read(most + 1)
     except Unreadable:
         raise
     except RuntimeError:
@@ -209,9 +214,7 @@ def collect(course: Path, lab: str, named: str) -> list[str]:
         parts = list(entries(path, shown))
         owners = [(owner(course, lab, named, inner), inner, data) for inner, data in parts]
         if not any(student for student, _, _ in owners):
-            whole = re.sub(r"\.zip$", "", shown, flags=re.IGNORECASE) + f"/{lab}.ipynb"
-            student = owner(course, lab, named, whole) if shown.lower().endswith(".zip") else None
-            owners = [(student, path.name, beginning(path))]
+            owners = [(owner(course, lab, named, shown), path.name, beginning(path))]
         for student, inner, data in owners:
             if student is None:
                 stray.append(inner)
@@ -223,19 +226,26 @@ def collect(course: Path, lab: str, named: str) -> list[str]:
 
 
 def entries(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
-    """The notebooks of a file: itself, or those in a zip, as paths below the archive."""
+    """What was handed in with a file: itself, or the notebooks and zips in a zip (a platform's
+    zip of everybody's zips), as paths below the archive.
+    """
     data = beginning(path)
     if path.suffix.lower() != ".zip":
         yield shown, data
         return
     try:
-        yield from ((f"{shown[:-4]}/{inner}", text) for inner, text in notebooks_in(shown, data))
+        inside = members_of(shown, data, {".ipynb": MAX_NOTEBOOK, ".zip": MAX_FILE})
+        yield from ((f"{shown[:-4]}/{inner}", part) for inner, part in inside)
     except Unreadable:
         return
 
 
 def owner(course: Path, lab: str, named: str, path: str) -> str | None:
-    """The student who handed in a file, by its path; None if that says nothing."""
+    """The student who handed in a file, by its path; None if that says nothing.
+
+    A zip belongs to whom a notebook in it would.
+    """
+    path = re.sub(r"\.zip$", f"/{lab}.ipynb", path, flags=re.IGNORECASE)
     match = re.match(named, f"{course}/downloaded/{lab}/extracted/{path}")
     if match is None or match.group("file_id") != lab:
         return None

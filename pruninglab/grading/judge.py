@@ -38,11 +38,11 @@ LOST = (Closed, BadMessage, TimeoutError)
 
 @dataclass(frozen=True)
 class Step:
-    """A code cell to run before the tests; with `keep`, functions are noted behind it."""
+    """A code cell to run before the tests, or the place of a test among them."""
 
     source: str
     needed: bool = True
-    keep: tuple[str, ...] = ()
+    test: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,12 @@ class GraderLink(Link):
         super().__init__(sandbox.wire, first=0)
         self.broken: BaseException | None = None
 
-    def call(self, target: str | int, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def call(
+        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, anew: bool = False
+    ) -> Any:
         """As `Link.call`; an error in a test's own callback wins over whatever comes back."""
         try:
-            result = super().call(target, args, kwargs)
+            result = super().call(target, args, kwargs, anew=anew)
         except Failed:
             if self.broken is not None:
                 raise self.broken from None
@@ -143,7 +145,7 @@ class Judge:
 
     # --- the sandbox ----------------------------------------------------------------------------
 
-    def ask(self, what: str, *args: Any, seconds: float) -> Any:
+    def ask(self, what: str, *args: Any, seconds: float, anew: bool = False) -> Any:
         """Have the sandbox do something within some seconds (and some grace).
 
         Raises:
@@ -154,7 +156,7 @@ class Judge:
         began = time.monotonic()
         self.link.deadline = began + seconds + GRACE
         try:
-            return self.link.call(what, args, {})
+            return self.link.call(what, args, {}, anew=anew)
         except LOST as error:
             self.spent += time.monotonic() - began
             self.lose(error, seconds)
@@ -223,15 +225,15 @@ class Judge:
             if number in self.deadly:
                 continue
             try:
-                if step.needed or self.everything:
+                if step.test:
+                    self.ask("keep", step.test, seconds=GRACE)
+                elif step.needed or self.everything:
                     seconds = min(self.limits.cell, max(self.time_left(), 0.1))
                     done = self.ask("run_cell", step.source, seconds, seconds=seconds)
                     error = done.get("error") if isinstance(done, dict) else "?"
                     self.errors.pop(number, None)
                     if error is not None:
                         self.errors[number] = str(error)
-                for name in step.keep:
-                    self.ask("keep", name, seconds=GRACE)
             except LOST:
                 self.deadly[number] = self.errors[number] = self.why
                 raise
@@ -245,9 +247,7 @@ class Judge:
         if self.box is None:
             raise Closed(self.why)
         seconds = max(self.until - time.monotonic(), 0.1)
-        self.link.codec.forget()
-        self.ask("forget", seconds=GRACE)
-        result = self.ask("call", name, args, kwargs, seconds, seconds=seconds)
+        result = self.ask("call", name, args, kwargs, seconds, seconds=seconds, anew=True)
         return self.differentiable(result, [*args, *kwargs.values()])
 
     def differentiable(self, result: Any, arguments: list[Any]) -> Any:
@@ -286,6 +286,7 @@ class Judge:
         try:
             self.start()
             self.link.broken = None
+            self.ask("meet", test.name, seconds=GRACE)
             self.until = time.monotonic() + min(self.limits.exercise, max(self.time_left(), 0.1))
             with contextlib.redirect_stdout(shown), quiet():
                 namespace = self.names(test.source)

@@ -76,14 +76,21 @@ class Link:
         function.__name__ = name if name.isidentifier() else "function"
         return function
 
-    def call(self, target: str | int, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def call(
+        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, anew: bool = False
+    ) -> Any:
         """Call a function of the other side, by name or number.
+
+        Args:
+            anew: both sides first forget the objects of earlier calls (but for functions).
 
         Raises:
             Failed: it raised.
             Closed, BadMessage, TimeoutError: there is no sensible answer.
         """
-        self.tell({"do": "call", "target": target}, (args, dict(kwargs)))
+        if anew:
+            self.codec.forget()
+        self.tell({"do": "call", "target": target, "anew": anew}, (args, dict(kwargs)))
         while True:
             message, parts = self.wire.receive(self.deadline)
             if message.get("do") == "call":
@@ -108,6 +115,8 @@ class Link:
 
     def answer(self, message: Message, parts: list[bytes]) -> None:
         """Do what the other side asks, and send the result or the error."""
+        if message.get("anew") and self.codec.trusting:
+            self.codec.forget()
         args, kwargs = self.codec.unpack(message, parts)
         try:
             result = self.find(message.get("target"))(*args, **kwargs)

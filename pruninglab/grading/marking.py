@@ -102,8 +102,7 @@ def judged(
             continue
         if cell.kind == "test":
             tests.append(Test(cell.name, cell.source))
-            names = tuple(sorted(solved_names(skeleton) & canonical.used(cell.source)))
-            steps.append(Step("", keep=names))
+            steps.append(Step("", test=cell.name))
         else:
             steps.append(Step(cell.source, cell.needed))
         places.append(place)
@@ -112,12 +111,6 @@ def judged(
     judge = Judge(task, nursery_for(exam.limits, unsafe=exam.unsafe))
     outcomes = judge.grade()
     return outcomes, {places[step]: text for step, text in judge.errors.items()}
-
-
-def solved_names(skeleton: NotebookNode) -> set[str]:
-    """What the solution cells of a lab define."""
-    cells = [c for c in skeleton.cells if canonical.kind_of(c) == "solution"]
-    return set[str]().union(*(canonical.bound(c.source) for c in cells if c.cell_type == "code"))
 
 
 def unread(test: str, reason: str) -> dict[str, Any]:

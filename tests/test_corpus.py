@@ -1,0 +1,110 @@
+"""Every known mistake gets no point in the sandbox, and every right answer all of them.
+
+The answers are those of `solutions/*_mistakes.py`, handed in as notebooks: one answer for each
+exercise of a lab, so that a lab takes as many notebooks as its longest list. `pytest` grades the
+solved notebook and one mixed one of each lab; `python -m tests.test_corpus` (`make test-attacks`)
+grades all of them, and prints a table.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: see conftest
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from pruninglab.grading import class_flow, marking
+from pruninglab.grading.submissions import fill
+from solutions import build
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
+Answers = dict[str, Callable]  # exercise -> what somebody wrote for it
+
+
+def exam_of(lab: str, folder: Path) -> marking.Exam:
+    """The lab as it is graded."""
+    shutil.copytree(build.SOLUTIONS / lab, folder / "solutions" / lab)
+    shutil.copy(build.ROOT / "nbgrader_config.py", folder)
+    return marking.Exam(lab, *class_flow.register(class_flow.open_course(folder), lab), seed=11)
+
+
+def corpus(lab: str, kind: str) -> dict[str, list[Callable]]:
+    """Exercise -> its "MISTAKES" or "ALTERNATIVES"."""
+    return getattr(build.module(f"{build.LABS[lab]}_mistakes"), kind)
+
+
+def notebooks(answers: Mapping[str, list[Callable]]) -> Iterator[Answers]:
+    """The first answers of all exercises, then the second ones, and so on."""
+    for row in zip_longest(*answers.values()):
+        yield {name: f for name, f in zip(answers, row, strict=True) if f is not None}
+
+
+def mixed(lab: str) -> Answers:
+    """A mistake, an alternative, a mistake, ...: the last ones, which the demo does not show."""
+    kinds = corpus(lab, "MISTAKES"), corpus(lab, "ALTERNATIVES")
+    return {name: kinds[i % 2][name][-1] for i, name in enumerate(kinds[0])}
+
+
+def problems(exam: marking.Exam, answers: Answers) -> list[str]:
+    """Whatever is marked otherwise than it should be, with the text that the student would read."""
+    released = nbformat.read(build.ROOT / "labs" / exam.lab / f"{exam.lab}.ipynb", as_version=4)
+    data = nbformat.writes(fill(released, answers, alone=True)).encode()
+    outcomes = marking.work(exam, f"{exam.lab}.ipynb", data)["outcomes"]
+    found = {o["name"].removeprefix("test_"): o for o in outcomes}
+    wrong = corpus(exam.lab, "MISTAKES")
+    bad = []
+    for name, answer in answers.items():
+        known = build.hint(answer) if answer in wrong[name] else None
+        told = found[name]["hint"]
+        if found[name]["passed"] != (known is None) or (known and told != known):
+            bad.append(f"{exam.lab} {name} {answer.__name__}: {found[name]['text'] or 'passed'}")
+    return bad
+
+
+@pytest.fixture(scope="module", params=list(build.LABS))
+def exam(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> marking.Exam:
+    return exam_of(request.param, tmp_path_factory.mktemp("course"))
+
+
+def test_the_solved_notebook_gets_all_points(exam: marking.Exam) -> None:
+    name = f"{exam.lab}.ipynb"
+    result = marking.work(exam, name, (build.SOLUTIONS / exam.lab / name).read_bytes())
+    assert [o["text"] for o in result["outcomes"] if not o["passed"]] == []
+    assert len(result["outcomes"]) >= 5
+
+
+def test_mistakes_get_nothing_and_other_right_answers_all(exam: marking.Exam) -> None:
+    assert problems(exam, mixed(exam.lab)) == []
+
+
+def main() -> None:
+    """All answers, as a table; the exit status says whether all were marked rightly."""
+    bad = 0
+    for lab in sys.argv[1:] or build.LABS:
+        with tempfile.TemporaryDirectory() as folder:
+            exam = exam_of(lab, Path(folder))
+        for kind in ("MISTAKES", "ALTERNATIVES"):
+            for number, answers in enumerate(notebooks(corpus(lab, kind)), start=1):
+                began = time.monotonic()
+                wrong = problems(exam, answers)
+                bad += len(wrong)
+                what = f"{lab:<14} {kind.lower():<12} {number:>3}"
+                verdict = "\n".join(wrong) or f"{len(answers)} answers ok"
+                print(f"{what} {time.monotonic() - began:6.1f} s  {verdict}", flush=True)
+    print(f"{bad} answers marked wrongly")
+    marking.nursery_for(exam.limits, unsafe=False).stop()
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()
