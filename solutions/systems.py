@@ -49,7 +49,7 @@ class Budget:
     scratch: int
 
 
-BUDGETS = {"quick": Budget(retrain=1, scratch=6), "full": Budget(retrain=40, scratch=160)}
+BUDGETS = {"quick": Budget(retrain=1, scratch=4), "full": Budget(retrain=40, scratch=160)}
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,10 @@ def zhu(job: Job) -> Iterator[Pruned]:
 
 
 def renda(job: Job) -> Iterator[Pruned]:
-    """Renda 2020: twenty rounds of a fifth of what remains, each a replayed cycle."""
+    """Renda 2020: sixteen rounds of a fifth of what remains, each a replayed cycle."""
     rounds, model = Rounds(job.loop("rounds")), job.dense()
     parts = replayed(8 * job.budget.retrain)  # eight learning rates an epoch
-    papers.renda2020(model, 20, parts, len(parts), job.steps(1) // 8, rounds)
+    papers.renda2020(model, 16, parts, len(parts), job.steps(1) // 8, rounds)
     yield from rounds.found
 
 

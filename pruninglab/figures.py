@@ -1,0 +1,272 @@
+"""The figures and tables of the results, drawn from records and published numbers alone."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from pruninglab import checkpoints, counters, plots
+from pruninglab.models import ResNet20
+from pruninglab.records import Point, Record
+
+PUBLISHED = Path(str(resources.files("pruninglab") / "assets" / "published"))
+# The lecture's four curves: column of lecture_figure.csv -> our system.
+LECTURE = {
+    "han": "Lecture: Han",
+    "han_lrr": "Lecture: Han + LR-rewinding",
+    "liu": "Lecture: Liu",
+    "liu_lrr": "Lecture: Liu + LR-rewinding",
+}
+LECTURE_COLOURS = (plots.BLUE, plots.SKY, plots.RED, plots.ORANGE)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One system over its seeds: a place per target, with the mean and the range of accuracies.
+
+    All shares and accuracies are 0 to 1; `low` and `high` are the worst and the best seed.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    seeds: int
+
+
+def published(name: str) -> list[dict[str, str]]:
+    """The rows of a table of published numbers: "lecture_figure", "renda2020" or "numbers".
+
+    >>> published("lecture_figure")[0]["target_pct"]
+    '10.0'
+    """
+    with (PUBLISHED / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def by_system(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """System -> its records, one per seed."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.system].append(record)
+    return dict(groups)
+
+
+def share(point: Point, record: Record, axis: str) -> float:
+    """Where a point lies: on axis "sparsity" or "macs", the share of the dense network gone.
+
+    What is not multiplied is gone: a masked network has its MACs without the zeros.
+    """
+    if axis == "macs":
+        return 1 - point.nonzero_macs / record.dense.nonzero_macs
+    return point.sparsity
+
+
+def accuracy(point: Point) -> float:
+    """On the test images, or on the held-out ones as long as the test has not been read."""
+    return point.val if point.test is None else point.test
+
+
+def curve(label: str, records: Sequence[Record], axis: str = "sparsity") -> Curve:
+    """Mean and range over the seeds, place by place.
+
+    Raises:
+        ValueError: the records do not have the same number of points.
+    """
+    rows = list(zip(*(record.points for record in records), strict=True))
+    places = [
+        statistics.mean(share(p, r, axis) for p, r in zip(row, records, strict=True))
+        for row in rows
+    ]
+    values = [[accuracy(point) for point in row] for row in rows]
+    order = sorted(range(len(rows)), key=places.__getitem__)
+    return Curve(
+        label, tuple(places[i] for i in order),
+        tuple(statistics.mean(values[i]) for i in order),
+        tuple(min(values[i]) for i in order), tuple(max(values[i]) for i in order),
+        len(records),
+    )  # fmt: skip
+
+
+def draw(axes: Axes, line: Curve, colour: str, minus: float = 0.0, **look: object) -> None:
+    """A curve in percent with the range of its seeds; `minus` is subtracted from the accuracies."""
+    mean, low, high = (
+        [100 * (a - minus) for a in values] for values in (line.mean, line.low, line.high)
+    )
+    style = {"marker": "o", "markersize": 3.5, "linewidth": 1.6, **look}
+    axes.plot(line.x, mean, color=colour, label=line.label, **style)  # type: ignore[arg-type]
+    axes.fill_between(line.x, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def logit(axes: Axes, low: float = 0.08, high: float = 0.9993) -> None:
+    """The lecture's axis: 10, 50, 90, 99 and 99.9 % at equal or nearly equal distances."""
+    ticks = [t for t in (0.1, 0.3, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999) if low < t < high]
+    axes.set_xscale("logit")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}"))
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def tidy(axes: Axes, title: str, xlabel: str, ylabel: str = "") -> None:
+    """Titles, a light grid, no frame on the right and on top."""
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(color="0.92")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def narrow(axes: Axes, axis: str, minus: float = 0.0) -> None:
+    """The control of all pruning: dense networks that were narrow from the start."""
+    whole = ResNet20(16)
+    for width in (8, 4):
+        model = ResNet20(width)
+        count = counters.macs if axis == "macs" else counters.prunable_weights
+        x, y = 1 - count(model) / count(whole), checkpoints.card(width)["test"] - minus
+        label = "dense, narrow (8, 4 wide)" if width == 8 else None
+        axes.plot(x, 100 * y, "D", color="black", markersize=5, label=label, zorder=5)
+
+
+def lecture_figure(records: Iterable[Record]) -> Figure:
+    """Ours over the published points of the lecture, as accuracies and as losses of accuracy."""
+    groups, rows = by_system(records), published("lecture_figure")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
+    targets = [float(row["target_pct"]) / 100 for row in rows]
+    for (column, system), colour in zip(LECTURE.items(), LECTURE_COLOURS, strict=True):
+        theirs = [float(row[column]) for row in rows]
+        name = system.removeprefix("Lecture: ")
+        for axes, base in ((left, 0.0), (right, 95.5)):
+            axes.plot(targets, [y - base for y in theirs], "o", mfc="none", color=colour, ms=5)
+        if system in groups:
+            line, dense = curve(name, groups[system]), groups[system][0].dense
+            draw(left, line, colour)
+            draw(right, line, colour, minus=accuracy(dense))
+    _controls(left, groups, "sparsity", ("Random weights",))
+    left.plot([], [], "o", mfc="none", color="0.4", label="published (64-wide, 300 + 50 epochs)")
+    left.legend(frameon=False, fontsize=8, loc="lower left")
+    for axes, title in ((left, "accuracy (%)"), (right, "difference to the dense network")):
+        logit(axes)
+        tidy(axes, title, "share of the weights that is gone (%)")
+    return figure
+
+
+def _controls(axes: Axes, groups: dict[str, list[Record]], axis: str, names: Sequence[str]) -> None:
+    for name in names:
+        if name in groups:
+            draw(axes, curve(name.lower(), groups[name], axis), plots.GREY, linestyle="--")
+    narrow(axes, axis)
+
+
+def systems_figure(records: Iterable[Record]) -> Figure:
+    """All systems: single weights against sparsity, filters against MACs, from scratch apart."""
+    groups = by_system(records)
+    figure, panels = plt.subplots(1, 3, figsize=(14, 4.8), layout="constrained", sharey=True)
+    kinds = (("single weights", "sparsity"), ("filters", "macs"), ("scratch", "sparsity"))
+    titles = ("single weights, trained", "filters, trained", "before training")
+    for axes, (kind, axis), title in zip(panels, kinds, titles, strict=True):
+        colours = iter(plots.COLOURS * 2)
+        for name, members in groups.items():
+            if kind_of(members[0]) == kind and "Random" not in name:
+                draw(axes, curve(name, members, axis), next(colours))
+        chance = {"sparsity": "Random weights", "macs": "Random filters"}[axis]
+        _controls(axes, groups, axis, (chance,) if kind != "scratch" else ())
+        where = "MACs" if axis == "macs" else "weights"
+        tidy(axes, title, f"share of the {where} that is gone (%)")
+        logit(axes) if axis == "sparsity" else axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda x, _: f"{100 * x:g}")
+        )
+        axes.legend(frameon=False, fontsize=8, loc="lower left")
+    panels[0].set(ylabel="accuracy on the test images (%)", ylim=(5, 95))
+    return figure
+
+
+def kind_of(record: Record) -> str:
+    """Which panel a record belongs to; "" for the lecture's four and what is not pruned."""
+    if record.system.startswith("Lecture") or record.structure == "nothing":
+        return ""
+    if record.method.startswith("before training"):
+        return "scratch"
+    return "filters" if record.structure.startswith("filters") else "single weights"
+
+
+def plus_minus(values: Sequence[float]) -> str:
+    """Mean ± sample standard deviation in percent, or one value.
+
+    >>> plus_minus([0.91, 0.92]), plus_minus([0.5])
+    ('91.50 ± 0.71', '50.00')
+    """
+    mean = f"{100 * statistics.mean(values):.2f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def systems_table(records: Iterable[Record]) -> str:
+    """One line per point, as Markdown: what the field asks for."""
+    lines = [
+        "| system | target | sparsity | compression | MACs left | epochs | test accuracy (%) "
+        "| seeds |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, members in by_system(records).items():
+        for i, first in enumerate(members[0].points):
+            row = [record.points[i] for record in members]
+            dense = members[0].dense
+            macs = statistics.mean(p.nonzero_macs for p in row) / dense.nonzero_macs
+            times = dense.parameters / statistics.mean(p.nonzeros for p in row)
+            cells = (
+                name, "" if first.target is None else f"{first.target:g}",
+                f"{statistics.mean(p.sparsity for p in row):.1%}", f"{times:.1f}",
+                f"{macs:.0%}", f"{statistics.mean(p.epochs for p in row):g}",
+                plus_minus([accuracy(p) for p in row]), str(len(row)),
+            )  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def published_table(records: Iterable[Record]) -> str:
+    """Published numbers beside ours at the nearest point, as Markdown.
+
+    Accuracies are compared as differences to the dense network of the same experiment.
+    """
+    groups = by_system(records)
+    lines = [
+        "| system | published on | at | accuracy (%), change | ours at | accuracy (%), change "
+        "| difference of the changes |",
+        "|---|---|---|---:|---|---:|---:|",
+    ]
+    for row in published("numbers"):
+        if row["system"] in groups:
+            lines.append(_comparison(row, groups[row["system"]]))
+    return "\n".join(lines)
+
+
+def _comparison(row: dict[str, str], members: Sequence[Record]) -> str:
+    axis = "macs" if row["axis"] == "macs removed" else "sparsity"
+    first = members[0]
+    nearest = min(
+        range(len(first.points)),
+        key=lambda i: abs(share(first.points[i], first, axis) - float(row["x"])),
+    )
+    ours = statistics.mean(accuracy(record.points[nearest]) for record in members)
+    change = 100 * (ours - accuracy(first.dense))
+    theirs = float(row["accuracy"]) - float(row["dense"]) if row["dense"] else None
+    where = share(first.points[nearest], first, axis)
+    cells = (
+        row["system"], f"{row['network']}; {row['settings']}",
+        f"{float(row['x']):.1%} {row['axis']}",
+        row["accuracy"] + (f", {theirs:+.2f}" if theirs is not None else ""),
+        f"{where:.1%}", f"{100 * ours:.2f}, {change:+.2f}",
+        f"{change - theirs:+.2f}" if theirs is not None else "",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
