@@ -46,7 +46,8 @@ c.ClearSolutions.text_stub = "*Write your answer here: two or three sentences, i
 c.FileNameCollectorPlugin.named_regexp = r"""(?x)
     (?!.*/(?:\.ipynb_checkpoints|__MACOSX)/)          # not what JupyterLab and macOS leave behind
     .*/extracted/
-    (?:[^/]+/(?=[^/]+_assignsubmission_file_))?       # the folder of "download all submissions"
+    (?:(?![^/]*_assignsubmission_file_)               # the folder of "download all submissions",
+        [^/]+/(?=[^/]+_assignsubmission_file_))?      # none of a student's
     (?P<student_id>
         [^/]+?(?=_assignsubmission_file_)
       | (?![^/]*_assignsubmission_file_)[^/]+?(?=_\d\d_[a-z]|/)

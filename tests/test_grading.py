@@ -24,7 +24,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from traitlets.config import PyFileConfigLoader
 
 from pruninglab.grading import __main__ as command
-from pruninglab.grading import class_flow, demo, gradebook, marking
+from pruninglab.grading import class_flow, demo, gradebook, handed_in, marking
 from pruninglab.grading.class_flow import GradingError, Report, open_course
 from pruninglab.grading.submissions import code_of, fill
 from solutions import structures_mistakes
@@ -330,6 +330,8 @@ def test_the_command_prints_the_gradebook_and_where_the_files_are(
         ("Lovelace Ada_12_assignsubmission_file_01_structures.ipynb", "Lovelace Ada_12"),
         ("Lab 01_x-77/O'Brien Zoë_3_assignsubmission_file_/01_structures.ipynb", "O'Brien Zoë_3"),
         ("Ada_12_assignsubmission_file_01_structures/01_structures/01_structures.ipynb", "Ada_12"),
+        ("A_1_assignsubmission_file_/B_2_assignsubmission_file_/01_structures.ipynb", "A_1"),
+        ("A_1_assignsubmission_file_/B_2_assignsubmission_file_01_structures.ipynb", "A_1"),
         ("ada_01_structures.ipynb", "ada"),
         ("ada_lovelace_01_structures (1).ipynb", "ada_lovelace"),
         ("ada_01_structures/01_structures.ipynb", "ada"),
@@ -345,6 +347,28 @@ def test_who_handed_in(path: str, student: str | None) -> None:
     found = re.match(regexp, f"/course/downloaded/01_structures/extracted/{path}")
     expected = student and {"student_id": student, "file_id": "01_structures"}
     assert (found and found.groupdict()) == expected
+
+
+def test_a_platforms_zip_of_zips_is_everybodys(tmp_path: Path) -> None:
+    """Of a class in which some hand in a notebook, some a zip, one of them damaged."""
+    archive = tmp_path / "downloaded" / TINY / "archive"
+    archive.mkdir(parents=True)
+    text = nbformat.writes(tiny_lab())
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as own:
+        own.writestr(f"{TINY}/labs/{TINY}/{TINY}.ipynb", text)
+    with zipfile.ZipFile(archive / "Course-Lab 0-77.zip", "w") as file:
+        file.write(tmp_path / "own.zip", "Ada_12_assignsubmission_file_/handed in.zip")
+        file.writestr("Bob_13_assignsubmission_file_/01_tiny.zip", b"no zip")
+        file.writestr(f"Cy_14_assignsubmission_file_/{TINY}.ipynb", text)
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    assert handed_in.collect(tmp_path, TINY, config.FileNameCollectorPlugin.named_regexp) == []
+    folders = {path.name: path / TINY for path in (tmp_path / "submitted").iterdir()}
+    assert set(folders) == {"Ada_12", "Bob_13", "Cy_14"}
+    for student in ("Ada_12", "Cy_14"):
+        name, data = handed_in.pick(folders[student], TINY)
+        assert len(handed_in.parse(name, data, TINY).cells) == 5
+    with pytest.raises(handed_in.Unreadable, match="is no zip file, or a damaged one"):
+        handed_in.parse(*handed_in.pick(folders["Bob_13"], TINY), TINY)
 
 
 # --- sample submissions -------------------------------------------------------------------------
