@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade bench train clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade marks bench train clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,8 +38,8 @@ test-browser: setup  ## both chairs in a real browser (Chromium), if there is on
 doctor: setup  ## is this machine ready? ten seconds
 	$(BIN)/python -m pruninglab.doctor
 
-lab: setup  ## open JupyterLab on the labs; the address is printed
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/labs $(if $(filter 0,$(shell id -u)),--allow-root)
+lab: setup  ## open JupyterLab on the start page of the labs; the address is printed
+	$(BIN)/python -m pruninglab.start
 
 labs: setup  ## rebuild every notebook from its source
 	$(BIN)/python -m solutions.build
@@ -52,6 +52,9 @@ release: setup  ## what students get of a lab, as a zip: make release LAB=01_str
 
 grade: setup  ## grade what students handed in: make grade LAB=01_structures
 	$(BIN)/python -m pruninglab.grading --lab $(LAB)
+
+marks: setup  ## after marking by hand: feedback, CSVs and report anew, nothing is graded
+	$(BIN)/python -m pruninglab.grading --lab $(LAB) --marks-only
 
 bench: setup  ## measure speed side by side and write build/bench.md
 	$(BIN)/python -m pruninglab.bench

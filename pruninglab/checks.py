@@ -18,15 +18,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pruninglab.progress import Progress, in_notebook
+
 TOLERANCE = 1e-5  # relative, and absolute below 1
 Values = dict[str, Any]  # name -> tensor, number, string, None, or lists and dicts of them
+# White on green and on red (160), in any theme, and said by a sign and a word, too.
+PASSED = "\x1b[1;38;5;231;48;5;28m ✔ passed \x1b[0m"
+NOT_YET = "\x1b[1;38;5;231;48;5;160m ✘ not yet \x1b[0m"
 
 
 class WrongAnswer(AssertionError):
     """A wrong answer. Jupyter shows its text alone, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for exceptions
-        return [f"\x1b[31m✘\x1b[0m {self}"]
+        return [f"{NOT_YET} {self}"]
 
 
 @dataclass(frozen=True)
@@ -153,9 +158,12 @@ class Lab:
     def __init__(self, file: str, probes: dict[str, list[Probe]]) -> None:
         self.probes = probes
         self.data = Path(file).with_name("expected.json")
+        self.progress = Progress(Path(file).parent)
 
     def __call__(self, function: Callable, name: str | None = None) -> None:
         """Check a student's function. Silent success would teach nothing, so it prints a line.
+
+        In a notebook it also notes how the check ended, and prints the points so far.
 
         Raises:
             WrongAnswer: with input, expected, got and the likely mistake.
@@ -164,6 +172,19 @@ class Lab:
         if name not in self.probes:
             raise WrongAnswer(f"there is no exercise {name!r}: {', '.join(self.probes)}")
         try:
+            passed = self._compare(function, name)
+        except WrongAnswer:
+            if in_notebook():
+                self.progress.note(name, passed=False)
+            raise
+        if in_notebook():
+            print(f"{PASSED} {passed}", self.progress.note(name, passed=True), sep="\n")
+        else:
+            print(f"✔ {passed}")
+
+    def _compare(self, function: Callable, name: str) -> str:
+        """Compare what the probes see with what is expected; returns what to print."""
+        try:
             seen = [probe.observe(function) for probe in self.probes[name]]
         except NotImplementedError:
             raise WrongAnswer(f"{name}: not written yet. Replace the last line by yours.") from None
@@ -171,7 +192,7 @@ class Lab:
         wrong = [i for i, got in enumerate(seen) if not same(got, known["expected"][i])]
         if wrong:
             self._explain(name, wrong, seen, known)
-        print(f"✔ {name}: {len(seen)} of {len(seen)} checks passed")
+        return f"{name}: {len(seen)} of {len(seen)} checks passed"
 
     def _explain(self, name: str, wrong: list[int], seen: list[Values], known: dict) -> None:
         probe, got = self.probes[name][wrong[0]], seen[wrong[0]]

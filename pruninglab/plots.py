@@ -17,6 +17,8 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
 )  # fmt: skip
 COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
 MASK = ListedColormap(["#FFFFFF", BLUE])
+DIFFERENCE = ListedColormap(["#FFFFFF", RED])
+READABLE = 40  # entries: in a picture with more of them no numbers are written
 
 
 def as_picture(x: Tensor) -> np.ndarray:
@@ -40,14 +42,37 @@ def show_tensor(axes: Axes, x: Tensor, title: str) -> None:
     axes.set(title=title, xticks=[], yticks=[])
 
 
+def write_values(axes: Axes, x: Tensor) -> None:
+    """Write its value into each entry of a small tensor that is shown; a bool is 0 or 1."""
+    picture = as_picture(x)
+    if picture.size > READABLE:
+        return
+    top = 1.0 if x.dtype == torch.bool else float(np.abs(picture).max(initial=0)) or 1.0
+    for (row, column), value in np.ndenumerate(picture):
+        colour = "white" if abs(value) > 0.6 * top else "black"
+        axes.text(column, row, f"{value:.2g}", color=colour, ha="center", va="center", fontsize=9)
+
+
+def show_difference(axes: Axes, differs: Tensor) -> None:
+    """Where two tensors differ: red, and in a small tensor a sign."""
+    picture = as_picture(differs)
+    axes.imshow(picture, cmap=DIFFERENCE, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    for row, column in np.argwhere(picture) if picture.size <= READABLE else ():
+        axes.text(column, row, "≠", color="white", ha="center", va="center", fontweight="bold")
+    axes.set(title=f"where they differ\n{int(differs.sum())} of {differs.numel()}")
+    axes.set(xticks=[], yticks=[])
+
+
 def side_by_side(yours: Tensor, target: Tensor, name: str) -> None:
     """Your tensor, the right one, and where they differ."""
-    panels = {f"your {name}": yours, f"expected {name}": target}
-    if yours.shape == target.shape:
-        panels["where they differ"] = yours.double() != target.double()
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 1.9))
-    for ax, (title, x) in zip(axes, panels.items(), strict=True):
-        show_tensor(ax, x, f"{title}\n{tuple(x.shape)}")
+    comparable = yours.shape == target.shape
+    figure, axes = plt.subplots(1, 2 + comparable, figsize=(3.2 * (2 + comparable), 1.9))
+    meaning = ", blue: True" if target.dtype == yours.dtype == torch.bool else ""
+    for ax, title, x in zip(axes, ("your", "expected"), (yours, target), strict=False):
+        show_tensor(ax, x, f"{title} {name}\n{tuple(x.shape)}{meaning}")
+        write_values(ax, x)
+    if comparable:
+        show_difference(axes[2], yours.double() != target.double())
     figure.tight_layout()
     plt.show()
 

@@ -33,7 +33,8 @@ def contents(lab: str) -> dict[str, bytes]:
     """Path in the bundle -> content."""
     files = {}
     for path in (build.ROOT / "labs" / lab).iterdir():
-        files[f"labs/{lab}/{path.name}"] = path.read_bytes()
+        if path.is_file() and not path.name.startswith("."):  # what JupyterLab leaves there stays
+            files[f"labs/{lab}/{path.name}"] = path.read_bytes()
     for path in (build.ROOT / "pruninglab").rglob("*"):
         inside = path.relative_to(build.ROOT)
         if path.is_file() and not WITHOUT & set(inside.parts):

@@ -12,7 +12,9 @@ from typing import Any
 from nbformat import NotebookNode
 
 # "## Exercise 1 · The small weights  (10 minutes, 3 points)", "**Explain** (2 points): ..."
-HEADING = re.compile(r"^(?:#+ +|\*\*)([^*(\n]+?)[*. ]*\((?:(\d+) minutes?, )?\d+ points?\)", flags=re.M)
+HEADING = re.compile(
+    r"^(?:#+ +|\*\*)([^*(\n]+?)[*. ]*\((?:(\d+) minutes?, )?\d+ points?\)", flags=re.M
+)
 
 
 def manifest(nb: NotebookNode) -> dict[str, Any]:

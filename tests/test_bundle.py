@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -54,6 +55,22 @@ def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
 def test_the_same_sources_make_the_same_bytes(tmp_path: Path) -> None:
     one, two = (bundle.bundle("01_structures", tmp_path / name) for name in "ab")
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_what_jupyterlab_leaves_behind_stays_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("labs", "pruninglab", *bundle.INSTALLERS):
+        (tmp_path / name).symlink_to(build.ROOT / name)
+    (tmp_path / "labs").unlink()
+    shutil.copytree(build.ROOT / "labs" / "01_structures", tmp_path / "labs" / "01_structures")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    before = bundle.contents("01_structures")
+    left = tmp_path / "labs" / "01_structures" / ".ipynb_checkpoints"
+    left.mkdir()
+    (left / "01_structures-checkpoint.ipynb").write_text("{}")
+    (tmp_path / "labs" / "START.md").write_text("mine")
+    assert bundle.contents("01_structures") == before
 
 
 def released(extra: str) -> bytes:

@@ -50,6 +50,23 @@ def test_yours_and_the_target_and_their_difference_are_drawn() -> None:
     assert panels[2].images[0].get_array().tolist() == [[0, 1]]
 
 
+def test_a_difference_is_told_by_a_sign_and_values_by_numbers() -> None:
+    """Not by colours alone."""
+    plots.side_by_side(torch.tensor([True, False]), torch.tensor([True, True]), "mask")
+    texts = [[text.get_text() for text in panel.texts] for panel in plt.gcf().axes]
+    assert texts == [["1", "0"], ["1", "1"], ["≠"]]
+
+
+def test_a_large_tensor_is_drawn_without_numbers() -> None:
+    plots.side_by_side(torch.zeros(8, 3, 3, 3), torch.ones(8, 3, 3, 3), "weight")
+    assert not any(panel.texts for panel in plt.gcf().axes)
+
+
+def test_tensors_of_different_shapes_are_drawn_without_a_difference() -> None:
+    plots.side_by_side(torch.zeros(3), torch.zeros(2, 3), "weight")
+    assert len(plt.gcf().axes) == 2
+
+
 def test_bars_stand_in_the_order_of_the_layers() -> None:
     axes = plots.bars_per_layer({"a": {"x.weight": 0.2, "y.weight": 0.4}}, "density")
     assert [t.get_text() for t in axes.get_xticklabels()] == ["x", "y"]

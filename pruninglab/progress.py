@@ -1,0 +1,111 @@
+"""What is done so far: the checks that pass, and the points they bring.
+
+A check that runs in a notebook notes here what came out. The notebook remembers it until its
+kernel ends; where a start page lies beside the labs (see `start`), it is also kept on the disk,
+in labs/.progress/LAB.json, and the page is written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+
+BAR = 10  # signs long
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a notebook's kernel: elsewhere (tests, grading) nothing is noted."""
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """What the lab in `folder` asks for (see `solutions.manifest`); without exercises if unknown.
+
+    >>> manifest(Path("nowhere"))
+    {'title': 'nowhere', 'about': '', 'minutes': 0, 'cells': []}
+    """
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return {"title": folder.name, "about": "", "minutes": 0, "cells": []}
+
+
+def find_labs() -> Path:
+    """The folder with the labs: of the folder one is in, or else of this package.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for place in (Path.cwd(), *Path.cwd().parents[:2], Path(__file__).parent.parent):
+        if list(place.glob("labs/*/manifest.json")):
+            return place / "labs"
+    raise FileNotFoundError(f"no labs in {Path.cwd()}: go to the folder that contains labs/")
+
+
+def points_of(lab: dict[str, Any]) -> dict[str, int]:
+    """exercise -> the points of its check.
+
+    >>> points_of({"cells": [{"name": "test_double", "kind": "test", "points": 2}]})
+    {'double': 2}
+    """
+    graded = [cell for cell in lab["cells"] if cell["kind"] == "test"]
+    return {cell["name"].removeprefix("test_"): cell["points"] for cell in graded}
+
+
+def so_far(passed: Collection[str], points: dict[str, int]) -> str:
+    """The points so far, as a bar and in words.
+
+    >>> so_far({"double"}, {"double": 2, "triple": 3})
+    '■■■■□□□□□□ 2 of 5 points'
+    """
+    total, earned = sum(points.values()), sum(points[x] for x in passed if x in points)
+    full = BAR * earned // total if total else 0
+    return f"{'■' * full}{'□' * (BAR - full)} {earned} of {total} points"
+
+
+class Progress:
+    """The checks of one lab that pass.
+
+    Args:
+        folder: of the lab, with its `manifest.json`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.page = folder.parent / "START.md"
+        self.file = folder.parent / ".progress" / f"{folder.name}.json"
+        self.passed: set[str] = set()
+
+    def stored(self) -> set[str]:
+        """What was noted on the disk; nothing if that cannot be read."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            return set(map(str, json.loads(self.file.read_text(encoding="utf-8"))["passed"]))
+        return set()
+
+    def note(self, exercise: str, passed: bool) -> str:
+        """Note how a check ended; returns the points so far, to show."""
+        kept = self.page.exists()
+        if kept:
+            self.passed = self.stored()
+        (self.passed.add if passed else self.passed.discard)(exercise)
+        if kept:
+            with contextlib.suppress(OSError):  # a full disk is no reason to fail a check
+                self.store()
+        points = points_of(manifest(self.folder))
+        end = "so far" if points.keys() - self.passed else "of this lab: all of them pass"
+        return f"{so_far(self.passed, points)} by the checks {end}"
+
+    def store(self) -> None:
+        """Write it to the disk, and the start page anew."""
+        from pruninglab import start
+
+        self.file.parent.mkdir(exist_ok=True)
+        draft = self.file.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps({"passed": sorted(self.passed)}) + "\n", encoding="utf-8")
+        os.replace(draft, self.file)
+        start.write_page(self.folder.parent)
