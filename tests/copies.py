@@ -17,12 +17,15 @@ WORK = ("submitted", "downloaded", "autograded", "feedback", "exchange")  # of n
 def copy_tree(target: Path) -> Path:
     """The repository in `target`, with an environment that `make` takes for its own."""
     shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*LEFT_OUT, *WORK))
-    environment = target / ".venv"
-    environment.mkdir()
-    for part in Path(sys.prefix).iterdir():
-        (environment / part.name).symlink_to(part)
-    (environment / "installed").unlink(missing_ok=True)
-    (environment / "installed").touch()
+    programs = target / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for path in Path(sys.executable).parent.iterdir():
+        (programs / path.name).symlink_to(path)
+    for name in ("python", "python3"):  # a link to it would not find its packages
+        (programs / name).unlink(missing_ok=True)
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (programs / name).chmod(0o755)
+    (target / ".venv" / "installed").touch()
     return target
 
 

@@ -257,6 +257,28 @@ def test_marks_by_hand_survive_a_regrade(tiny: tuple[Path, Report, NotebookNode]
     assert gradebook.total(again) == "8.5"
 
 
+def test_marks_by_hand_reach_everything_without_grading_again(course: Path) -> None:
+    with pytest.raises(GradingError, match="01_tiny has not been graded"):
+        class_flow.run(course, TINY, grading=False)
+    write(fill(release(course), {"double": double}, {"why": "So."}), course, "ada")
+    class_flow.run(course, TINY)
+    log = (course / f"grades_{TINY}.jsonl").read_text()
+    api = open_course(course)
+    with api.gradebook as marks:
+        grade = marks.find_grade("why", TINY, TINY, "ada")
+        grade.manual_score, grade.needs_manual_grade = 3, False
+        marks.find_comment("why", TINY, TINY, "ada").manual_comment = "Well said."
+        marks.db.commit()
+    report = class_flow.run(course, TINY, grading=False)
+    assert report.marks["ada"]["why"] == gradebook.Mark(3, 4)
+    assert "Well said." in report.feedback["ada"].read_text()
+    assert report.csv is not None
+    assert report.moodle is not None
+    assert ",5.0," in report.csv.read_text()
+    assert ",ada,5,9" in report.moodle.read_text()
+    assert (course / f"grades_{TINY}.jsonl").read_text() == log
+
+
 def test_a_broken_resubmission_does_not_keep_the_old_marks(
     tiny: tuple[Path, Report, NotebookNode],
 ) -> None:

@@ -14,7 +14,8 @@ EPILOG = """\
 Notebooks are taken from downloaded/LAB/archive/ (files of a learning platform, zipped or not; the
 names that are understood stand in nbgrader_config.py) if that folder exists, and else from
 submitted/STUDENT/LAB/. Grading again replaces the marks of the tests; marks given by hand, in
-JupyterLab's formgrader, stay. A run that was killed goes on where it was.
+JupyterLab's formgrader, stay, and --marks-only brings them into the feedback and the CSVs. A run
+that was killed goes on where it was.
 
 The students' code runs in a sandbox (bubblewrap, Linux); the tests run outside of it, and only
 plain data pass between the two. What it keeps out, and what not: pydoc pruninglab.grading
@@ -71,6 +72,11 @@ def main() -> None:
         action="store_true",
         help="leave downloaded/ alone, e.g. to keep what you repaired in submitted/",
     )
+    parser.add_argument(
+        "--marks-only",
+        action="store_true",
+        help="grade nothing: after marking by hand, write feedback, CSVs and report anew",
+    )
     usual = Limits()
     parser.add_argument(
         "--workers", type=int, default=2, help="submissions graded at a time (default: 2)"
@@ -101,7 +107,8 @@ def main() -> None:
         args.workers, args.seed, Limits(**bounds), args.unsafe_no_sandbox, args.scheduler
     )
     try:
-        report = run(args.course, args.lab, options, collecting=not args.no_collect)
+        how = {"collecting": not args.no_collect, "grading": not args.marks_only}
+        report = run(args.course, args.lab, options, **how)
     except (GradingError, NoSandboxError) as error:
         sys.exit(f"error: {error}")
     show(report, args.course.resolve(), args.lab)

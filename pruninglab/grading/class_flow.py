@@ -300,10 +300,31 @@ def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
             bar.update()
             bar.set_postfix_str(student)
     record.write("end")
-    rows = {student: gradebook.marks(api, lab, student) for student in students}
-    failed = {s: record.done[s]["reason"] for s in students if record.done[s]["reason"]}
-    lines = {student: record.done[student]["outcomes"] for student in students}
-    known = known_mistakes(exam.files)
+    return as_graded(api, lab, record, exam.files)
+
+
+def graded_before(api: NbGraderAPI, lab: str, files: Iterable[tuple[str, bytes]]) -> Report:
+    """The last run, with the marks that the gradebook has now. Nothing is graded.
+
+    Raises:
+        GradingError: there was none, or it was killed.
+    """
+    record = Record(root(api) / f"grades_{lab}.jsonl")
+    run = record.last_run()
+    if not run or run[-1]["event"] != "end":
+        raise GradingError(f"{lab} has not been graded (to the end): do that first")
+    record.take(run)
+    return as_graded(api, lab, record, files)
+
+
+def as_graded(
+    api: NbGraderAPI, lab: str, record: Record, files: Iterable[tuple[str, bytes]]
+) -> Report:
+    """What the log and the gradebook say of a run."""
+    rows = {student: gradebook.marks(api, lab, student) for student in sorted(record.done)}
+    failed = {s: record.done[s]["reason"] for s in rows if record.done[s]["reason"]}
+    lines = {student: record.done[student]["outcomes"] for student in rows}
+    known = known_mistakes(files)
     return Report(gradebook.exercises(api, lab), rows, failed, record.seed, lines, known)
 
 
@@ -368,14 +389,30 @@ def export(api: NbGraderAPI, lab: str, report: Report) -> None:
 
 
 def run(
-    folder: Path, lab: str, options: Options | None = None, *, collecting: bool = True
+    folder: Path,
+    lab: str,
+    options: Options | None = None,
+    *,
+    collecting: bool = True,
+    grading: bool = True,
 ) -> Report:
-    """The whole flow: collect, grade, feedback, export."""
+    """The whole flow: collect, grade, feedback, export.
+
+    Args:
+        folder: of the course.
+        lab: the lab.
+        options: how to grade.
+        collecting: whether to look into downloaded/.
+        grading: if not, only feedback, CSVs and report are written, from the gradebook as it is.
+    """
     api = open_course(folder)
-    register(api, lab)
-    if collecting and collect(api, lab):
-        print(f"collected downloaded/{lab}/archive")
-    report = grade_class(api, lab, options or Options())
+    _, files = register(api, lab)
+    if grading:
+        if collecting and collect(api, lab):
+            print(f"collected downloaded/{lab}/archive")
+        report = grade_class(api, lab, options or Options())
+    else:
+        report = graded_before(api, lab, files)
     write_feedback(api, lab, report)
     export(api, lab, report)
     class_report(api, lab, report)

@@ -67,17 +67,25 @@ class Record:
         if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
             with self.path.open("a") as file:
                 file.write("\n")  # ends the line that was being written
-        run: list[dict[str, Any]] = []
-        for line in self.lines():
-            run = [line] if line["event"] == "start" else [*run, line]
-        open_run = bool(run) and run[-1]["event"] != "end" and run[0]["event"] == "start"
-        if open_run and run[0]["tests"] == tests and seed in (None, run[0]["seed"]):
-            self.seed = run[0]["seed"]
-            self.done = {line["student"]: line for line in run if line["event"] == "mark"}
+        run = self.last_run()
+        killed = bool(run) and run[-1]["event"] != "end"
+        if killed and run[0]["tests"] == tests and seed in (None, run[0]["seed"]):
+            self.take(run)
             return True
         self.seed = secrets.randbelow(2**31) if seed is None else seed
         self.write("start", tests=tests, seed=self.seed)
         return False
+
+    def last_run(self) -> list[dict[str, Any]]:
+        """The lines of the last run, from its start; empty if there was none."""
+        lines = self.lines()
+        starts = [i for i, line in enumerate(lines) if line["event"] == "start"]
+        return lines[starts[-1] :] if starts else []
+
+    def take(self, run: list[dict[str, Any]]) -> None:
+        """Take over the seed and the marks of a run."""
+        self.seed = run[0]["seed"]
+        self.done = {line["student"]: line for line in run if line["event"] == "mark"}
 
     def has(self, student: str, notebook: str) -> bool:
         """Whether this run has marked just this submission."""
