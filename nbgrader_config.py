@@ -70,3 +70,7 @@ c.GenerateFeedback.preprocessors = [
     "pruninglab.grading.feedback.HideHiddenTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+
+# --- formgrader -----------------------------------------------------------------------------------
+# Model answer and marking guide under each free response; not in what students get.
+c.HTMLExporter.preprocessors = ["pruninglab.grading.guide.ShowGuide"]

@@ -481,7 +481,9 @@ def test_formgrader_shows_the_class_and_takes_marks_by_hand(
     assert (scores["half"], scores["alan"]) == (2, 5)
 
     (notebook,) = json.loads(ask(f"{formgrader}/api/submitted_notebooks/{TINY}/{TINY}"))[:1]
-    assert "hidden tests" in ask(f"{formgrader}/submissions/{notebook['id']}").lower()
+    shown = ask(f"{formgrader}/submissions/{notebook['id']}")
+    assert "hidden tests" in shown.lower()
+    assert shown.index("For whoever marks") < shown.index("Because.")  # model answer and guide
     api = open_course(tiny[0])
     with api.gradebook as marks:
         (waiting,) = [
@@ -497,7 +499,8 @@ def test_formgrader_shows_the_class_and_takes_marks_by_hand(
     page.unlink()
     done = json.loads(ask(f"{formgrader}/api/assignment/{TINY}/alan/generate_feedback", "POST", {}))
     assert done["success"]
-    assert "4711" not in page.read_text()
+    for secret in ("4711", "For whoever marks", "Because."):
+        assert secret not in page.read_text()
 
 
 # --- the real lab -------------------------------------------------------------------------------
