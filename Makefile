@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade marks bench train clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade marks results bench train clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ grade: setup  ## grade what students handed in: make grade LAB=01_structures
 
 marks: setup  ## after marking by hand: feedback, CSVs and report anew, nothing is graded
 	$(BIN)/python -m pruninglab.grading --lab $(LAB) --marks-only
+
+results: setup  ## run the systems of the lecture on full CIFAR-10, draw figures and tables (resumes)
+	$(BIN)/python -m solutions.results
+	$(BIN)/python -m solutions.weigh
+	$(BIN)/python -m pruninglab.figures
+	$(BIN)/python -m pruninglab.tables
 
 bench: setup  ## measure speed side by side and write build/bench.md
 	$(BIN)/python -m pruninglab.bench

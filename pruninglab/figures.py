@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import statistics
 from collections import defaultdict
@@ -17,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pruninglab import checkpoints, counters, plots
 from pruninglab.models import ResNet20
-from pruninglab.records import Point, Record
+from pruninglab.records import FOLDER, Point, Record, load_all
 
 PUBLISHED = Path(str(resources.files("pruninglab") / "assets" / "published"))
 # The lecture's four curves: column of lecture_figure.csv -> our system.
@@ -27,6 +28,7 @@ LECTURE = {
     "liu": "Lecture: Liu",
     "liu_lrr": "Lecture: Liu + LR-rewinding",
 }
+WEIGHTS = "single weights"
 LECTURE_COLOURS = (plots.BLUE, plots.SKY, plots.RED, plots.ORANGE)
 
 
@@ -142,7 +144,7 @@ def narrow(axes: Axes, axis: str, minus: float = 0.0) -> None:
 def lecture_figure(records: Iterable[Record]) -> Figure:
     """Ours over the published points of the lecture, as accuracies and as losses of accuracy."""
     groups, rows = by_system(records), published("lecture_figure")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
     targets = [float(row["target_pct"]) / 100 for row in rows]
     for (column, system), colour in zip(LECTURE.items(), LECTURE_COLOURS, strict=True):
         theirs = [float(row[column]) for row in rows]
@@ -155,7 +157,7 @@ def lecture_figure(records: Iterable[Record]) -> Figure:
             draw(right, line, colour, minus=accuracy(dense))
     _controls(left, groups, "sparsity", ("Random weights",))
     left.plot([], [], "o", mfc="none", color="0.4", label="published (64-wide, 300 + 50 epochs)")
-    left.legend(frameon=False, fontsize=8, loc="lower left")
+    figure.legend(frameon=False, fontsize=9, loc="outside right center")
     for axes, title in ((left, "accuracy (%)"), (right, "difference to the dense network")):
         logit(axes)
         tidy(axes, title, "share of the weights that is gone (%)")
@@ -173,7 +175,7 @@ def systems_figure(records: Iterable[Record]) -> Figure:
     """All systems: single weights against sparsity, filters against MACs, from scratch apart."""
     groups = by_system(records)
     figure, panels = plt.subplots(1, 3, figsize=(14, 4.8), layout="constrained", sharey=True)
-    kinds = (("single weights", "sparsity"), ("filters", "macs"), ("scratch", "sparsity"))
+    kinds = ((WEIGHTS, "sparsity"), ("filters", "macs"), ("scratch", "sparsity"))
     titles = ("single weights, trained", "filters, trained", "before training")
     for axes, (kind, axis), title in zip(panels, kinds, titles, strict=True):
         colours = iter(plots.COLOURS * 2)
@@ -198,75 +200,24 @@ def kind_of(record: Record) -> str:
         return ""
     if record.method.startswith("before training"):
         return "scratch"
-    return "filters" if record.structure.startswith("filters") else "single weights"
+    return "filters" if record.structure.startswith("filters") else WEIGHTS
 
 
-def plus_minus(values: Sequence[float]) -> str:
-    """Mean ± sample standard deviation in percent, or one value.
-
-    >>> plus_minus([0.91, 0.92]), plus_minus([0.5])
-    ('91.50 ± 0.71', '50.00')
-    """
-    mean = f"{100 * statistics.mean(values):.2f}"
-    return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
-
-
-def systems_table(records: Iterable[Record]) -> str:
-    """One line per point, as Markdown: what the field asks for."""
-    lines = [
-        "| system | target | sparsity | compression | MACs left | epochs | test accuracy (%) "
-        "| seeds |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, members in by_system(records).items():
-        for i, first in enumerate(members[0].points):
-            row = [record.points[i] for record in members]
-            dense = members[0].dense
-            macs = statistics.mean(p.nonzero_macs for p in row) / dense.nonzero_macs
-            times = dense.parameters / statistics.mean(p.nonzeros for p in row)
-            cells = (
-                name, "" if first.target is None else f"{first.target:g}",
-                f"{statistics.mean(p.sparsity for p in row):.1%}", f"{times:.1f}",
-                f"{macs:.0%}", f"{statistics.mean(p.epochs for p in row):g}",
-                plus_minus([accuracy(p) for p in row]), str(len(row)),
-            )  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def main() -> None:
+    """Draw both figures: `python -m pruninglab.figures`."""
+    parser = argparse.ArgumentParser(description="Figures from the records alone.")
+    parser.add_argument("--records", type=Path, default=FOLDER)
+    parser.add_argument("--out", type=Path, default=Path("build/results"))
+    parser.add_argument("--budget", help="only records of this budget")
+    args = parser.parse_args()
+    found = list(load_all(args.records, args.budget))
+    if not found:
+        raise SystemExit(f"no records in {args.records}: `make results` makes them")
+    args.out.mkdir(parents=True, exist_ok=True)
+    lecture_figure(found).savefig(args.out / "lecture.png", dpi=150)
+    systems_figure(found).savefig(args.out / "systems.png", dpi=150)
+    print(f"drawn from {len(found)} records: {args.out}/lecture.png, {args.out}/systems.png")
 
 
-def published_table(records: Iterable[Record]) -> str:
-    """Published numbers beside ours at the nearest point, as Markdown.
-
-    Accuracies are compared as differences to the dense network of the same experiment.
-    """
-    groups = by_system(records)
-    lines = [
-        "| system | published on | at | accuracy (%), change | ours at | accuracy (%), change "
-        "| difference of the changes |",
-        "|---|---|---|---:|---|---:|---:|",
-    ]
-    for row in published("numbers"):
-        if row["system"] in groups:
-            lines.append(_comparison(row, groups[row["system"]]))
-    return "\n".join(lines)
-
-
-def _comparison(row: dict[str, str], members: Sequence[Record]) -> str:
-    axis = "macs" if row["axis"] == "macs removed" else "sparsity"
-    first = members[0]
-    nearest = min(
-        range(len(first.points)),
-        key=lambda i: abs(share(first.points[i], first, axis) - float(row["x"])),
-    )
-    ours = statistics.mean(accuracy(record.points[nearest]) for record in members)
-    change = 100 * (ours - accuracy(first.dense))
-    theirs = float(row["accuracy"]) - float(row["dense"]) if row["dense"] else None
-    where = share(first.points[nearest], first, axis)
-    cells = (
-        row["system"], f"{row['network']}; {row['settings']}",
-        f"{float(row['x']):.1%} {row['axis']}",
-        row["accuracy"] + (f", {theirs:+.2f}" if theirs is not None else ""),
-        f"{where:.1%}", f"{100 * ours:.2f}, {change:+.2f}",
-        f"{change - theirs:+.2f}" if theirs is not None else "",
-    )  # fmt: skip
-    return f"| {' | '.join(cells)} |"
+if __name__ == "__main__":
+    main()

@@ -38,6 +38,7 @@ class Point:
         test: accuracy on the test images, 0 to 1; read when nothing is chosen any more.
         latency: seconds for one image on one CPU thread, median.
         dense_latency: the same of the dense network, measured in turns with it.
+        stored: bytes of the network on disk, way of storing -> number (see lab 5).
     """
 
     target: float | None
@@ -52,6 +53,7 @@ class Point:
     test: float | None = None
     latency: float | None = None
     dense_latency: float | None = None
+    stored: dict[str, int] | None = None
 
 
 @dataclass

@@ -33,6 +33,7 @@ HIGH, LAST = 0.1, CYCLE[-1]
 SENSITIVE = ("layer2.0.conv1", "layer3.0.conv1")  # where the resolution changes, as in Li 2016
 WEIGHTS = (0.5, 0.8, 0.9, 0.95, 0.98)  # targets: share of the weights
 FILTERS = (0.3, 0.5, 0.7, 0.85)  # targets: share of the filters that are free to go
+EPISODES = 120  # of AMC's agent
 LECTURE = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 
@@ -288,7 +289,7 @@ def amc_search(job: Job) -> Iterator[Pruned]:
 
     for target in (0.3, 0.5, 0.7):
         history = amc.search(
-            layers, reward, further.bounded_sparsity, target=target * whole, episodes=120,
+            layers, reward, further.bounded_sparsity, target=target * whole, episodes=EPISODES,
             agent=amc.Agent(job.seed), progress=False,
         )  # fmt: skip
         pruned, loop = job.dense(), job.loop(target, shrinks=True)

@@ -1,0 +1,134 @@
+"""The tables of the results, as Markdown, made from records and published numbers alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from pruninglab.figures import WEIGHTS, accuracy, by_system, kind_of, published, share
+from pruninglab.records import Point, Record, load_all
+
+
+def plus_minus(values: Sequence[float]) -> str:
+    """Mean ± sample standard deviation in percent, or one value.
+
+    >>> plus_minus([0.91, 0.92]), plus_minus([0.5])
+    ('91.50 ± 0.71', '50.00')
+    """
+    mean = f"{100 * statistics.mean(values):.2f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def systems_table(records: Iterable[Record]) -> str:
+    """One line per point, as Markdown: what the field asks for."""
+    lines = [
+        "| system | target | sparsity | compression | MACs left | epochs | test accuracy (%) "
+        "| seeds |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, members in by_system(records).items():
+        for i, first in enumerate(members[0].points):
+            row = [record.points[i] for record in members]
+            dense = members[0].dense
+            macs = statistics.mean(p.nonzero_macs for p in row) / dense.nonzero_macs
+            times = dense.parameters / statistics.mean(p.nonzeros for p in row)
+            cells = (
+                name, "" if first.target is None else f"{first.target:g}",
+                f"{statistics.mean(p.sparsity for p in row):.1%}", f"{times:.1f}",
+                f"{macs:.0%}", f"{statistics.mean(p.epochs for p in row):g}",
+                plus_minus([accuracy(p) for p in row]), str(len(row)),
+            )  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def published_table(records: Iterable[Record]) -> str:
+    """Published numbers beside ours at the nearest point, as Markdown.
+
+    Accuracies are compared as differences to the dense network of the same experiment.
+    """
+    groups = by_system(records)
+    lines = [
+        "| system | published on | at | accuracy (%), change | ours at | accuracy (%), change "
+        "| difference of the changes |",
+        "|---|---|---|---:|---|---:|---:|",
+    ]
+    for row in published("numbers"):
+        if row["system"] in groups:
+            lines.append(_comparison(row, groups[row["system"]]))
+    return "\n".join(lines)
+
+
+def place(point: Point, record: Record, axis: str) -> float:
+    """Where one of our points lies on a paper's axis."""
+    if axis == "channels removed":  # what we asked for: the filters inside the blocks
+        return point.target or 0.0
+    return share(point, record, "macs" if axis == "macs removed" else axis)
+
+
+def _comparison(row: dict[str, str], members: Sequence[Record]) -> str:
+    first = members[0]
+    places = [place(point, first, row["axis"]) for point in first.points]
+    nearest = min(range(len(places)), key=lambda i: abs(places[i] - float(row["x"])))
+    ours = statistics.mean(accuracy(record.points[nearest]) for record in members)
+    change = 100 * (ours - accuracy(first.dense))
+    theirs = float(row["accuracy"]) - float(row["dense"]) if row["dense"] else None
+    cells = (
+        row["system"], f"{row['network']}; {row['settings']}",
+        f"{float(row['x']):.1%} {row['axis']}",
+        row["accuracy"] + (f", {theirs:+.2f}" if theirs is not None else ""),
+        f"{places[nearest]:.1%}", f"{100 * ours:.2f}, {change:+.2f}",
+        f"{change - theirs:+.2f}" if theirs is not None else "",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def worth_it_table(records: Iterable[Record], losses: Sequence[float] = (0.01, 0.02, 0.05)) -> str:
+    """Ma et al. 2019's question: bytes and time of the smallest network at equal accuracy.
+
+    For each loss of accuracy that is accepted, and both structures, the point with the fewest
+    bytes among those that lose no more on the held-out images; its accuracy is that on the test
+    images. Points that were not weighed (see `Point.stored`) are left out.
+    """
+    lines = [
+        "| may lose | structure | smallest | sparsity | test accuracy (%) | bytes, and how stored "
+        "| times smaller | times faster |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    everything = [r for r in records if r.dense.stored and kind_of(r) in ("filters", WEIGHTS)]
+    for loss in losses:
+        for kind in (WEIGHTS, "filters"):
+            rows = [
+                (p.stored[way], way, p, r)
+                for r in everything if kind_of(r) == kind
+                for p in r.points if p.stored and p.val >= r.dense.val - loss
+                for way in p.stored
+            ]  # fmt: skip
+            if rows:
+                lines.append(_smallest(loss, kind, min(rows, key=lambda row: row[0])))
+    return "\n".join(lines)
+
+
+def _smallest(loss: float, kind: str, row: tuple[int, str, Point, Record]) -> str:
+    size, way, point, record = row
+    assert record.dense.stored is not None
+    assert point.latency is not None
+    assert point.dense_latency is not None
+    cells = (
+        f"{100 * loss:g} points", kind, record.system, f"{point.sparsity:.1%}",
+        f"{100 * accuracy(point):.2f}", f"{size:,} ({way})",
+        f"{record.dense.stored['dense'] / size:.1f}",
+        f"{point.dense_latency / point.latency:.2f}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the tables: `python -m pruninglab.tables`."""
+    found = list(load_all())
+    for made in (systems_table, published_table, worth_it_table):
+        print(made(found), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What the pruned networks of the results weigh: `python -m solutions.weigh`, on an idle machine.
+
+For each record whose networks are still in build/results it measures latency, in turns with the
+dense network, and counts the bytes of three ways of storing. This is Ma et al. 2019's question.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from pruninglab import checkpoints, counters, records
+from pruninglab.models import prunable, ready_to_run
+from solutions.results import WORK
+from solutions.speed import stored_bytes
+
+
+def stored(model: nn.Module) -> dict[str, int]:
+    """Bytes of a network in float32: its prunable weights in three ways, the rest dense.
+
+    >>> stored(nn.Linear(4, 2, bias=False))["dense"]
+    32
+    """
+    weights = prunable(model)
+    rest = 4 * (counters.parameters(model) - sum(w.numel() for w in weights.values()))
+    ways = [stored_bytes(w.detach() != 0) for w in weights.values()]
+    return {way: rest + sum(one[way] for one in ways) for way in ways[0]}
+
+
+def in_turns(model: nn.Module, dense: nn.Module, rounds: int = 5) -> tuple[float, float]:
+    """Latency of both for one image on one thread, in seconds: medians over the rounds.
+
+    Both with their batch normalisation folded into the convolutions, as one would deploy them.
+    """
+    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    ready = [ready_to_run(network) for network in (model, dense)]
+    times = [[counters.latency(n, x, repeats=20).median for n in ready] for _ in range(rounds)]
+    ours, theirs = zip(*times, strict=True)
+    return statistics.median(ours), statistics.median(theirs)
+
+
+def weigh(path: Path, work: Path) -> bool:
+    """Fill in one record; whether its networks were there."""
+    record = records.load(path)
+    file = work / path.stem / "networks.pt"
+    if not file.exists():
+        return False
+    networks = torch.load(file, weights_only=False, map_location="cpu")  # written by ourselves
+    dense = checkpoints.trained(16)
+    for point, network in zip(record.points, networks, strict=True):
+        point.stored = stored(network)
+        point.latency, point.dense_latency = in_turns(network.eval(), dense)
+    record.dense.stored = stored(dense)
+    records.save(record, path.parent)
+    return True
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "--work", type=Path, default=WORK, help="where the runs left their networks"
+    )
+    args = parser.parse_args()
+    for path in tqdm(sorted(records.FOLDER.glob("*.json")), unit="record"):
+        if not weigh(path, args.work):
+            print(f"{path.name}: its networks are not in {args.work}, left as it is")
+
+
+if __name__ == "__main__":
+    main()

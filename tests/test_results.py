@@ -1,0 +1,308 @@
+"""Records, the tables and figures drawn from them, and the runs that make them."""
+
+import dataclasses
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from pruninglab import checkpoints, counters, data, figures, records, tables
+from pruninglab.models import ResNet20, prunable
+from solutions import results, systems, weigh
+
+BY_NAME = {system.name: system for system in systems.systems()}
+LI, HAN = BY_NAME["Li 2016"], BY_NAME["Han 2015"]
+
+
+def record(system=LI, seed=0, accuracies=((0.5, 0.9), (0.8, 0.7))):
+    """A record with made-up points: (target = sparsity, accuracy)."""
+    made = results.blank(system, seed, "quick")
+    for target, accuracy in accuracies:
+        left = round(made.dense.nonzeros * (1 - target))
+        point = dataclasses.replace(
+            made.dense, target=target, sparsity=target, nonzeros=left, epochs=1.0,
+            nonzero_macs=round(made.dense.nonzero_macs * (1 - target)), val=accuracy, test=accuracy,
+        )  # fmt: skip
+        made.points.append(point)
+    return made
+
+
+# ---- records
+
+
+def test_a_record_comes_back_as_it_was(tmp_path):
+    path = records.save(record(), tmp_path)
+    assert path.name == "li-2016.cifar10.quick.0.json"
+    assert records.load(path) == record()
+    assert list(records.load_all(tmp_path)) == [record()]
+    assert list(records.load_all(tmp_path, budget="full")) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"points": [{"target": 1}]}', '{"points": 3}'])
+def test_a_damaged_record_is_named(tmp_path, text):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"x\.json is not a record"):
+        records.load(path)
+
+
+def test_a_point_counts_what_is_left():
+    """Against counts by hand, for a network with one weight in two at zero."""
+    dense, model = ResNet20(4), ResNet20(4)
+    for weight in prunable(model).values():
+        weight.data.view(-1)[::2] = 0
+    point = records.measure(model, dense, target=0.5, val=0.3, epochs=1, seconds=2)
+    zeros = sum(-(-w.numel() // 2) for w in prunable(model).values())
+    assert point.sparsity == pytest.approx(zeros / counters.prunable_weights(model))
+    bn_shifts = sum(p.numel() for n, p in model.named_parameters() if "bn" in n and "bias" in n)
+    assert point.parameters == 17_534
+    assert point.nonzeros <= 17_534 - zeros
+    assert point.nonzeros >= 17_534 - zeros - 3 * bn_shifts  # biases start at zero
+    assert point.nonzero_macs < point.macs == 2_633_888
+
+
+def test_records_that_ship_are_whole_and_their_figures_can_be_drawn():
+    shipped = list(records.load_all())
+    for one in shipped:
+        assert one.points, one.system
+        assert one.system in BY_NAME
+        for point in one.points:
+            assert point.test is not None
+            assert 0 <= point.test <= 1
+            assert -0.01 <= point.sparsity <= 1
+    assert figures.lecture_figure(shipped).axes
+    assert figures.systems_figure(shipped).axes
+    plt.close("all")
+
+
+# ---- figures and tables
+
+
+def test_a_curve_is_the_mean_and_the_range_over_the_seeds():
+    members = [record(seed=s, accuracies=((0.8, 0.6 + s), (0.5, 0.9))) for s in (0.0, 0.1)]
+    line = figures.curve("x", members)
+    assert line.x == (0.5, 0.8)
+    assert line.mean == pytest.approx((0.9, 0.65))
+    assert line.low == pytest.approx((0.9, 0.6))
+    assert line.high == pytest.approx((0.9, 0.7))
+    assert line.seeds == 2
+
+
+def test_seeds_with_different_points_are_refused():
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        figures.curve("x", [record(), record(accuracies=((0.5, 0.9),))])
+
+
+def test_the_lectures_figure_shows_every_published_point_and_our_line():
+    ours = record(BY_NAME["Lecture: Han"], accuracies=((0.5, 0.91), (0.99, 0.4)))
+    figure = figures.lecture_figure([ours])
+    left = figure.axes[0]
+    hollow = [line for line in left.lines if line.get_marker() == "o" and len(line.get_xdata()) > 9]
+    assert sorted(len(line.get_xdata()) for line in hollow) == 4 * [22]
+    (mine,) = [line for line in left.lines if line.get_label() == "Han"]
+    assert list(mine.get_ydata()) == pytest.approx([91, 40])
+    right = next(line for line in figure.axes[1].lines if line.get_label() == "Han")
+    assert right.get_ydata()[0] == pytest.approx(91 - 100 * ours.dense.test)
+    plt.close("all")
+
+
+def test_the_table_of_systems_has_a_line_per_point():
+    text = tables.systems_table([record(seed=0), record(seed=1)])
+    assert text.splitlines()[2] == (
+        "| Li 2016 | 0.5 | 50.0% | 2.0 | 50% | 1 | 90.00 ± 0.00 | 2 |".replace(
+            "| 2.0 |", f"| {272_474 / record().points[0].nonzeros:.1f} |"
+        )
+    )
+    assert len(text.splitlines()) == 4
+
+
+def test_published_numbers_stand_beside_our_nearest_point():
+    text = tables.published_table([record(accuracies=((0.1, 0.9), (0.3, 0.8)))])
+    (a, b) = text.splitlines()[2:]
+    dense = record().dense.test
+    assert "| 10.0% | 90.00, " in a
+    assert f"{100 * (0.8 - dense) - (93.06 - 93.04):+.2f} |" in b
+
+
+def test_is_it_worth_it_takes_the_smallest_that_is_good_enough():
+    small = record(accuracies=((0.3, 0.92), (0.6, 0.915), (0.9, 0.5)))
+    small.dense.stored = {"dense": 1000, "csr": 2000}
+    for point, size in zip(small.points, (700, 400, 100), strict=True):
+        point.stored, point.latency, point.dense_latency = {"dense": size}, 1.0, 2.0
+    small.dense.val = 0.92
+    text = tables.worth_it_table([small], losses=(0.01, 0.5))
+    assert [line.split("|")[6].strip() for line in text.splitlines()[2:]] == [
+        "400 (dense)",
+        "100 (dense)",
+    ]
+    assert tables.worth_it_table([record()]).count("\n") == 1  # nothing weighed, no line
+
+
+def test_published_tables_are_whole():
+    assert [len(figures.published(n)) for n in ("lecture_figure", "renda2020")] == [22, 120]
+    for row in figures.published("numbers"):
+        assert 10 <= float(row["accuracy"]) <= 100
+        assert 0 < float(row["x"]) < 1
+        assert row["source"]
+
+
+# ---- the systems, on a tiny network and a few images
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A job that takes seconds: 4 filters wide, one epoch of 20 steps, two targets."""
+    small = checkpoints.trained(4)
+    monkeypatch.setattr(systems.checkpoints, "trained", lambda width=16: _copy(small))
+    monkeypatch.setattr(systems, "ResNet20", lambda width, seed=0: ResNet20(4, seed=seed))
+    for name in ("WEIGHTS", "FILTERS", "LECTURE"):
+        monkeypatch.setattr(systems, name, (0.3, 0.7))
+    monkeypatch.setattr(systems, "EPISODES", 3)
+    images, val = data.subset("train")[:2500], data.subset("val")[:50]
+    budget = systems.Budget(retrain=1, scratch=1)
+    cpu = torch.device("cpu")
+    return systems.Job(images, val, 0, budget, tmp_path, cpu, compiled=False)
+
+
+def _copy(model):
+    twin = ResNet20(4)
+    twin.load_state_dict(model.state_dict())
+    return twin.eval()
+
+
+def fewer(job, images):
+    """The same job on fewer images."""
+    return dataclasses.replace(job, images=job.images[:images])
+
+
+def left(model):
+    """Share of the tiny dense network's prunable weights that is gone, counted by hand."""
+    whole = sum(w.numel() for w in prunable(ResNet20(4)).values())
+    return 1 - sum(int((w != 0).sum()) for w in prunable(model).values()) / whole
+
+
+def filters(model):
+    """Share of the filters inside the blocks that is left (of 4, 8 and 16, three times)."""
+    convs = [m for n, m in model.named_modules() if n.startswith("layer") and n.endswith("conv1")]
+    return sum(len(conv.weight) for conv in convs) / (3 * (4 + 8 + 16))
+
+
+@pytest.mark.parametrize(
+    "name", ["Lecture: Han", "Lecture: Han + LR-rewinding", "Zhu & Gupta 2017", "OBD 1989",
+             "Random weights"],
+)  # fmt: skip
+def test_systems_that_are_told_a_share_of_the_weights_reach_it(tiny, name):
+    found = list(BY_NAME[name].run(tiny))
+    assert [p.target for p in found] == [0.3, 0.7]
+    assert [left(p.model) for p in found] == pytest.approx([0.3, 0.7], abs=0.01)
+    assert found[0].epochs == 1
+
+
+@pytest.mark.parametrize("name", ["Lecture: Liu", "Lecture: Liu + LR-rewinding"])
+def test_slimming_all_layers_reaches_the_share_and_stays_silent(tiny, name):
+    for pruned in BY_NAME[name].run(tiny):
+        assert left(pruned.model) == pytest.approx(pruned.target, abs=0.06)
+        x = torch.randn(2, 3, 32, 32)
+        for block in (pruned.model.layer1[0], pruned.model.layer3[2]):
+            silent = block.bn1.weight == 0
+            assert bool((block.bn1.bias[silent] == 0).all())
+            assert bool((block.conv2.weight[:, silent] == 0).all())
+        assert pruned.model.eval()(x).isfinite().all()
+        assert pruned.epochs == 2  # one with the penalty, one after
+
+
+@pytest.mark.parametrize("name", ["Random filters", "Liu 2017", "Molchanov 2019", "He 2018 (SFP)"])
+def test_systems_that_are_told_a_share_of_the_filters_remove_it(tiny, name):
+    found = list(BY_NAME[name].run(tiny))
+    assert [filters(p.model) for p in found] == pytest.approx([0.7, 0.3], abs=0.07)
+
+
+def test_li_leaves_the_sensitive_layers_alone(tiny):
+    *_, last = BY_NAME["Li 2016"].run(tiny)
+    sizes = [len(last.model.get_parameter(f"{n}.weight")) for n in systems.SENSITIVE]
+    assert sizes == [8, 16]
+    assert filters(last.model) < 0.6
+
+
+def test_han_prunes_more_at_a_higher_quality(tiny):
+    shares = [left(p.model) for p in BY_NAME["Han 2015"].run(fewer(tiny, 1250))]
+    assert shares == sorted(shares)
+    assert shares[0] > 0.3
+    assert shares[-1] > 0.85
+
+
+def test_renda_prunes_a_fifth_of_the_rest_in_each_round(tiny):
+    shares = [left(p.model) for p in BY_NAME["Renda 2020"].run(fewer(tiny, 1250))]
+    assert shares == pytest.approx([1 - 0.8**k for k in range(1, 17)], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["SynFlow 2020", "Magnitude at initialisation"])
+def test_systems_that_prune_random_weights_reach_their_compression(tiny, name):
+    found = list(BY_NAME[name].run(tiny))
+    assert [1 / (1 - left(p.model)) for p in found] == pytest.approx([10, 31.6, 100], rel=0.02)
+
+
+def test_unpruned_stays_dense(tiny):
+    (pruned,) = BY_NAME["Unpruned from scratch"].run(tiny)
+    assert left(pruned.model) < 0.01
+
+
+def test_amc_removes_the_macs_it_is_told_to(tiny):
+    whole = counters.macs(ResNet20(4))
+    for pruned in BY_NAME["AMC 2018"].run(tiny):
+        # A filter of a layer of four is a quarter of it: the target is met in whole filters.
+        assert 1 - counters.macs(pruned.model) / whole == pytest.approx(pruned.target, abs=0.1)
+
+
+def test_variational_dropout_cuts_more_at_a_lower_threshold(tiny):
+    shares = [left(p.model) for p in BY_NAME["Variational Dropout 2017"].run(fewer(tiny, 500))]
+    assert shares == sorted(shares)
+    assert shares[-1] > shares[0] > 0
+
+
+# ---- the runs
+
+
+def test_runs_make_records_once_and_one_that_fails_stops_no_other(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def run(name, seed, budget, threads, work, folder):
+        calls.append((name, seed))
+        if name == "Han 2015":
+            raise RuntimeError("no luck")
+        return str(records.save(record(BY_NAME[name], seed), folder))
+
+    monkeypatch.setattr(results, "run", run)
+    names = ["Han 2015", "Li 2016"]
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as pool, pytest.raises(SystemExit, match="no luck"):
+            results.run_all(names, [0, 1], "quick", pool, 1, tmp_path / "work", tmp_path)
+    assert calls.count(("Li 2016", 0)) == calls.count(("Li 2016", 1)) == 1
+    assert calls.count(("Han 2015", 0)) == 2
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_a_run_writes_its_record_and_weighing_completes_it(tmp_path, monkeypatch, tiny):
+    monkeypatch.setattr(results.data, "load", lambda name, split: data.subset("train")[:2500])
+    monkeypatch.setattr(results, "device", lambda: torch.device("cpu"))
+    monkeypatch.setitem(systems.BUDGETS, "quick", tiny.budget)
+    monkeypatch.setattr(systems.Job, "compiled", False)
+    threads = torch.get_num_threads()
+    path = results.run("Li 2016", 0, "quick", 1, tmp_path / "work", tmp_path / "records")
+    torch.set_num_threads(threads)
+    made = json.loads((tmp_path / "records" / path.rsplit("/", 1)[1]).read_text())
+    assert [point["target"] for point in made["points"]] == [0.3, 0.7]
+    assert all(0 <= point["test"] <= 1 for point in made["points"])
+    assert weigh.weigh(tmp_path / "records" / path.rsplit("/", 1)[1], tmp_path / "work")
+    weighed = next(records.load_all(tmp_path / "records"))
+    for point in weighed.points:
+        assert point.stored["dense"] == 4 * point.parameters
+        assert point.latency > 0
+        assert point.dense_latency > 0
+
+
+def test_an_unknown_system_is_named():
+    with pytest.raises(ValueError, match=r"no system 'Hahn'.*Han 2015"):
+        results.system_named("Hahn")
