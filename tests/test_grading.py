@@ -243,6 +243,22 @@ def test_the_csv_has_everybodys_total(tiny: tuple[Path, Report, NotebookNode]) -
     }
 
 
+def test_what_goes_back_to_moodle(tiny: tuple[Path, Report, NotebookNode]) -> None:
+    """The columns without which Moodle takes no worksheet, and pages under its own names."""
+    _, report, _ = tiny
+    assert report.moodle is not None
+    with report.moodle.open() as file:
+        rows = {row["Full name"]: row for row in csv.DictReader(file)}
+    ada = rows["Lovelace Ada"]
+    assert (ada["Identifier"], ada["Grade"]) == ("Participant 12", "5")
+    assert ada["Last modified (grade)"] == "-"
+    assert rows["good"]["Identifier"] == ""
+    with zipfile.ZipFile(report.moodle.with_suffix(".zip")) as archive:
+        (page,) = archive.namelist()
+        assert page == f"Lovelace Ada_12_assignsubmission_file_{TINY}.html"
+        assert archive.read(page) == report.feedback["Lovelace Ada_12"].read_bytes()
+
+
 def test_marks_by_hand_survive_a_regrade(tiny: tuple[Path, Report, NotebookNode]) -> None:
     course, _, _ = tiny
     api = open_course(course)

@@ -44,7 +44,7 @@ def show(report: Report, course: Path, lab: str) -> None:
     print(f"\nfeedback   {course / 'feedback'}: {len(report.feedback)} pages")
     print(f"totals     {report.csv}")
     print(f"class      {report.page}")
-    print(f"for Moodle {report.moodle}")
+    print(f"for Moodle {report.moodle}; the feedback: moodle_{lab}.zip")
     print(f"log        {course / f'grades_{lab}.jsonl'} (seed {report.seed})")
     print(f"gradebook  {course / 'gradebook.db'}")
 

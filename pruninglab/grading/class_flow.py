@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import multiprocessing
 import re
@@ -30,7 +29,7 @@ from nbgrader.utils import temp_attrs
 from tqdm import tqdm
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.grading import gradebook, handed_in, marking, similar
+from pruninglab.grading import gradebook, handed_in, marking, moodle, similar
 from pruninglab.grading.canonical import grade_id
 from pruninglab.grading.gradebook import Mark
 from pruninglab.grading.marking import Exam
@@ -56,7 +55,7 @@ class Report:
         known: exercise -> hints of its known mistakes.
         feedback: student -> feedback page.
         csv: the exported totals.
-        moodle: the same for Moodle's import.
+        moodle: Moodle's grading worksheet; beside it, ending in .zip, the feedback pages.
         page, picture: the class report.
     """
 
@@ -378,14 +377,13 @@ def write_feedback(api: NbGraderAPI, lab: str, report: Report) -> None:
 
 
 def export(api: NbGraderAPI, lab: str, report: Report) -> None:
-    """nbgrader's CSV of everybody's total, grades_<lab>.csv, and one for Moodle."""
+    """nbgrader's CSV of everybody's total; worksheet and feedback pages for Moodle."""
     report.csv = root(api) / f"grades_{lab}.csv"
     plugin = CsvExportPlugin(parent=api, to=str(report.csv), assignment=[lab])
     with api.gradebook as marks:
         plugin.export(marks)
-    report.moodle = root(api) / f"moodle_{lab}.csv"
-    with report.moodle.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(gradebook.moodle(report.marks))
+    report.moodle = moodle.worksheet(report.marks, root(api) / f"moodle_{lab}.csv")
+    moodle.pages(report.feedback, report.moodle.with_suffix(".zip"))
 
 
 def run(

@@ -112,25 +112,6 @@ def timestamp(folder: Path) -> dict[str, datetime]:
         return {}
 
 
-def moodle(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
-    """Lines for Moodle's import of grades: a student "Lovelace Ada_12" is its participant 12.
-
-    >>> moodle({"Lovelace Ada_12": {"easy": Mark(2, 2)}})[1]
-    ['Participant 12', 'Lovelace Ada', '2', '2']
-    """
-    lines = [["Identifier", "Full name", "Grade", "Maximum Grade"]]
-    for student, row in rows.items():
-        name, _, number = student.rpartition("_")
-        known = bool(name) and number.isdigit()
-        points = sum(mark.points or 0 for mark in row.values())
-        maximum = sum(mark.maximum for mark in row.values())
-        who = [f"Participant {number}", name] if known else ["", student]
-        # a spreadsheet would compute a name that begins like a formula
-        who = [f"'{text}" if text[:1] in ("=", "+", "-", "@") else text for text in who]
-        lines.append([*who, f"{points:g}", f"{maximum:g}"])
-    return lines
-
-
 def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -> str:
     """The marks as text: a line per student, a numbered column per exercise.
 
