@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from pruninglab.data import Images, batches
+from pruninglab.muon import Muon
 
 Schedule = Callable[[float], float]  # progress in 0 .. 1 -> learning rate
 
@@ -47,7 +48,10 @@ def constant(rate: float) -> Schedule:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. `lr` maps the progress of the training, 0 to 1, to a learning rate."""
+    """How to train. `lr` maps the progress of the training, 0 to 1, to a learning rate.
+
+    With `muon` above 0, convolutions are trained with Muon, at `muon` times that learning rate.
+    """
 
     epochs: int
     lr: Schedule
@@ -55,6 +59,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
+    muon: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -159,6 +164,14 @@ def train(
     return history
 
 
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or Muon; the learning rate is set in each step."""
+    decay = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+    if recipe.muon:
+        return Muon(model, ratio=recipe.muon, **decay)
+    return torch.optim.SGD(model.parameters(), lr=0.0, nesterov=recipe.momentum > 0, **decay)
+
+
 def _percent(row: dict[str, float]) -> dict[str, str]:
     return {"val": f"{row['val']:.1%}"} if "val" in row else {}
 
@@ -179,13 +192,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         model.to(memory_format=torch.channels_last)
         self.forward = torch.compile(model) if compiled else model
-        self.optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=0.0,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.momentum > 0,
-        )
+        self.optimizer = make_optimizer(model, recipe)
         self.identity = {
             **asdict(recipe),
             "lr": [recipe.lr(i / 16) for i in range(17)],
