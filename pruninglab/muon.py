@@ -63,9 +63,11 @@ class Muon(torch.optim.Optimizer):
         convs = [p for p in model.parameters() if p.dim() == 4]
         others = [p for p in model.parameters() if p.dim() != 4]
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(
-            [{"params": convs, "weight_decay": muon_decay}, {"params": others}], defaults
-        )
+        groups: list[dict[str, Any]] = [
+            {"params": convs, "weight_decay": muon_decay},
+            {"params": others},
+        ]
+        super().__init__(groups, defaults)
         self.ratio = ratio
 
     @torch.no_grad()

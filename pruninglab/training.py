@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -166,7 +167,7 @@ def train(
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum, or Muon; the learning rate is set in each step."""
-    decay = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+    decay: dict[str, Any] = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     if recipe.muon:
         return Muon(model, ratio=recipe.muon, **decay)
     return torch.optim.SGD(model.parameters(), lr=0.0, nesterov=recipe.momentum > 0, **decay)
