@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade marks results bench train clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade marks results bench train fast clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,10 @@ bench: setup  ## measure speed side by side and write build/bench.md
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --epochs 60 22 12
 	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 30 12
+
+fast: setup  ## ResNet-20 in 40 epochs, three seeds (two hours on two CPU cores; resumes)
+	$(BIN)/python -m pruninglab.fast choose
+	$(BIN)/python -m pruninglab.fast run
 
 clean:  ## remove what can be made again (not .venv, not marks)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

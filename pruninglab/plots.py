@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -86,6 +87,16 @@ def confidence(accuracy: float, images: int) -> float:
     0.0131
     """
     return 1.96 * (max(accuracy * (1 - accuracy), 0.0) / images) ** 0.5
+
+
+def plus_minus(values: Sequence[float]) -> str:
+    """Mean ± sample standard deviation in percent, or one value.
+
+    >>> plus_minus([0.91, 0.92]), plus_minus([0.5])
+    ('91.50 ± 0.71', '50.00')
+    """
+    mean = f"{100 * statistics.mean(values):.2f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
 
 def accuracy_against_sparsity(

@@ -6,17 +6,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from pruninglab.figures import WEIGHTS, accuracy, by_system, kind_of, published, share
+from pruninglab.plots import plus_minus
 from pruninglab.records import Point, Record, load_all
-
-
-def plus_minus(values: Sequence[float]) -> str:
-    """Mean ± sample standard deviation in percent, or one value.
-
-    >>> plus_minus([0.91, 0.92]), plus_minus([0.5])
-    ('91.50 ± 0.71', '50.00')
-    """
-    mean = f"{100 * statistics.mean(values):.2f}"
-    return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
 
 def systems_table(records: Iterable[Record]) -> str:

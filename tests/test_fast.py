@@ -1,0 +1,46 @@
+"""The fast recipe: what was compared, what was chosen, what is claimed."""
+
+import json
+
+import pytest
+
+from pruninglab import checkpoints, data, fast
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setattr(fast, "ASSET", tmp_path / "fast.json")
+    few = {"train": data.subset("train"), "test": data.subset("test")[:50]}
+    monkeypatch.setattr(data, "load", lambda name, split: few[split])
+    kept = data.hold_out
+    monkeypatch.setattr(data, "hold_out", lambda images, per_class: kept(images[:300], 5))
+    monkeypatch.setattr(fast, "train", _uncompiled(fast.train))
+    monkeypatch.setattr(fast, "ResNet20", lambda width, seed: checkpoints.ResNet20(2, seed=seed))
+    return tmp_path
+
+
+def _uncompiled(train):
+    return lambda *args, **more: train(*args, **more | {"compiled": False, "progress": False})
+
+
+def test_choosing_then_running_writes_one_record(here, capsys):
+    with pytest.raises(ValueError, match=r"pruninglab\.fast choose"):
+        fast.run(here, [0], epochs=1)
+    fast.choose(here, epochs=1)
+    rows = json.loads((here / "fast.json").read_text())["compared"]
+    assert [row["muon"] for row in rows] == [0.0, 0.2]
+    chosen = max(rows, key=lambda row: row["val"])
+    fast.run(here, [0, 1], epochs=1)
+    runs = fast.record()["runs"]
+    assert [row["seed"] for row in runs] == [0, 1]
+    assert all(row["muon"] == chosen["muon"] for row in runs)
+    assert all(0 <= row["test"] <= 1 for row in runs)
+    fast.show()
+    assert "2 seeds: test accuracy" in capsys.readouterr().out
+
+
+def test_what_ships_was_chosen_on_held_out_images_and_kept_to_40_epochs():
+    record = fast.record()
+    for row in record.get("runs", []):
+        assert {key: row[key] for key in fast.CANDIDATES[0]} == fast.best()
+        assert len(row["curve"]) == row["epochs"] <= 40
