@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -30,18 +33,26 @@ def copy_tree(target: Path) -> Path:
 
 
 def shell(tree: Path, commands: str, **environment: str) -> str:
-    """Run commands as somebody would who has activated the environment; returns what they print."""
+    """Run commands as somebody would who has activated the environment; returns what they print.
+
+    What they leave running in the background is ended.
+    """
     path = os.pathsep.join([str(tree / ".venv" / "bin"), os.environ["PATH"]])
     own = {"PATH": path, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=tree,
-        env=os.environ | own | environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, f"{commands}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    return done.stdout
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", commands], cwd=tree, start_new_session=True,
+            env=os.environ | own | environment, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            status = process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        output.seek(0)
+        printed = output.read()
+    assert status == 0, f"{commands}\n{printed[-6000:]}"
+    return printed
 
 
 def blocks(document: Path, section: str = "") -> list[tuple[str, str]]:
