@@ -18,7 +18,13 @@ from torch.nn import functional as F
 from pruninglab import masks as held
 from pruninglab.models import prunable
 from solutions import further
-from solutions.structures import filter_mask, global_masks, local_masks, silence_filters
+from solutions.structures import (
+    filter_mask,
+    global_masks,
+    local_masks,
+    remove_filters,
+    silence_filters,
+)
 
 Named = dict[str, Tensor]
 Product = Callable[[Tensor, Tensor], Tensor]
@@ -1048,8 +1054,6 @@ def amc_reward_by_blocks(
     model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
 ) -> float:
     """Over all modules of the network, and those that have a sparsity are pruned."""
-    from solutions.structures import remove_filters
-
     network = copy.deepcopy(model)
     for name, block in list(network.named_modules()):
         if f"{name}.conv1" in sparsities:

@@ -28,6 +28,7 @@ from pruninglab.grading.submissions import fill
 from solutions import build
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
+TIMED = "race_own_clock"  # what it gives depends on the machine: no point, but no hint either
 Answers = dict[str, Callable]  # exercise -> what somebody wrote for it
 
 
@@ -66,7 +67,8 @@ def problems(exam: marking.Exam, answers: Answers) -> list[str]:
     for name, answer in answers.items():
         known = build.hint(answer) if answer in wrong[name] else None
         told = found[name]["hint"]
-        if found[name]["passed"] != (known is None) or (known and told != known):
+        expected = {known or "", ""} if answer.__name__ == TIMED else {known or ""}
+        if found[name]["passed"] != (known is None) or told not in expected:
             bad.append(f"{exam.lab} {name} {answer.__name__}: {found[name]['text'] or 'passed'}")
     return bad
 

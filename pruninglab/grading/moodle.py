@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pruninglab.grading.gradebook import Mark
 
-# Of Moodle's grading worksheet. Without the last one it takes no worksheet; "-": never graded.
-COLUMNS = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)")
+# Of Moodle's grading worksheet. Without the fifth one it takes no worksheet; "-": never graded.
+# It leaves columns alone that it does not know (the last one), and grades whose cell is empty.
+COLUMNS = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Note")
 
 
 def participant(student: str) -> tuple[str, str]:
@@ -26,8 +27,13 @@ def participant(student: str) -> tuple[str, str]:
 def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
     """The grading worksheet.
 
+    While something waits for a mark by hand, the grade's cell is empty: a sum without it would
+    be no grade, and Moodle would show it to the student.
+
     >>> lines({"Lovelace Ada_12": {"easy": Mark(2, 2)}})[1]
-    ['Participant 12', 'Lovelace Ada', '2', '2', '-']
+    ['Participant 12', 'Lovelace Ada', '2', '2', '-', '']
+    >>> lines({"Lovelace Ada_12": {"easy": Mark(2, 2), "why": Mark(None, 1)}})[1][2:]
+    ['', '3', '-', '2 so far; waits for a mark by hand: why']
     """
     worksheet = [list(COLUMNS)]
     for student, row in rows.items():
@@ -37,7 +43,9 @@ def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
         who = [f"'{text}" if text[:1] in ("=", "+", "-", "@") else text for text in who]
         points = sum(mark.points or 0 for mark in row.values())
         maximum = sum(mark.maximum for mark in row.values())
-        worksheet.append([*who, f"{points:g}", f"{maximum:g}", "-"])
+        waiting = ", ".join(name for name, mark in row.items() if mark.points is None)
+        note = f"{points:g} so far; waits for a mark by hand: {waiting}" if waiting else ""
+        worksheet.append([*who, "" if waiting else f"{points:g}", f"{maximum:g}", "-", note])
     return worksheet
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from types import GenericAlias, ModuleType
@@ -16,13 +17,13 @@ from pruninglab.grading.canonical import used
 
 
 def globals_of(function: Callable) -> dict[str, Any]:
-    """The global names in the source of a function -> their values, without aliases of types.
+    """The global names in the source of a function (or class) -> values, without aliases of types.
 
     >>> globals_of(globals_of)["GenericAlias"] is GenericAlias
     True
     """
     names = used(textwrap.dedent(inspect.getsource(function)))
-    values = inspect.unwrap(function).__globals__
+    values = vars(sys.modules[inspect.unwrap(function).__module__])
     return {n: v for n, v in values.items() if n in names and not isinstance(v, GenericAlias)}
 
 
