@@ -6,6 +6,7 @@ training in between. The same call works on a few images in a lesson and on all 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import time
@@ -36,7 +37,9 @@ class Loop:
         seed: of the order and the augmentation of the images.
         batch_size: images per step.
         folder: where each call of 50 steps or more leaves its outcome. A recipe that is started
-            again, with the same folder, finds it there instead of training again.
+            again, with the same folder, finds it there instead of training again, if the call is
+            the same: network, masks and learning rates. (What `before_step` does is not compared:
+            who changes that clears the folder.)
         compiled: use torch.compile; worth it for networks of one shape.
         keep: return the minibatches `(x, y)` of each call (Molchanov 2019 scores on them).
 
@@ -93,15 +96,15 @@ class Loop:
         self.calls, self.steps = self.calls + 1, self.steps + len(lrs)
         if long:
             self.passes = None
-        if path and path.exists() and not self.keep:
-            self._replay(trainer, path)
+        identity = identity_of(model, masks, lrs) if path else ""
+        if path and path.exists() and not self.keep and self._replay(trainer, path, identity):
             return []
         used = self._train(trainer, masks, lrs, before_step)
         self.seconds += time.perf_counter() - start
         if long:
             self.passes = None
         if path:
-            self._save(trainer, path)
+            self._save(trainer, path, identity)
         return used
 
     def _train(
@@ -137,9 +140,10 @@ class Loop:
             self.trainer, self.ids = Trainer(model, recipe, compiled=self.compiled), ids
         return self.trainer
 
-    def _save(self, trainer: Trainer, path: Path) -> None:
+    def _save(self, trainer: Trainer, path: Path, identity: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         state = {
+            "identity": identity,
             "model": trainer.model.state_dict(),
             "optimizer": trainer.optimizer.state_dict(),
             "generator": self.generator.get_state(),
@@ -148,10 +152,22 @@ class Loop:
         torch.save(state, f"{path}.part")
         os.replace(f"{path}.part", path)
 
-    def _replay(self, trainer: Trainer, path: Path) -> None:
+    def _replay(self, trainer: Trainer, path: Path, identity: str) -> bool:
         state = torch.load(path, weights_only=True, map_location=trainer.device)
+        if state["identity"] != identity:
+            return False
         trainer.model.load_state_dict(state["model"])
         trainer.model.train()
         trainer.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self.seconds = state["seconds"]
+        return True
+
+
+def identity_of(model: nn.Module, masks: Mapping[str, Tensor], lrs: Sequence[float]) -> str:
+    """A fingerprint of what a call starts from."""
+    digest = hashlib.sha256(repr(list(lrs)).encode())
+    for name, tensor in (*model.state_dict().items(), *masks.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

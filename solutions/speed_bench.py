@@ -3,7 +3,8 @@
 Dense, shrunk by lab 5's `shrink_resnet`, and what Torch-Pruning makes when it removes the same
 channels, at 30, 50 and 70 % of all channels, for one image and for 64. "Ready" is the same network
 with its BN folded into the convolutions (for 64 images also in the channels-last layout), which
-changes no output but for rounding. Rows take turns, as in `pruninglab.bench`.
+changes no output but for rounding. Then the same for training steps: shrink first, fine-tune after.
+Rows take turns, as in `pruninglab.bench`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from pruninglab import counters
-from pruninglab.bench import Result, Round, compare, timed
+from pruninglab.bench import BATCH, Result, Round, compare, timed, trainer
 from pruninglab.models import ResNet20, ready_to_run
 from solutions.speed import coupled_groups, shrink_resnet
 
@@ -102,11 +103,45 @@ def table(made: dict[str, nn.Module], results: list[Result], batch: int) -> str:
     return "\n".join([*lines, ""])
 
 
+def training_race(made: dict[str, nn.Module], rounds: int, steps: int = 4) -> list[Result]:
+    """Time the training steps of the dense network and of those that `shrink_resnet` made."""
+    x = torch.randn(BATCH, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=torch.channels_last)
+    y = torch.arange(BATCH) % 10
+    trainers = {
+        name: trainer(copy.deepcopy(network).train())
+        for name, network in made.items()
+        if "Torch-Pruning" not in name
+    }
+    runs = {
+        name: timed(lambda run=run: run.step(x, y, 0.01), steps)  # type: ignore[misc]
+        for name, run in trainers.items()
+    }
+    return compare(runs, rounds, "training steps")
+
+
+def training_table(made: dict[str, nn.Module], results: list[Result]) -> str:
+    """What fine-tuning costs after the removal: time and MACs as shares of the dense network's."""
+    lines = [
+        f"### A training step, batch {BATCH}\n",
+        "| | ms, median | MACs left | time left |",
+        "|---|---:|---:|---:|",
+    ]
+    for result in results:
+        macs = counters.macs(made[result.name]) / counters.macs(made["dense"])
+        time = 1 / times_faster(results[0], result)
+        milliseconds = 1e3 * statistics.median(result.seconds)
+        lines.append(f"| {result.name} | {milliseconds:.1f} | {macs:.0%} | {time:.0%} |")
+    return "\n".join([*lines, ""])
+
+
 def report(rounds: int) -> str:
-    """Both tables, as Markdown."""
+    """All tables, as Markdown."""
     made = networks()
     head = f"ResNet-20 (16-wide, option B), {rounds} rounds, {torch.get_num_threads()} thread(s).\n"
-    return "\n".join([head, *(table(made, race(made, b, rounds), b) for b in (1, 64))])
+    latencies = (table(made, race(made, b, rounds), b) for b in (1, 64))
+    training = training_table(made, training_race(made, min(rounds, 11)))
+    return "\n".join([head, *latencies, training])
 
 
 def main() -> None:

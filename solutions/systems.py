@@ -246,8 +246,12 @@ def li(job: Job) -> Iterator[Pruned]:
 
 
 def penalty(epochs: float) -> float:
-    """Liu's λ = 0.0001 acts for 160 epochs; a shorter training needs a stronger pull."""
-    return 1e-4 * max(1.0, 160 / epochs)
+    """Liu's λ is 0.0001 for 160 epochs; a short training needs a stronger pull.
+
+    For one epoch 0.0005, 0.002 and 0.016 were compared by the accuracy on the held-out images
+    right after removing 30 % of the weights: 68.9, 72.8 and 34.4 %.
+    """
+    return max(1e-4, 2e-3 / epochs)
 
 
 def liu(job: Job) -> Iterator[Pruned]:

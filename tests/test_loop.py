@@ -115,3 +115,17 @@ def test_masks_that_do_not_fit_change_nothing():
     with pytest.raises(ValueError, match="nonsense"):
         loop()(network, {"nonsense": torch.ones(2, dtype=torch.bool)}, [0.1])
     assert same(network.state_dict(), before)
+
+
+def test_a_changed_recipe_trains_again(tmp_path):
+    def trained(lrs, masks=None, seed=0):
+        network = model(seed)
+        loop(tmp_path)(network, masks or {}, lrs)
+        return network.state_dict()
+
+    first = trained(LRS)
+    assert same(trained(LRS), first)
+    assert not same(trained(LRS[1:] + LRS[:1]), first)
+    assert same(trained(LRS), first)
+    assert not same(trained(LRS, random_masks(model(), 0.5)), first)
+    assert not same(trained(LRS, seed=1), first)

@@ -326,3 +326,12 @@ def test_the_bench_times_every_network_and_states_its_mac_ratio() -> None:
         share = float(row[0].split("%")[0]) / 100
         assert 0.8 < float(row[2]) * (1 - share) ** 2 < 1.2  # channels leave on both sides
         assert float(row[1]) > 0
+
+
+def test_the_bench_states_what_fine_tuning_costs_after_the_removal() -> None:
+    made = speed_bench.networks()
+    text = speed_bench.training_table(made, speed_bench.training_race(made, rounds=1, steps=1))
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[4:]]
+    assert [row[0].split(" ")[0] for row in rows] == ["dense", "30%", "50%", "70%"]
+    assert [row[2] for row in rows][0] == "100%"
+    assert rows[0][3] == "100%"
