@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release grade marks results bench train fast clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks results bench train fast clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ new-lab: setup  ## begin a lab of your own: make new-lab NAME=08_mine
 
 release: setup  ## what students get of a lab, as a zip: make release LAB=01_structures
 	$(BIN)/python -m solutions.bundle $(LAB)
+
+submit: setup  ## look a lab over and pack what a student hands in: make submit LAB=01_structures
+	$(BIN)/python -m pruninglab.submit $(LAB)
 
 grade: setup  ## grade what students handed in: make grade LAB=01_structures
 	$(BIN)/python -m pruninglab.grading --lab $(LAB)

@@ -28,11 +28,11 @@ def manifest(folder: Path) -> dict[str, Any]:
     """What the lab in `folder` asks for (see `solutions.manifest`); without exercises if unknown.
 
     >>> manifest(Path("nowhere"))
-    {'title': 'nowhere', 'about': '', 'minutes': 0, 'cells': []}
+    {'title': 'nowhere', 'about': '', 'minutes': 0, 'files': [], 'cells': []}
     """
     with contextlib.suppress(OSError, ValueError):
         return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return {"title": folder.name, "about": "", "minutes": 0, "cells": []}
+    return {"title": folder.name, "about": "", "minutes": 0, "files": [], "cells": []}
 
 
 def find_labs() -> Path:

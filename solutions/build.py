@@ -207,7 +207,7 @@ def release(lab: str, into: Path) -> None:
 
 def write_manifest(lab: str, nb: NotebookNode) -> None:
     """manifest.json of a lab, readable."""
-    text = json.dumps(manifest(nb), indent=1, ensure_ascii=False)
+    text = json.dumps(manifest(nb, SOLUTIONS / lab), indent=1, ensure_ascii=False)
     (SOLUTIONS / lab / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 

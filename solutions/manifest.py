@@ -7,6 +7,7 @@ it, and `pruninglab.submit` knows from it which cells a notebook must have.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
@@ -17,22 +18,30 @@ HEADING = re.compile(
 )
 
 
-def manifest(nb: NotebookNode) -> dict[str, Any]:
+def manifest(nb: NotebookNode, folder: Path) -> dict[str, Any]:
     """The manifest of a lab.
 
     Args:
         nb: its notebook with solutions, not executed (`build.notebook`).
+        folder: where the lab is built.
 
     Returns:
-        title, about (a sentence), minutes, and the graded cells in their order; see `cells`.
+        title, about (a sentence), minutes, files (what ships beside the notebook), and the graded
+        cells in their order; see `cells`.
     """
-    text = next(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    text = next((cell.source for cell in nb.cells if is_text(cell)), "")
     return {
         "title": first(r"^# (.+)$", text),
         "about": first(r"^\*\*(.+?)\*\*$", text),
         "minutes": minutes(text),
+        "files": sorted({"manifest.json", *(p.name for p in folder.iterdir() if ships(p))}),
         "cells": cells(nb),
     }
+
+
+def ships(path: Path) -> bool:
+    """Whether a file beside the notebook goes to students."""
+    return path.is_file() and path.suffix != ".ipynb" and not path.name.startswith(".")
 
 
 def first(pattern: str, text: str) -> str:
@@ -67,7 +76,7 @@ def cells(nb: NotebookNode) -> list[dict[str, Any]]:
         For each: name (its grade_id), kind ("solution", "test", or "answer": a free response),
         points (0 for a solution: its test has them), heading and minutes of its exercise.
     """
-    found, heading, time = [], "", 0
+    found, heading, time = [], "Exercise", 0
     for cell in nb.cells:
         meta = cell.metadata.get("nbgrader")
         if meta is None:

@@ -133,7 +133,7 @@ def test_minutes_and_labs_agree_with_the_readme() -> None:
 @pytest.mark.parametrize("lab", build.LABS)
 def test_the_manifest_is_what_the_build_makes(lab: str) -> None:
     stored = progress.manifest(build.SOLUTIONS / lab)
-    assert stored == manifest(build.notebook(lab))
+    assert stored == manifest(build.notebook(lab), build.SOLUTIONS / lab)
     assert all(stored[part] for part in ("title", "about", "minutes", "cells"))
     assert all(cell["heading"] for cell in stored["cells"])
     assert set(progress.points_of(stored)) == set(build.probes_of(lab))

@@ -1,0 +1,215 @@
+"""Hand in a lab: `python -m pruninglab.submit 01_structures` (`make submit LAB=01_structures`).
+
+It looks the notebook over as it was saved last: are all graded cells there, once, under their
+names? Does it run from top to bottom, in the time that grading allows? Then it packs what you hand
+in, handin/01_structures.zip, and prints a receipt: the SHA-256 of the notebook inside. Who has the
+file can compute it again (`--verify FILE`), so it proves which version was handed in.
+
+With a problem nothing is packed, unless you say `--anyway`. A check that does not pass yet is no
+problem: you can hand in what you have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from pruninglab import preflight
+from pruninglab.doctor import SIGNS, Finding
+from pruninglab.progress import find_labs, manifest
+
+MAX_NOTEBOOK = 20 * 2**20  # bytes; grading reads no larger one
+
+
+class NotReadyError(Exception):
+    """There is nothing that could be looked at; the message says why, and what to do."""
+
+
+def notebook_file(lab: str) -> Path:
+    """Where the notebook of a lab is.
+
+    Raises:
+        NotReadyError: there is no such lab, or its notebook has gone.
+    """
+    try:
+        labs = find_labs()
+    except FileNotFoundError as error:
+        raise NotReadyError(str(error)) from None
+    names = sorted(path.parent.name for path in labs.glob("*/manifest.json"))
+    if lab not in names:
+        raise NotReadyError(f"there is no lab {lab!r} in {labs}: choose from {', '.join(names)}")
+    file = labs / lab / f"{lab}.ipynb"
+    if not file.is_file():
+        others = ", ".join(other_notebooks(file)) or "no notebook"
+        raise NotReadyError(f"{file} is missing; {others} is there: was it renamed? Name it back")
+    return file
+
+
+def other_notebooks(file: Path) -> list[str]:
+    """Names of notebooks beside one."""
+    return sorted(p.name for p in file.parent.glob("*.ipynb") if p != file)
+
+
+def read(name: str, data: bytes) -> NotebookNode:
+    """A notebook as it was saved.
+
+    Raises:
+        NotReadyError: it is none.
+    """
+    advice = "in JupyterLab, File > Reload Notebook from Checkpoint may bring an earlier one back"
+    if not data.strip():
+        raise NotReadyError(f"{name} is empty: {advice}")
+    try:
+        nb = nbformat.reads(data.decode("utf-8-sig"), as_version=4)
+        nbformat.validate(nb, relax_add_props=True)
+    except (ValueError, nbformat.ValidationError, AttributeError) as error:
+        why = str(error).strip().split("\n")[0][:200]
+        raise NotReadyError(f"{name} is no notebook ({why}): {advice}") from None
+    return nb
+
+
+def look(file: Path, data: bytes) -> Iterator[Finding]:
+    """Everything that there is to say about a notebook, as it is found."""
+    nb, lab = read(file.name, data), manifest(file.parent)
+    if len(data) > MAX_NOTEBOOK:
+        text = f"the notebook has {len(data) >> 20} MB; grading reads at most {MAX_NOTEBOOK >> 20}"
+        yield Finding("wrong", text, "Edit > Clear Outputs of All Cells, save, then again")
+    if copies := other_notebooks(file):
+        yield Finding("note", f"there is {', '.join(copies)}, too; only {file.name} is packed")
+    found = list(preflight.structure(nb, lab))
+    yield from found
+    if not any(finding.state == "wrong" for finding in found):
+        yield Finding("ready", f"all {len(lab['cells'])} graded cells are there, once")
+    yield from preflight.outcome(nb, lab, preflight.run(nb, file.parent, lab["files"]))
+
+
+def digest(data: bytes) -> str:
+    """The receipt of a notebook: its SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
+    """Write the zip and the receipt; the same notebook makes the same bytes.
+
+    Args:
+        file: the notebook.
+        data: its content.
+        name: of who hands in, to begin the file's name with; may be empty.
+
+    Returns:
+        The zip's path, and the receipt.
+    """
+    lab, receipt = file.stem, digest(data)
+    note = json.dumps({"lab": lab, "notebook": file.name, "sha256": receipt}, indent=1) + "\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for inside, content in ((file.name, data), ("receipt.json", note.encode())):
+            archive.writestr(zipfile.ZipInfo(inside, (2026, 1, 1, 0, 0, 0)), content)
+    folder = file.parent.parent.parent / "handin"
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{name}{'_' if name else ''}{lab}.zip"
+    replace(target, buffer.getvalue())
+    replace(target.with_suffix(".receipt.json"), note.encode())
+    return target, receipt
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole, or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    os.replace(draft, path)
+
+
+def receipts(path: Path) -> Iterator[tuple[str, str]]:
+    """The receipt of a notebook, or of each notebook in a zip, with its name.
+
+    Raises:
+        NotReadyError: it cannot be read.
+    """
+    try:
+        if path.suffix.lower() != ".zip":
+            yield digest(path.read_bytes()), str(path)
+            return
+        with zipfile.ZipFile(path) as archive:
+            for inside in archive.namelist():
+                if inside.endswith(".ipynb"):
+                    yield digest(archive.read(inside)), f"{path}: {inside}"
+    except (OSError, zipfile.BadZipFile) as error:
+        raise NotReadyError(f"{path} cannot be read: {error}") from None
+
+
+def ago(seconds: float) -> str:
+    """A time that has passed.
+
+    >>> ago(200), ago(90_000)
+    ('3 minutes ago', '1 days ago')
+    """
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return "just now"
+
+
+def hand_in(lab: str, name: str, anyway: bool) -> None:
+    """Look a lab over, say what was found, and pack it.
+
+    Raises:
+        NotReadyError: nothing was packed.
+    """
+    file = notebook_file(lab)
+    data = file.read_bytes()
+    print(f"{file}, saved {ago(time.time() - file.stat().st_mtime)}\n")
+    problems = 0
+    for finding in look(file, data):
+        problems += finding.state == "wrong"
+        print(f" {SIGNS[finding.state]} {finding.text}", flush=True)
+        if finding.remedy:
+            print(f"   -> {finding.remedy}")
+    if problems and not anyway:
+        raise NotReadyError(f"{problems} to mend (✗), so nothing is packed; --anyway packs it")
+    target, receipt = pack(file, data, name)
+    print(f"\npacked   {target}: hand in this file")
+    print(f"receipt  {receipt} (SHA-256 of the notebook inside)")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pruninglab.submit",
+        description=(__doc__ or "").split("\n\n", 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("lab", nargs="?", help="the lab's folder name, e.g. 01_structures")
+    parser.add_argument("--anyway", action="store_true", help="pack it with its problems")
+    parser.add_argument("--name", default="", help="begin the file's name with yours, e.g. ada")
+    parser.add_argument("--verify", nargs="+", type=Path, metavar="FILE", help="print the receipts")
+    args = parser.parse_args()
+    if bool(args.lab) == bool(args.verify):
+        parser.error("name a lab, or give --verify and files")
+    if not re.fullmatch(r"[\w.-]*", args.name) or re.search(r"_\d\d_|^\.", args.name):
+        parser.error(f"--name {args.name!r}: letters, digits, dots and hyphens only")
+    try:
+        if args.verify:
+            for path in args.verify:
+                for receipt, where in receipts(path):
+                    print(receipt, where)
+        else:
+            hand_in(args.lab, args.name, args.anyway)
+    except NotReadyError as error:
+        sys.exit(f"\nerror: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,357 @@
+"""Handing in: what is not ready is said in plain words, and what is packed can be graded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_output
+
+from pruninglab import preflight, submit
+from pruninglab.grading import class_flow, handed_in
+from pruninglab.grading.sandbox import Limits
+from pruninglab.preflight import Run
+from pruninglab.progress import manifest
+from solutions import manifest as manifests
+from tests import test_grading as tiny
+
+LAB = tiny.TINY
+RIGHT = {"double": "def double(x):\n    return 2 * x", "triple": "def triple(x):\n    return 3 * x"}
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course with a tiny lab (exercises of 2 and 3 points, a question of 4), released."""
+    course = tmp_path_factory.mktemp("course") / "course"
+    tiny.make_tiny_course(course)
+    folder = course / "solutions" / LAB
+    text = json.dumps(manifests.manifest(tiny.tiny_lab(), folder))
+    (folder / "manifest.json").write_text(text)
+    class_flow.succeed(tiny.open_course(course).generate_assignment(LAB), "release")
+    return course
+
+
+@pytest.fixture
+def file(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A student's notebook with everything solved, run from top to bottom, and saved."""
+    shutil.copytree(pristine / "labs", tmp_path / "student" / "labs")
+    monkeypatch.chdir(tmp_path / "student")
+    file = tmp_path / "student" / "labs" / LAB / f"{LAB}.ipynb"
+    nb = nbformat.read(file, as_version=4)
+    for number, cell in enumerate(nb.cells):
+        cell.source = RIGHT.get(preflight.grade_id(cell), cell.source)
+        if cell.cell_type == "code":
+            cell.execution_count = number + 1
+    cell_of(nb, "why").source = "Because of this and that."
+    nbformat.write(nb, file)
+    return file
+
+
+def cell_of(nb: NotebookNode, name: str) -> NotebookNode:
+    return next(cell for cell in nb.cells if preflight.grade_id(cell) == name)
+
+
+def place_of(nb: NotebookNode, name: str) -> int:
+    return nb.cells.index(cell_of(nb, name))
+
+
+def change(file: Path, damage: Callable[[NotebookNode], object]) -> None:
+    nb = nbformat.read(file, as_version=4)
+    damage(nb)
+    nbformat.write(nb, file)
+
+
+def hand_in(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[str, str]:
+    """What the command prints, and its error ("" if it packed)."""
+    old, sys.argv = sys.argv, ["submit", *arguments]
+    try:
+        submit.main()
+    except SystemExit as stop:
+        return capsys.readouterr().out, str(stop.code)
+    finally:
+        sys.argv = old
+    return capsys.readouterr().out, ""
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+# --- what is ready is packed ----------------------------------------------------------------------
+
+
+def test_what_is_ready_is_packed_with_a_receipt(file: Path, capsys: pytest.CaptureFixture) -> None:
+    printed, error = hand_in(capsys, LAB)
+    assert not error, printed
+    assert "✓ all 5 graded cells are there, once" in printed
+    assert "2 of 2 checks pass" in printed
+    receipt = submit.digest(file.read_bytes())
+    target = Path("handin", f"{LAB}.zip")
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read(f"{LAB}.ipynb") == file.read_bytes()
+        assert json.loads(archive.read("receipt.json"))["sha256"] == receipt
+    assert f"receipt  {receipt}" in printed
+    stored = json.loads(target.with_suffix(".receipt.json").read_text())
+    assert stored == {"lab": LAB, "notebook": file.name, "sha256": receipt}
+    first = target.read_bytes()
+    submit.pack(file.resolve(), file.read_bytes(), "")
+    assert target.read_bytes() == first
+    assert sorted(p.name for p in target.parent.iterdir()) == [
+        f"{LAB}.receipt.json", f"{LAB}.zip",
+    ]  # fmt: skip
+
+
+def test_a_receipt_can_be_verified(file: Path, capsys: pytest.CaptureFixture) -> None:
+    target, receipt = submit.pack(file, file.read_bytes(), "ada")
+    assert target.name == f"ada_{LAB}.zip"
+    printed, error = hand_in(capsys, "--verify", str(target), str(file))
+    assert not error
+    assert [line.split()[0] for line in printed.splitlines()] == [receipt, receipt]
+    change(file, lambda nb: nb.cells.pop())
+    assert receipt not in hand_in(capsys, "--verify", str(file))[0]
+    assert "cannot be read" in hand_in(capsys, "--verify", "nowhere.zip")[1]
+
+
+@pytest.mark.usefixtures("_sandbox")
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "arrives",
+    ["Lovelace Ada_12_assignsubmission_file_", "Lovelace Ada_12_assignsubmission_file_/", "ada_"],
+)
+def test_grading_takes_the_zip_and_the_receipt_still_holds(
+    file: Path, pristine: Path, tmp_path: Path, arrives: str
+) -> None:
+    """As three learning platforms name it."""
+    target, receipt = submit.pack(file, file.read_bytes(), "")
+    course = Path(shutil.copytree(pristine, tmp_path / "course"))
+    archive = course / "downloaded" / LAB / "archive" / f"{arrives}{target.name}"
+    archive.parent.mkdir(parents=True)
+    shutil.copy(target, archive)
+    report = class_flow.run(course, LAB)
+    (student,) = report.marks
+    assert student == ("ada" if arrives == "ada_" else "Lovelace Ada_12")
+    assert [mark.points for mark in report.marks[student].values()] == [2, 3, None]
+    collected = course / "submitted" / student / LAB / f"{LAB}.ipynb"
+    assert [found for found, _ in submit.receipts(collected)] == [receipt]
+
+
+def test_the_limits_are_those_of_grading() -> None:
+    assert (Limits().cell, Limits().total) == (preflight.CELL, preflight.TOTAL)
+    assert submit.MAX_NOTEBOOK == handed_in.MAX_NOTEBOOK
+
+
+# --- what is wrong with the cells -----------------------------------------------------------------
+
+
+def copied(nb: NotebookNode) -> None:
+    nb.cells.append(nbformat.from_dict(dict(cell_of(nb, "double"), id="copy")))
+
+
+def renamed_cell(nb: NotebookNode) -> None:
+    cell_of(nb, "double").metadata.nbgrader.grade_id = "doubled"
+
+
+def pasted(nb: NotebookNode) -> None:
+    nb.cells[place_of(nb, "triple")] = new_code_cell(RIGHT["triple"])
+
+
+def as_text(nb: NotebookNode) -> None:
+    cell = cell_of(nb, "double")
+    cell.cell_type = "markdown"
+    del cell["outputs"], cell["execution_count"]
+
+
+def source(name: str, text: str) -> Callable[[NotebookNode], object]:
+    return lambda nb: cell_of(nb, name).update(source=text)
+
+
+def without(name: str) -> Callable[[NotebookNode], object]:
+    return lambda nb: nb.cells.remove(cell_of(nb, name))
+
+
+def restored(name: str) -> Callable[[NotebookNode], object]:
+    """The cell as it was handed out."""
+    stub = "def double(x: int) -> int:\n    raise NotImplementedError"
+
+    def change(nb: NotebookNode) -> None:
+        cell = cell_of(nb, name)
+        cell.source = stub
+        cell.metadata.nbgrader.checksum = preflight.compute_checksum(cell)
+
+    return change
+
+
+WRONG = [
+    pytest.param(copied, "the cell 'double' is there 2 times (cell 1 and cell 6)", id="copied"),
+    pytest.param(without("test_triple"), "the cell 'test_triple' is missing", id="deleted check"),
+    pytest.param(without("double"), "the cell 'double' is missing", id="deleted solution"),
+    pytest.param(without("why"), "the cell 'why' is missing", id="deleted answer"),
+    pytest.param(renamed_cell, "cell 1 defines double, but is another cell", id="renamed cell"),
+    pytest.param(pasted, "cell 3 defines triple, but is another cell", id="pasted"),
+    pytest.param(as_text, "'double' is a markdown cell now, and was a code cell", id="as text"),
+    pytest.param(
+        source("double", "def twice(x): return 2 * x"),
+        "does not define double, but twice",
+        id="renamed function",
+    ),
+    pytest.param(source("double", "1"), "does not define double", id="no function"),
+    pytest.param(
+        source("double", "x = 1\ndef double(x) return 2"), "line 2 is no Python", id="broken"
+    ),
+]
+NOTES = [
+    pytest.param(source("test_double", "pass"), "the check was changed", id="changed check"),
+    pytest.param(source("why", " "), "not answered yet, 4 points", id="no answer"),
+    pytest.param(restored("double"), "double is not written yet", id="untouched"),
+    pytest.param(source("double", "%matplotlib inline\n" + RIGHT["double"]), "", id="magic"),
+]
+
+
+def structure(file: Path) -> list[preflight.Finding]:
+    nb = nbformat.read(file, as_version=4)
+    return list(preflight.structure(nb, manifest(file.parent)))
+
+
+def test_a_complete_notebook_has_nothing_wrong(file: Path) -> None:
+    assert structure(file) == []
+
+
+@pytest.mark.parametrize(("damage", "said"), WRONG)
+def test_a_damaged_notebook(file: Path, damage: Callable, said: str) -> None:
+    change(file, damage)
+    (finding,) = structure(file)
+    assert finding.state == "wrong"
+    assert said in finding.text
+    assert finding.remedy
+
+
+@pytest.mark.parametrize(("damage", "said"), NOTES)
+def test_what_only_deserves_a_note(file: Path, damage: Callable, said: str) -> None:
+    change(file, damage)
+    found = structure(file)
+    assert [f.state for f in found] == ["note"] * bool(said)
+    assert all(said in f.text for f in found)
+
+
+def test_nothing_is_packed_with_a_problem_unless_asked_for(
+    file: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "run", lambda *_: Run())
+    change(file, copied)
+    before = everything(Path())
+    printed, error = hand_in(capsys, LAB)
+    assert "1 to mend (✗), so nothing is packed; --anyway packs it" in error
+    assert "✗ Exercise: the cell 'double' is there 2 times" in printed
+    assert everything(Path()) == before
+    printed, error = hand_in(capsys, LAB, "--anyway")
+    assert not error
+    assert "receipt" in printed
+
+
+# --- what a fresh run shows -----------------------------------------------------------------------
+
+
+def findings(file: Path) -> dict[str, list[str]]:
+    """State -> texts of all findings."""
+    found = list(submit.look(file, file.read_bytes()))
+    return {s: [f.text for f in found if f.state == s] for s in ("wrong", "note", "ready")}
+
+
+def test_cells_run_in_another_order_matter_only_if_they_do(file: Path) -> None:
+    change(file, lambda nb: nb.cells[0].update(execution_count=9))
+    found = findings(file)
+    assert found["wrong"] == []
+    assert "cell 2 was run before cell 1, which stands above it" in found["note"][0]
+    change(file, source("double", "def double(x):\n    return FACTOR * x"))
+    change(file, lambda nb: nb.cells.append(new_code_cell("FACTOR = 2", execution_count=7)))
+    found = findings(file)
+    (stale,) = found["wrong"]
+    assert "cell 2 (test_double): in your notebook it works, in a fresh run not" in stale
+    assert "name 'FACTOR' is not defined" in stale
+    assert "1 of 2 checks pass" in found["note"][-1]
+
+
+def test_a_wrong_answer_and_an_error_are_no_obstacle(file: Path) -> None:
+    error = [new_output("error", ename="E", evalue="", traceback=[])]
+    change(file, source("double", "def double(x):\n    return 5"))
+    change(file, lambda nb: cell_of(nb, "test_double").update(outputs=error))
+    change(file, lambda nb: nb.cells.append(new_code_cell("1 / 0")))
+    found = findings(file)
+    assert found["wrong"] == []
+    assert found["note"][0].startswith("cell 2 (test_double): AssertionError")
+    assert "1 cells without points end with an error; cell 6: ZeroDivisionError" in found["note"][1]
+
+
+def test_a_file_of_the_student_is_not_handed_in(file: Path) -> None:
+    """So what needs it fails."""
+    (file.parent / "mine.py").write_text("TWO = 2")
+    change(file, source("double", "from mine import TWO\ndef double(x):\n    return TWO * x"))
+    assert any("No module named 'mine'" in text for text in findings(file)["wrong"])
+
+
+def test_a_cell_that_takes_too_long(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "CELL", 1)
+    slow = "import time\ndef double(x):\n    time.sleep(60)"
+    change(file, source("double", slow))
+    found = findings(file)
+    assert any("test_double" in x and "it took longer than 1 s" in x for x in found["wrong"])
+    assert "1 of 2 checks pass" in found["note"][-1]  # the others ran
+
+
+def test_all_graded_cells_together_take_too_long(file: Path) -> None:
+    nb = nbformat.read(file, as_version=4)
+    ran = Run(seconds={1: 299.0, 3: 2.0})
+    found = list(preflight.outcome(nb, manifest(file.parent), ran))
+    assert found[0].text == "the graded cells take 301 s; grading allows 300 s"
+    assert found[0].remedy.startswith("cell 2 takes most")
+    fine = Run(seconds={1: 299.0, 3: 1.0})
+    assert not any(f.state == "wrong" for f in preflight.outcome(nb, manifest(file.parent), fine))
+
+
+def test_a_notebook_that_ends_python(file: Path) -> None:
+    change(file, source("double", "import os\ndef double(x):\n    os._exit(1)"))
+    (text,) = findings(file)["wrong"]
+    assert text.startswith("a fresh run did not end: cell 2 ended Python itself")
+
+
+# --- nothing that could be packed -----------------------------------------------------------------
+
+
+def spoil_json(file: Path) -> None:
+    file.write_text(file.read_text()[:-50])
+
+
+def rename(file: Path) -> None:
+    file.rename(file.with_name("mine.ipynb"))
+
+
+BAD = [
+    pytest.param(lambda file: None, ["02_other"], "choose from 01_tiny", id="no such lab"),
+    pytest.param(lambda file: None, ["../x"], "there is no lab", id="a path"),
+    pytest.param(spoil_json, [LAB], "is no notebook", id="broken JSON"),
+    pytest.param(lambda file: file.write_bytes(b""), [LAB], "is empty", id="empty"),
+    pytest.param(lambda file: file.write_bytes(b"\xff\xfe"), [LAB], "is no notebook", id="binary"),
+    pytest.param(lambda file: file.write_text("[]"), [LAB], "is no notebook", id="a list"),
+    pytest.param(lambda file: file.write_text("{}"), [LAB], "is no notebook", id="an object"),
+    pytest.param(rename, [LAB], "mine.ipynb is there: was it renamed", id="renamed"),
+    pytest.param(lambda file: None, [LAB, "--name", "../ada"], "2", id="a name with a path"),
+    pytest.param(lambda file: None, [], "2", id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "arguments", "said"), BAD)
+def test_bad_input_changes_nothing(
+    file: Path, capsys: pytest.CaptureFixture, spoil: Callable, arguments: list[str], said: str
+) -> None:
+    spoil(file)
+    before = everything(Path())
+    _, error = hand_in(capsys, *arguments)
+    assert said in error
+    assert everything(Path()) == before
