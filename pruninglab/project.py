@@ -1,0 +1,299 @@
+"""A project of your own: a recipe, run over targets and seeds, ends as records.
+
+What a run has finished stays on disk: run it again, and only what is missing is computed. If the
+code of the recipe has changed since then, it is another run, and nothing old is taken for it.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from pruninglab import checkpoints, counters, data, networks, records
+from pruninglab.loop import Loop
+from pruninglab.models import ResNet20
+from pruninglab.records import Point, Record
+from pruninglab.training import accuracy, train
+
+Dataset = Literal["subset", "cifar10", "cifar100"]
+Recipe = Callable[[nn.Module, float, int, Loop], Any]
+FOLDER = Path("my_project")  # beside the notebook
+BATCH = 125
+HELD_OUT = {"cifar10": 100, "cifar100": 10}  # training images per class that none is trained on
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a recipe works on: images to train on, images to choose on, the trained network."""
+
+    images: data.Images
+    val: data.Images
+    dense: nn.Module
+    about: str
+
+
+def device() -> torch.device:
+    """A GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def task(dataset: Dataset, folder: Path = FOLDER, width: int = 16, dense_epochs: int = 40) -> Task:
+    """The images and the trained network.
+
+    For CIFAR-10, embedded or whole, the network is the one that ships. For CIFAR-100 it has to be
+    trained first, once: `dense_epochs` epochs by the same recipe, and it goes on when killed.
+
+    Raises:
+        ValueError: another data set than "subset", "cifar10" and "cifar100".
+        DataError: the whole data set is not to be had; the message says what was tried.
+    """
+    if dataset not in ("subset", "cifar10", "cifar100"):
+        raise ValueError(f'dataset must be "subset", "cifar10" or "cifar100", got {dataset!r}')
+    if dataset == "subset":
+        images, val = data.subset("train"), data.subset("val")
+    else:
+        images, val = data.hold_out(data.load(dataset, "train"), HELD_OUT[dataset])
+    about = f"{len(images):,} training images"
+    if dataset == "cifar100":
+        about += f", dense {dense_epochs} epochs"
+        train_dense(images, val, folder, width, dense_epochs)
+    dense = dense_network(dataset, folder, width, dense_epochs).to(device())
+    return Task(images, val, dense, about)
+
+
+def dense_network(dataset: Dataset, folder: Path, width: int, epochs: int) -> nn.Module:
+    """The network before pruning: the one that ships, or the one that `train_dense` has left."""
+    if dataset == "cifar100":
+        return networks.load(existing(dense_file(folder, width, epochs)))
+    return checkpoints.trained(width)
+
+
+def dense_file(folder: Path, width: int, epochs: int) -> Path:
+    """Where the dense network for CIFAR-100 lies."""
+    return folder / f"dense.cifar100.width-{width}.{epochs}-epochs.npz"
+
+
+def train_dense(
+    images: data.Images, val: data.Images, folder: Path, width: int, epochs: int
+) -> None:
+    """Train a dense ResNet-20 for the classes of these images, once."""
+    path = dense_file(folder, width, epochs)
+    if path.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    model = ResNet20(width, num_classes=len(images.classes)).to(device())
+    recipe = checkpoints.recipe_from({**checkpoints.CHOSEN, "epochs": epochs})
+    resume = path.with_suffix(".resume")
+    train(model, images.to(device()), recipe, val=val.to(device()), checkpoint=resume)
+    networks.save(model, path)
+    resume.unlink()
+
+
+def run_project(
+    recipe: Recipe,
+    targets: Sequence[float],
+    seeds: Sequence[int] = (0,),
+    dataset: Dataset = "subset",
+    epochs: int = 1,
+    name: str = "My project",
+    *,
+    answers: tuple[str, str, str] = ("?", "?", "?"),
+    folder: Path = FOLDER,
+    width: int = 16,
+    dense_epochs: int = 40,
+) -> list[Record]:
+    """Run a recipe for each target and seed, and measure what comes out on the "val" images.
+
+    Args:
+        recipe: `recipe(model, target, steps, train)` prunes and retrains `model`, a copy of the
+            trained network, in place (or returns another one). `steps` is the budget, in training
+            steps; `train(model, masks, lrs, before_step=None)` is the training loop of lab 4.
+        targets: what the recipe is asked for, one pruned network each.
+        seeds: of the order and the augmentation of the images.
+        dataset: "subset" (embedded, minutes), "cifar10" or "cifar100" (hours; minutes on a GPU).
+        epochs: the budget of each pruned network, in passes over the training images.
+        name: of your system; the names of the files are made of it.
+        answers: structure, criterion and method, in words.
+        folder: for the records (.json), and the networks to hand in (networks/).
+        width: of the network.
+        dense_epochs: of the dense network's training; only CIFAR-100 needs one.
+
+    Returns:
+        One record per seed. The accuracies on the test images are not in it yet: `read_test`.
+
+    Raises:
+        ValueError: `recipe` is no plain function, or there is no such data set.
+
+    >>> import tempfile
+    >>> def random(model, target, steps, train):
+    ...     masks = random_masks(model, target, torch.Generator().manual_seed(0))
+    ...     train(model, masks, 2 * [0.01])
+    >>> from pruninglab.masks import random_masks
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> found = run_project(random, [0.3, 0.6], name="Random", folder=folder, width=4)
+    >>> [round(point.sparsity, 2) for point in found[0].points]
+    [0.3, 0.6]
+    >>> sorted(path.name for path in folder.glob("*.json"))
+    ['random.cifar10.subset-1-epochs.0.json']
+    """
+    if not isinstance(recipe, FunctionType):
+        raise ValueError(f"recipe must be a function that you wrote, got {recipe!r}")
+    work = task(dataset, folder, width, dense_epochs)
+    whole = counted(work.dense, work, None, 0.0, 0.0)
+    budget = f"{'subset-' if dataset == 'subset' else ''}{epochs}-epochs"
+    found = []
+    with tqdm(total=len(seeds) * len(targets), unit="network", desc=name) as bar:
+        for seed in seeds:
+            record = Record(
+                name, *answers, "what the recipe was asked for",
+                f"ResNet-20, width {width}, shortcut B", work.images.name, work.about, seed, budget,
+                checkpoints.machine(), copy.copy(whole),
+            )  # fmt: skip
+            for target in targets:
+                record.points.append(one(recipe, target, record, work, epochs, folder))
+                bar.update()
+            records.save(record, folder)
+            found.append(record)
+    return found
+
+
+def one(
+    recipe: Recipe, target: float, record: Record, work: Task, epochs: int, folder: Path
+) -> Point:
+    """One pruned network, from the dense one, or as it was left by an earlier run."""
+    kept, place = network_file(record, target, folder), folder / ".work"
+    identity = [fingerprint(recipe), target, record.seed, record.dataset, record.budget]
+    about = [record.network, len(work.images), asdict(record.dense)["val"]]
+    key = hashlib.sha256(json.dumps(identity + about).encode()).hexdigest()[:16]
+    done = place / f"{key}.json"
+    if done.exists() and kept.exists():
+        return Point(**json.loads(done.read_text()))
+    model = copy.deepcopy(work.dense).train()
+    loop = Loop(work.images.to(device()), record.seed, batch_size=BATCH, folder=place / key)
+    steps = epochs * max(1, len(work.images) // BATCH)
+    result = recipe(model, target, steps, loop)
+    model = result if isinstance(result, nn.Module) else model
+    point = counted(model, work, target, loop.epochs, loop.seconds)
+    networks.save(model, kept)
+    place.mkdir(parents=True, exist_ok=True)
+    done.write_text(json.dumps(asdict(point)))
+    return point
+
+
+def counted(
+    model: nn.Module, work: Task, target: float | None, epochs: float, seconds: float
+) -> Point:
+    """What is left of a network, and its accuracy on the held-out images."""
+    val = accuracy(model, work.val.to(device()))
+    return records.measure(
+        model, work.dense, target=target, val=val, epochs=epochs, seconds=seconds
+    )
+
+
+def network_file(record: Record, target: float | None, folder: Path) -> Path:
+    """Where the pruned network of a point lies: the file that is handed in."""
+    stem = records.file_name(record).removesuffix(".json")
+    return folder / "networks" / f"{stem}.{target:g}.npz"
+
+
+def read_test(found: Sequence[Record], dataset: Dataset, folder: Path = FOLDER) -> list[Record]:
+    """Read the test images, now that nothing is chosen any more; and take the time.
+
+    The latencies are those of one image on one CPU thread, the dense network and the pruned one in
+    turns. The records on disk get both.
+
+    Raises:
+        ValueError: a network of these records is not in the folder.
+    """
+    whole = data.subset("test") if dataset == "subset" else data.load(dataset, "test")
+    test = whole.to(device())
+    for record in found:
+        dense = dense_network(dataset, folder, width_of(record), dense_epochs_of(record))
+        record.dense.test = round(accuracy(dense.to(device()), test), 4)
+        for point in record.points:
+            network = networks.load(existing(network_file(record, point.target, folder)))
+            point.test = round(accuracy(network.to(device()), test), 4)
+            point.dense_latency, point.latency = in_turns(dense.cpu(), network.cpu())
+        records.save(record, folder)
+    return list(found)
+
+
+def existing(path: Path) -> Path:
+    """The path, if there is something."""
+    if not path.exists():
+        raise ValueError(f"{path} is gone: run the project again, only what is missing is computed")
+    return path
+
+
+def width_of(record: Record) -> int:
+    """Filters of the first stage, as the record says."""
+    return int(record.network.split("width ")[1].split(",")[0])
+
+
+def dense_epochs_of(record: Record) -> int:
+    """Epochs of the dense network's own training, as the record says (0: it was there)."""
+    _, found, rest = record.images.partition("dense ")
+    return int(rest.split()[0]) if found else 0
+
+
+def in_turns(first: nn.Module, second: nn.Module, rounds: int = 5) -> tuple[float, float]:
+    """Seconds that one image takes in each of two networks, medians of several turns."""
+    x = torch.zeros(1, 3, 32, 32)
+    turns = [
+        [counters.latency(model, x, repeats=5, warmup=2).median for model in (first, second)]
+        for _ in range(rounds)
+    ]
+    return tuple(map(statistics.median, zip(*turns, strict=True)))  # type: ignore[return-value]
+
+
+# --- has the recipe changed? ----------------------------------------------------------------------
+
+
+def fingerprint(function: Callable) -> str:
+    """A name for what a function does: its code, and that of the functions and numbers it uses.
+
+    It follows functions of the same module (of the notebook), plain values and lists; libraries
+    count by their name only. (A recipe that fills a list of the notebook is another one each time.)
+
+    >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 1)
+    True
+    >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 2)
+    False
+    """
+    seen, todo, text = set[int](), [function], list[str]()
+    while todo:
+        thing = todo.pop(0)
+        if id(thing) in seen or not isinstance(thing, FunctionType):
+            continue
+        seen.add(id(thing))
+        text += [*code(thing.__code__), repr(thing.__defaults__), repr(thing.__kwdefaults__)]
+        used = [thing.__globals__.get(name) for name in names(thing.__code__)]
+        used += [cell.cell_contents for cell in thing.__closure__ or ()]
+        todo += [x for x in used if getattr(x, "__module__", None) == function.__module__]
+        text += [repr(x) for x in used if isinstance(x, int | float | str | tuple | list)]
+    return hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def code(block: CodeType) -> list[str]:
+    """The instructions and constants of a function and those inside it, without line numbers."""
+    inner = [c for c in block.co_consts if isinstance(c, CodeType)]
+    plain = [repr(c) for c in block.co_consts if not isinstance(c, CodeType)]
+    own = [block.co_code.hex(), *block.co_names, *plain]
+    return own + [line for c in inner for line in code(c)]
+
+
+def names(block: CodeType) -> list[str]:
+    """The names that a function and those inside it look up."""
+    inner = [c for c in block.co_consts if isinstance(c, CodeType)]
+    return [*block.co_names, *(name for c in inner for name in names(c))]
