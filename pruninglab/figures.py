@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -101,13 +102,13 @@ def curve(label: str, records: Sequence[Record], axis: str = "sparsity") -> Curv
     )  # fmt: skip
 
 
-def draw(axes: Axes, line: Curve, colour: str, minus: float = 0.0, **look: object) -> None:
+def draw(axes: Axes, line: Curve, colour: str, minus: float = 0.0, **look: Any) -> None:
     """A curve in percent with the range of its seeds; `minus` is subtracted from the accuracies."""
     mean, low, high = (
         [100 * (a - minus) for a in values] for values in (line.mean, line.low, line.high)
     )
-    style = {"marker": "o", "markersize": 3.5, "linewidth": 1.6, **look}
-    axes.plot(line.x, mean, color=colour, label=line.label, **style)  # type: ignore[arg-type]
+    style: dict[str, Any] = {"marker": "o", "markersize": 3.5, "linewidth": 1.6, **look}
+    axes.plot(line.x, mean, color=colour, label=line.label, **style)
     axes.fill_between(line.x, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
@@ -142,26 +143,37 @@ def narrow(axes: Axes, axis: str, minus: float = 0.0) -> None:
 
 
 def lecture_figure(records: Iterable[Record]) -> Figure:
-    """Ours over the published points of the lecture, as accuracies and as losses of accuracy."""
+    """Ours over the published points of the lecture, as accuracies and as losses of accuracy.
+
+    Hollow: published. Circles are fine-tuned, triangles with LR-rewinding.
+    """
     groups, rows = by_system(records), published("lecture_figure")
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
     targets = [float(row["target_pct"]) / 100 for row in rows]
     for (column, system), colour in zip(LECTURE.items(), LECTURE_COLOURS, strict=True):
         theirs = [float(row[column]) for row in rows]
-        name = system.removeprefix("Lecture: ")
-        for axes, base in ((left, 0.0), (right, 95.5)):
-            axes.plot(targets, [y - base for y in theirs], "o", mfc="none", color=colour, ms=5)
+        look: dict[str, Any] = {"marker": "^" if column.endswith("lrr") else "o", "markersize": 5}
+        for axes, base in ((left, 0.0), (right, theirs_dense())):
+            y = [value - base for value in theirs]
+            axes.plot(targets, y, color=colour, mfc="none", linestyle="", **look)
         if system in groups:
-            line, dense = curve(name, groups[system]), groups[system][0].dense
-            draw(left, line, colour)
-            draw(right, line, colour, minus=accuracy(dense))
+            line, dense = curve(system.removeprefix("Lecture: "), groups[system]), groups[system][0]
+            draw(left, line, colour, **look)
+            draw(right, line, colour, minus=accuracy(dense.dense), **look)
     _controls(left, groups, "sparsity", ("Random weights",))
-    left.plot([], [], "o", mfc="none", color="0.4", label="published (64-wide, 300 + 50 epochs)")
-    figure.legend(frameon=False, fontsize=9, loc="outside right center")
+    left.plot(
+        [], [], "o", mfc="none", color="0.4", label="hollow: published\n(64-wide, 350 epochs)"
+    )
+    figure.legend(*left.get_legend_handles_labels(), frameon=False, loc="outside right center")
     for axes, title in ((left, "accuracy (%)"), (right, "difference to the dense network")):
         logit(axes)
         tidy(axes, title, "share of the weights that is gone (%)")
     return figure
+
+
+def theirs_dense() -> float:
+    """The accuracy of the lecture's dense network in percent, read off at the lowest targets."""
+    return max(float(row["han"]) for row in published("lecture_figure"))
 
 
 def _controls(axes: Axes, groups: dict[str, list[Record]], axis: str, names: Sequence[str]) -> None:
