@@ -38,3 +38,15 @@ def test_the_usual_way_sees_the_same_kind_of_batches() -> None:
 def test_masked_steps_are_measured() -> None:
     names = [r.name for r in bench.masked_step(subset("val"), rounds=1, steps=1)]
     assert names == ["dense", "masks.hold", "torch.nn.utils.prune"]
+
+
+def test_a_round_times_its_steps_and_not_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 0.0, "slept": 0.0}
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: clock["now"])
+    monkeypatch.setattr(bench.time, "sleep", lambda s: clock.update(slept=clock["slept"] + s))
+
+    def step() -> None:
+        clock["now"] += 2.0
+
+    assert bench.timed(step, 3, pause=1.0, untimed=4)() == 2.0
+    assert clock == {"now": 14.0, "slept": 1.0}
