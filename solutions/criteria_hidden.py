@@ -14,8 +14,8 @@ def test_magnitude_scores(magnitude_scores: "Callable", seed: int = 0) -> None:
     torch.manual_seed(seed)
     for model in (ResNet20(2, seed=seed), ResNet20(1, "A"), torch.nn.Linear(7, 3)):
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        expected = {name: w.detach().clone() for name, w in prunable(model).items()}
         scores = magnitude_scores(model)
-        expected = {name: w.detach() for name, w in prunable(model).items()}
         assert set(scores) == set(expected), f"scores for {sorted(scores)}"
         for name, weight in expected.items():
             score = scores[name]
@@ -23,8 +23,9 @@ def test_magnitude_scores(magnitude_scores: "Callable", seed: int = 0) -> None:
             assert not score.requires_grad, f"{name}: the scores belong to the autograd graph"
             both = torch.where(weight < 0, -weight, weight)
             assert torch.allclose(score, both), f"{name}: the scores are not |w|"
-        for name, tensor in model.state_dict().items():
-            assert torch.equal(tensor, before[name]), f"{name} of the model has changed"
+        for name, tensor in before.items():
+            same = torch.equal(model.state_dict()[name], tensor)
+            assert same, f"{name} of the model has changed"
 
 
 def test_gradient_scores(gradient_scores: "Callable", seed: int = 0) -> None:
@@ -43,17 +44,19 @@ def test_gradient_scores(gradient_scores: "Callable", seed: int = 0) -> None:
         x, y = torch.randn(6, 2, 4, 4).double(), torch.randint(4, (6,))
         (5 * model(x).square().sum()).backward()  # leaves gradients behind
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        scores = gradient_scores(model, x, y)
+        own = copy.deepcopy(model).eval()  # what the scores are compared with is not handed out
+        scores = gradient_scores(model, x.clone(), y.clone())
         assert model.training == training, f"a model with {training=} came back in the other mode"
-        for name, tensor in model.state_dict().items():
-            assert torch.equal(tensor, before[name]), f"{name} of the model has changed"
+        for name, tensor in before.items():
+            same = torch.equal(model.state_dict()[name], tensor)
+            assert same, f"{name} of the model has changed"
         assert set(scores) == {"0.weight", "4.weight"}, f"scores for {sorted(scores)}"
         for name, score in scores.items():
             assert score.shape == before[name].shape, f"{name}: shape {tuple(score.shape)}"
             for place in torch.randint(score.numel(), (5,)).tolist():
                 losses = []
                 for step in (1e-5, -1e-5):
-                    moved = copy.deepcopy(model).eval()
+                    moved = copy.deepcopy(own)
                     moved.get_parameter(name).data.view(-1)[place] += step
                     losses.append(nn.functional.cross_entropy(moved(x), y).item())
                 slope, got = abs(losses[0] - losses[1]) / 2e-5, score.flatten()[place].item()
@@ -103,7 +106,7 @@ def test_bn_scores(bn_scores: "Callable", seed: int = 0) -> None:
     blocks = [f"layer{stage}.{i}" for stage in (1, 2, 3) for i in range(3)]
     everything = ["conv1", *(f"{block}.{conv}" for block in blocks for conv in ("conv1", "conv2"))]
     for convs in (everything[1::2], everything[2::2], ["layer3.0.conv2"], everything):
-        scores = bn_scores(model, convs)
+        scores = bn_scores(model, list(convs))
         assert set(scores) == set(convs), f"scores for {sorted(scores)}, asked for {convs}"
         for name in convs:
             scale = before[name.replace("conv", "bn") + ".weight"]
@@ -114,8 +117,8 @@ def test_bn_scores(bn_scores: "Callable", seed: int = 0) -> None:
             assert (scores[name] >= 0).all(), f"{name}: a score is negative"
             in_graph = scores[name].requires_grad
             assert not in_graph, f"{name}: the scores belong to the autograd graph"
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(tensor, before[name]), f"{name} of the model has changed"
+    for name, tensor in before.items():
+        assert torch.equal(model.state_dict()[name], tensor), f"{name} of the model has changed"
 
 
 def test_gate_scores(gate_scores: "Callable", seed: int = 0) -> None:
@@ -141,11 +144,13 @@ def test_gate_scores(gate_scores: "Callable", seed: int = 0) -> None:
     before, output = {n: t.clone() for n, t in model.state_dict().items()}, model(x).detach()
     precise = copy.deepcopy(model).double()  # finite differences need many digits
     for convs in (["0.conv1"], ["0.conv1", "1.conv1", "1.conv2"]):
-        scores = gate_scores(model, convs, batches)
+        handed = [(images.clone(), labels.clone()) for images, labels in batches]
+        scores = gate_scores(model, list(convs), handed)
         assert set(scores) == set(convs), f"scores for {sorted(scores)}, asked for {convs}"
         assert not model.training, "the model came back in training mode"
-        for name, tensor in model.state_dict().items():
-            assert torch.equal(tensor, before[name]), f"{name} of the model has changed"
+        for name, tensor in before.items():
+            same = torch.equal(model.state_dict()[name], tensor)
+            assert same, f"{name} of the model has changed"
         assert torch.equal(model(x), output), "the model computes something else afterwards"
         hooks = sum(len(module._forward_hooks) for module in model.modules())
         assert hooks == 0, f"{hooks} hooks are left in the model"
@@ -225,15 +230,17 @@ def test_sensitivity(sensitivity: "Callable", seed: int = 0) -> None:
         names = ["0.weight", "4.weight"] if trial else ["4.weight"]
         scores = {name: torch.randn(model.get_parameter(name).shape) for name in names}
         sparsities = [0.9, 0.21, 1.0, 0.0, 0.6]
-        before = copy.deepcopy(model.state_dict())
-        result = sensitivity(model, scores, sparsities, x, y)
-        for name, tensor in model.state_dict().items():
-            assert torch.equal(tensor, before[name]), f"{name} of the model has changed"
+        own = copy.deepcopy(model)
+        handed = {name: score.clone() for name, score in scores.items()}
+        result = sensitivity(model, handed, list(sparsities), x.clone(), y.clone())
+        for name, tensor in own.state_dict().items():
+            same = torch.equal(model.state_dict()[name], tensor)
+            assert same, f"{name} of the model has changed"
         assert set(result) == set(names), f"curves for {sorted(result)}, asked for {names}"
         for name in names:
             assert set(result[name]) == set(sparsities), f"{name}: {sorted(result[name])}"
             for sparsity, got in result[name].items():
-                pruned = copy.deepcopy(model)
+                pruned = copy.deepcopy(own)
                 flat = pruned.get_parameter(name).data.view(-1)
                 gone = round(sparsity * len(flat))
                 flat[scores[name].flatten().argsort()[:gone]] = 0
@@ -264,7 +271,7 @@ def test_recalibrate_bn(recalibrate_bn: "Callable", seed: int = 0) -> None:
             bn.momentum = 0.1 + 0.01 * i
         momenta = [bn.momentum for bn in norms.values()]
         before = copy.deepcopy(model)
-        recalibrate_bn(model, batches)
+        recalibrate_bn(model, [(x.clone(), y.clone()) for x, y in batches])
         assert model.training == training, f"a model with {training=} came back in the other mode"
         assert [bn.momentum for bn in norms.values()] == momenta, "a momentum has changed"
         for name, parameter in before.named_parameters():

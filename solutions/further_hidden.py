@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 def test_hessian_diagonal(hessian_diagonal: "Callable", seed: int = 0) -> None:
     """The diagonal of the exact Hessian of small ReLU networks, by differentiating twice."""
+    import copy
+
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -28,13 +30,13 @@ def test_hessian_diagonal(hessian_diagonal: "Callable", seed: int = 0) -> None:
             parameter.data = torch.randn(parameter.shape, generator=generator).double()
         x = torch.randn(n, 3, generator=generator).double()
         y = torch.randint(classes, (n,), generator=generator)
-        before = {k: v.clone() for k, v in model.state_dict().items()}
-        found = hessian_diagonal(model, x)
+        own = copy.deepcopy(model)
+        found = hessian_diagonal(model, x.clone())
         assert set(found) == {"0.weight", "2.weight"}, f"names {sorted(found)}"
         for name, h in found.items():
-            target = exact(model, name, x, y).view(h.shape)
+            target = exact(own, name, x, y).view(h.shape)
             assert torch.allclose(h.detach(), target, atol=1e-6), f"{name}: {h} is not {target}"
-        after = model.state_dict()
+        after, before = model.state_dict(), own.state_dict()
         assert all(torch.equal(after[k], v) for k, v in before.items()), "the model was changed"
 
 
@@ -46,7 +48,7 @@ def test_obd_scores(obd_scores: "Callable", seed: int = 0) -> None:
     for shape in ((6,), (2, 3), (2, 2, 3, 3)):
         w = {n: torch.randn(shape, generator=generator) for n in ("a", "b")}
         h = {n: torch.rand(shape, generator=generator) + 0.1 for n in ("a", "b")}
-        scores = obd_scores(w, h)
+        scores = obd_scores(*({n: t.clone() for n, t in tensors.items()} for tensors in (w, h)))
         assert set(scores) == {"a", "b"}, f"names {sorted(scores)}"
         for name in w:
             # L(v) = Σ h (v - w)² / 2 has its minimum, 0, at the trained weight w
@@ -64,7 +66,9 @@ def test_obd_scores(obd_scores: "Callable", seed: int = 0) -> None:
 
 
 def test_synflow_scores(synflow_scores: "Callable", seed: int = 0) -> None:
-    """Conservation: in a chain without biases the scores of every layer have the same sum."""
+    """What a weight adds to the flow; in a chain all layers' scores have the same sum."""
+    import copy
+
     import torch
     from torch import nn
 
@@ -87,7 +91,20 @@ def test_synflow_scores(synflow_scores: "Callable", seed: int = 0) -> None:
     assert chain.training, "the network's mode was changed"
     assert all(s.dtype == torch.float64 for s in scores.values()), "scores must be float64"
     assert all((s >= 0).all() for s in scores.values()), "a score is negative"
+    flow = copy.deepcopy(chain).double().eval().requires_grad_(False)
+    for parameter in flow.parameters():
+        parameter.abs_()
+    ones = torch.ones(1, 3, 8, 8).double()
+    whole = float(flow(ones).sum())
+    for name, score in scores.items():  # the flow is linear in each single weight
+        weight = flow.get_parameter(name).view(-1)
+        for place in torch.randint(len(weight), (4,), generator=generator).tolist():
+            value, weight[place] = float(weight[place]), 0.0
+            lost, got = whole - float(flow(ones).sum()), float(score.flatten()[place])
+            weight[place] = value
+            assert abs(got - lost) < 1e-6 * whole, f"{name}: a score of {got}, expected {lost}"
     sums = [float(s.sum()) for s in scores.values()]
+    assert len(sums) == 4, f"scores for {sorted(scores)}"
     assert max(sums) - min(sums) < 1e-6 * max(sums), f"sums per layer {sums}"
     net = ResNet20(2, seed=seed)
     total = {name: float(s.sum()) for name, s in synflow_scores(net, (3, 32, 32)).items()}
@@ -104,33 +121,49 @@ def test_synflow_masks(synflow_masks: "Callable", seed: int = 0) -> None:
     from torch import nn
 
     generator = torch.Generator().manual_seed(seed)
-    for density, rounds in ((0.5, 1), (0.1, 5), (0.03, 12), (1.0, 3)):
+    names = ("0.weight", "2.weight")
+
+    def flat(tensors: dict) -> torch.Tensor:
+        return torch.cat([tensors[name].flatten() for name in names])
+
+    def trial(density: float, rounds: int) -> None:
         model = nn.Sequential(nn.Linear(9, 20), nn.ReLU(), nn.Linear(20, 7))
         for parameter in model.parameters():
             nn.init.normal_(parameter, generator=generator)
         n = 9 * 20 + 20 * 7
         before = {k: v.clone() for k, v in model.state_dict().items()}
         alive: list[torch.Tensor] = []
+        scored: list[torch.Tensor] = []
 
-        def score(network: nn.Module, alive: list = alive) -> dict[str, torch.Tensor]:
-            weights = {k: network.get_parameter(k).detach() for k in ("0.weight", "2.weight")}
-            alive.append(torch.cat([w.flatten() != 0 for w in weights.values()]))
-            return {k: torch.rand(w.shape, generator=generator) for k, w in weights.items()}
+        def score(network: nn.Module) -> dict[str, torch.Tensor]:
+            weights = {k: network.get_parameter(k).detach() for k in names}
+            alive.append(flat(weights) != 0)
+            scores = {k: torch.rand(w.shape, generator=generator) for k, w in weights.items()}
+            scored.append(flat(scores))
+            return scores
 
         masks = synflow_masks(model, score, density, rounds)
-        assert set(masks) == {"0.weight", "2.weight"}, f"masks for {sorted(masks)}"
+        assert set(masks) == set(names), f"masks for {sorted(masks)}"
         assert all(m.dtype == torch.bool for m in masks.values()), "masks must be bool"
-        alive.append(torch.cat([masks[k].flatten() for k in ("0.weight", "2.weight")]))
+        alive.append(flat(masks))
         case = f"{density=}, {rounds=}"
         assert len(alive) == rounds + 1, f"{case}: scored {len(alive) - 1} times"
         for k, now in enumerate(alive):
             left = n * density ** (k / rounds)
             assert abs(int(now.sum()) - left) <= 1, f"{case}: {int(now.sum())} left in round {k}"
-            assert not k or not (now & ~alive[k - 1]).any(), f"{case}: a pruned weight came back"
+            if k:
+                gone, last = alive[k - 1] & ~now, scored[k - 1]
+                assert not (now & ~alive[k - 1]).any(), f"{case}: a pruned weight came back"
+                right = not gone.any() or last[gone].max() <= last[now].min()
+                assert right, f"{case}: in round {k} others went than those of least score"
         after = model.state_dict()
         assert all(torch.equal(after[k], v) for k, v in before.items()), f"{case}: model changed"
+
+    for density, rounds in ((0.5, 1), (0.1, 5), (0.03, 12), (1.0, 3)):
+        trial(density, rounds)
+    model = nn.Sequential(nn.Linear(9, 20), nn.ReLU(), nn.Linear(20, 7))
     levels = {"0.weight": torch.zeros(20, 9), "2.weight": torch.ones(7, 20)}
-    masks = synflow_masks(model, lambda network: levels, 140 / 320, 3)
+    masks = synflow_masks(model, lambda network: dict(levels), 140 / 320, 3)
     counts = [int(m.sum()) for m in masks.values()]
     assert counts == [0, 140], f"{counts} left: the ranking is not global"
 
@@ -182,9 +215,10 @@ def test_noisy_output(noisy_output: "Callable", seed: int = 0) -> None:
         x = torch.randn(x_shape, generator=generator).double()
         theta = torch.randn(w_shape, generator=generator).double()
         log_sigma2 = torch.randn(w_shape, generator=generator).double()
-        mean = noisy_output(layer, x, theta, log_sigma2, torch.zeros_like)
+        given = (theta.clone(), log_sigma2.clone())  # ours stay the truth
+        mean = noisy_output(layer, x.clone(), *given, torch.zeros_like)
         assert torch.allclose(mean, layer(x, theta)), "without noise it is not the plain layer"
-        one = noisy_output(layer, x, theta, log_sigma2, torch.ones_like)
+        one = noisy_output(layer, x.clone(), *given, torch.ones_like)
         # outputs are linear in the weights: the variance is the sum of squared slopes times σ²
         jacobian = torch.func.jacrev(layer, 1)(x, theta)
         variance = (jacobian.square() * log_sigma2.exp()).flatten(mean.dim()).sum(-1)
@@ -207,8 +241,8 @@ def test_variational_loss(variational_loss: "Callable", seed: int = 0) -> None:
         outputs = torch.randn(6, 5, generator=generator, requires_grad=True)
         labels = torch.randint(5, (6,), generator=generator)
         kl = (torch.rand((), generator=generator) * 1e4).requires_grad_()
+        target = (F.cross_entropy(outputs, labels) + share * kl / 4000).detach()
         loss = variational_loss(outputs, labels, kl, 4000, progress, warmup)
-        target = F.cross_entropy(outputs, labels) + share * kl / 4000
         case = f"{progress=}, {warmup=}"
         assert torch.allclose(loss, target, rtol=1e-5), f"{case}: {loss} is not {target}"
         # 0 · kl: a branch that leaves the KL out at the start is right too
@@ -259,6 +293,7 @@ def test_amc_reward(amc_reward: "Callable", seed: int = 0) -> None:
             module.running_mean = torch.randn(shape, generator=generator) * 0.1
     model.eval()
     before = {k: v.clone() for k, v in model.state_dict().items()}
+    own = copy.deepcopy(model)
     x = torch.randn(2, 3, 32, 32, generator=generator)
     sparsities = {"layer1.1.conv1": 0.25, "layer2.0.conv1": 0.5, "layer3.2.conv1": 0.75}
     seen = []
@@ -276,9 +311,9 @@ def test_amc_reward(amc_reward: "Callable", seed: int = 0) -> None:
     with torch.no_grad():
         for name, sparsity in sparsities.items():
             bn = name.replace("conv1", "bn1")
-            order = model.get_parameter(f"{name}.weight").abs().sum(dim=(1, 2, 3)).argsort()
+            order = own.get_parameter(f"{name}.weight").abs().sum(dim=(1, 2, 3)).argsort()
             gone = order[: round(sparsity * len(order))]
             for part in (f"{name}.weight", f"{bn}.weight", f"{bn}.bias"):
-                model.get_parameter(part).data[gone] = 0
-        target = model(x)
+                own.get_parameter(part).data[gone] = 0
+        target = own(x)
     assert torch.allclose(seen[0], target, atol=1e-4), "another function than the silenced network"

@@ -56,7 +56,7 @@ def test_train_masked(train_masked: "Callable", seed: int = 0) -> None:
         prune.remove(reference[int(name[0])], "weight")
     mine = copy.deepcopy(model).eval()
     before = list(mine.parameters())
-    train_masked(mine, sgd(mine), masks, data, lrs)
+    train_masked(mine, sgd(mine), copy.deepcopy(masks), copy.deepcopy(data), list(lrs))
     same = all(a is b for a, b in zip(before, mine.parameters(), strict=True))
     assert same, "a parameter is no longer the object that the optimizer holds"
     assert mine.training, "the model is not in training mode"
@@ -72,7 +72,7 @@ def test_train_masked(train_masked: "Callable", seed: int = 0) -> None:
     for i in range(10):
         step(model, optimizer, i)
     expected, other = copy.deepcopy(model), copy.deepcopy(optimizer.state_dict())
-    train_masked(model, optimizer, masks, data[:20], lrs[:20])
+    train_masked(model, optimizer, copy.deepcopy(masks), copy.deepcopy(data[:20]), lrs[:20])
     second = sgd(expected)
     second.load_state_dict(other)
     for i in range(-1, 20):
@@ -146,14 +146,17 @@ def test_cubic_sparsity(cubic_sparsity: "Callable", seed: int = 0) -> None:
         ):  # fmt: skip
             got = cubic_sparsity(step, **where)
             assert abs(got - expected) < 1e-9, f"step {step}, {where}: {got}, not {expected}"
-        trace = [cubic_sparsity(step, **where) for step in range(start, end + 1)]
+        trace = []
+        for k in range(updates):
+            first, last = start + k * every, start + (k + 1) * every - 1
+            steps = (first, chance.randint(first, last), last)  # of the same update
+            held = [cubic_sparsity(step, **where) for step in steps]
+            assert max(held) - min(held) < 1e-12, f"{where}: it changes between two updates"
+            left = (final - held[0]) / (final - initial)  # (1 - k/n)³
+            assert abs(left ** (1 / 3) - (1 - k / updates)) < 1e-6, f"{where}: update {k} is wrong"
+            trace.append(held[0])
         rising = all(a <= b + 1e-12 for a, b in itertools.pairwise(trace))
         assert rising, f"{where}: the sparsity falls"
-        for k in range(updates):
-            held = trace[k * every : (k + 1) * every]
-            assert max(held) - min(held) < 1e-12, f"{where}: it changes between two updates"
-            left = (final - trace[k * every]) / (final - initial)  # (1 - k/n)³
-            assert abs(left ** (1 / 3) - (1 - k / updates)) < 1e-6, f"{where}: update {k} is wrong"
     # Equation 1 by hand, s_f = 0.8 and n = 4: what is left of 0.8 is 27/64, 8/64 and 1/64
     got = [cubic_sparsity(t, start=0, every=25, updates=4, final=0.8) for t in (25, 50, 75)]
     expected_at = [0.8 * 37 / 64, 0.8 * 56 / 64, 0.8 * 63 / 64]
@@ -167,7 +170,8 @@ def test_prune_and_retrain(prune_and_retrain: "Callable", seed: int = 0) -> None
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    for count in (1, 2, 5):
+
+    def trial(count: int) -> None:
         layers = (torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
         model = torch.nn.Sequential(*layers)
         for parameter in model.parameters():
@@ -176,19 +180,17 @@ def test_prune_and_retrain(prune_and_retrain: "Callable", seed: int = 0) -> None
         asked: list = []
         trained: list = []
 
-        def choose(net: Any, sparsity: float, asked: list = asked) -> dict:
+        def choose(net: Any, sparsity: float) -> dict:
+            assert net is model, "choose got another network than the one passed in"
             copies = {n: p.detach().clone() for n, p in net.named_parameters()}
             masks = {
                 f"{i}.weight": torch.rand(net[i].weight.shape, generator=generator) >= sparsity
                 for i in (0, 2)
             }
             asked.append((sparsity, copies, masks))
-            return masks
+            return {name: mask.clone() for name, mask in masks.items()}
 
-        def retrain(
-            net: torch.nn.Module, masks: dict, steps: int,
-            model: torch.nn.Module = model, asked: list = asked, trained: list = trained,
-        ) -> None:  # fmt: skip
+        def retrain(net: torch.nn.Module, masks: dict, steps: int) -> None:
             assert net is model, "retrain got another network than the one passed in"
             assert len(asked) == len(trained) + 1, "each round asks for masks, then retrains"
             _, before, chosen = asked[-1]
@@ -200,17 +202,21 @@ def test_prune_and_retrain(prune_and_retrain: "Callable", seed: int = 0) -> None
                 parameter.data += noise * chosen.get(name, 1)
             trained.append((steps, {n: p.detach().clone() for n, p in net.named_parameters()}))
 
-        result = prune_and_retrain(model, sparsities, 20 * count, choose, retrain)
+        result = prune_and_retrain(model, list(sparsities), 20 * count, choose, retrain)
         assert [s for s, _, _ in asked] == sparsities, f"asked for {[s for s, _, _ in asked]}"
         assert [steps for steps, _ in trained] == count * [20], "not the same steps in each round"
         for i in range(1, count):
             for name, weight in asked[i][1].items():
                 same = torch.equal(weight, trained[i - 1][1][name])
                 assert same, f"round {i + 1} does not go on with the weights of the one before"
-        for name, parameter in model.named_parameters():
-            assert torch.equal(parameter, trained[-1][1][name]), f"{name} changed after retraining"
+        for name, weight in trained[-1][1].items():
+            same = torch.equal(model.get_parameter(name), weight)
+            assert same, f"{name} changed after retraining"
         for name, mask in asked[-1][2].items():
             assert torch.equal(result[name], mask), "the masks returned are not the last ones"
+
+    for count in (1, 2, 5):
+        trial(count)
 
 
 def test_retraining_lrs(retraining_lrs: "Callable", seed: int = 0) -> None:
@@ -239,9 +245,8 @@ def test_soft_filter_pruning(soft_filter_pruning: "Callable", seed: int = 0) -> 
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    for trial in range(6):
-        sparsity = (0.3, 0.5, 0.0, 0.7, 0.25, 0.45)[trial]
-        epochs, steps = (1, 4) if trial == 0 else (3, 1 + trial % 3)
+
+    def trial(sparsity: float, epochs: int, steps: int) -> None:
         convs = {
             "a": torch.nn.Conv2d(3, 8, 3, bias=False),
             "b": torch.nn.Conv2d(8, 11, 1, bias=False),
@@ -251,23 +256,21 @@ def test_soft_filter_pruning(soft_filter_pruning: "Callable", seed: int = 0) -> 
         for i, weight in enumerate(weights.values()):
             weight.data = torch.randn(weight.shape, generator=generator) * 10**i
         expected = {name: weight.detach().clone() for name, weight in weights.items()}
-        calls = [0]
+        calls = 0
         keep: dict = {}
 
-        def train_step(
-            weights: dict = weights, expected: dict = expected, keep: dict = keep,
-            calls: list = calls, steps: int = steps, sparsity: float = sparsity,
-        ) -> None:  # fmt: skip
+        def train_step() -> None:
+            nonlocal calls
             for name, weight in weights.items():
                 same = torch.allclose(weight, expected[name])
-                assert same, f"step {calls[0] + 1} met a wrong weight of {name!r}"
+                assert same, f"step {calls + 1} met a wrong weight of {name!r}"
                 # Each filter at its own pace, so that those that were zeroed may overtake others.
                 pace = 3 * expected[name].std() * torch.rand(len(weight), generator=generator)
                 noise = torch.randn(weight.shape, generator=generator)
                 weight.data += pace.view(-1, 1, 1, 1) * noise
                 expected[name] = weight.detach().clone()
-            calls[0] += 1
-            if calls[0] % steps:
+            calls += 1
+            if calls % steps:
                 return
             for name, weight in expected.items():
                 norms = weight.square().sum(dim=(1, 2, 3))
@@ -276,14 +279,16 @@ def test_soft_filter_pruning(soft_filter_pruning: "Callable", seed: int = 0) -> 
                 keep[name][norms.sort().indices[:pruned]] = False
                 weight[~keep[name]] = 0
 
-        result = soft_filter_pruning(convs, sparsity, epochs, steps, train_step)
-        assert calls[0] == epochs * steps, f"{calls[0]} steps, expected {epochs * steps}"
+        result = soft_filter_pruning(dict(convs), sparsity, epochs, steps, train_step)
+        assert calls == epochs * steps, f"{calls} steps, expected {epochs * steps}"
         for name, conv in convs.items():
             assert conv.weight is weights[name], f"{name!r} has got a new parameter"
             assert torch.equal(result[name], keep[name]), f"{name!r}: wrong filters kept"
-            assert torch.allclose(conv.weight, expected[name]), (
-                f"{name!r}: wrong weights at the end"
-            )
+            right = torch.allclose(conv.weight, expected[name])
+            assert right, f"{name!r}: wrong weights at the end"
+
+    for i, sparsity in enumerate((0.3, 0.5, 0.0, 0.7, 0.25, 0.45)):
+        trial(sparsity, 3 if i else 1, 1 + i % 3 if i else 4)
 
 
 def test_add_sparsity_penalty(add_sparsity_penalty: "Callable", seed: int = 0) -> None:
@@ -303,6 +308,7 @@ def test_add_sparsity_penalty(add_sparsity_penalty: "Callable", seed: int = 0) -
             for parameter in (module.weight, module.bias):
                 parameter.data = torch.randn(parameter.shape, generator=generator).double()
             gammas.append(module.weight)
+    parameters = dict(model.named_parameters())
     x = torch.randn(2, 3, 32, 32, generator=generator).double()
     for strength in (0.0, 1e-4, 0.3):
         model.zero_grad()
@@ -311,8 +317,10 @@ def test_add_sparsity_penalty(add_sparsity_penalty: "Callable", seed: int = 0) -
         values = {n: p.detach().clone() for n, p in model.state_dict().items()}
         add_sparsity_penalty(model, strength)
         got = {n: copy.deepcopy(p.grad) for n, p in model.named_parameters()}
-        for name, value in model.state_dict().items():
-            assert torch.equal(value, values[name]), f"{name} itself has changed"
+        for name, value in values.items():
+            assert torch.equal(model.state_dict()[name], value), f"{name} itself has changed"
+        for name, parameter in parameters.items():
+            assert model.get_parameter(name) is parameter, f"{name} is another parameter now"
         model.zero_grad()
         penalty = strength * torch.cat(gammas).abs().sum()
         (model(x).square().mean() + penalty).backward()
@@ -330,7 +338,8 @@ def test_compare(compare: "Callable", seed: int = 0) -> None:
     import torch
 
     chance = random.Random(seed)
-    for count in (1, 2, 4):
+
+    def trial(count: int) -> None:
         seeds = chance.sample(range(100), count)
         names = ["once", "rounds", "slowly"][: chance.randint(1, 3) if count > 1 else 3]
         gain = {(n, s): chance.random() for n in names for s in seeds}
@@ -338,7 +347,7 @@ def test_compare(compare: "Callable", seed: int = 0) -> None:
         dense.weight.data.fill_(2.0)
         read: list = []
 
-        def method(name: str, gain: dict = gain) -> "Callable":
+        def method(name: str) -> "Callable":
             def train(model: Any, seed: int) -> None:
                 assert model.weight.item() == 2.0, f"{name}: the network was not the dense one"
                 model.train()
@@ -346,13 +355,13 @@ def test_compare(compare: "Callable", seed: int = 0) -> None:
 
             return train
 
-        def evaluate(model: Any, images: list, read: list = read) -> float:
+        def evaluate(model: Any, images: list) -> float:
             assert not model.training, "a network was measured in training mode"
             read.append(images[0])
             return (model.weight.item() - 100) * (1 if images[0] == "val" else -1)
 
         methods = {name: method(name) for name in names}
-        result = compare(dense, methods, seeds, evaluate, ["val"], ["test"])
+        result = compare(dense, methods, list(seeds), evaluate, ["val"], ["test"])
         assert dense.weight.item() == 2.0, "the dense network has changed"
         for name in names:
             right, got = [gain[name, s] for s in seeds], result["val"][name]
@@ -366,3 +375,6 @@ def test_compare(compare: "Callable", seed: int = 0) -> None:
         assert close, f"test: {result['test']}, expected {right}"
         assert read.count("test") == count, "the test set is for the winner's networks alone"
         assert "val" not in read[read.index("test") :], "val was read after the test set"
+
+    for count in (1, 2, 4):
+        trial(count)

@@ -53,6 +53,7 @@ def test_zhu2017(zhu2017: "Callable", seed: int = 0) -> None:
         layers = {"0": nn.Linear(20, 10).double(), "1": nn.Linear(10, 6).double()}
         weights = {f"{name}.weight": layer.weight for name, layer in layers.items()}
         before = {name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
+        now = {name: w.detach().clone() for name, w in weights.items()}
         schedule = torch.rand(steps).tolist()
         trace: list[float] = []
 
@@ -63,6 +64,7 @@ def test_zhu2017(zhu2017: "Callable", seed: int = 0) -> None:
                 target = final * (1 - (1 - share) ** 3) if t >= start else 0.0
                 for name, w in weights.items():
                     keep = masks.get(name, torch.ones_like(before[name]))
+                    assert torch.equal(w[keep], now[name][keep]), f"step {t}, {name} has changed"
                     pruned, right = int((~keep).sum()), round(target * w.numel())
                     assert pruned == right, f"step {t}, {name}: {pruned} pruned, expected {right}"
                     assert not (keep & ~before[name]).any(), f"step {t}, {name}: a weight is back"
@@ -73,12 +75,13 @@ def test_zhu2017(zhu2017: "Callable", seed: int = 0) -> None:
                     before[name] = keep.clone()
                     w.data[~keep] = 0
                     w.data += 0.3 * torch.randn_like(w) * keep
+                    now[name] = w.detach().clone()
                 trace.append(rate)
 
         model = nn.Sequential(*layers.values())
         masks = zhu2017(
             model=model, final=final, start=start, every=every, updates=updates,
-            lrs=schedule, train=train,
+            lrs=list(schedule), train=train,
         )  # fmt: skip
         assert trace == schedule, f"learning rates {trace}, expected {schedule}"
         for name, keep in before.items():
@@ -129,7 +132,7 @@ def test_renda2020(renda2020: "Callable", seed: int = 0) -> None:
 
         model = nn.Sequential(*layers.values())
         masks = renda2020(
-            model=model, rounds=rounds, epoch_lrs=epoch_lrs, epochs=epochs,
+            model=model, rounds=rounds, epoch_lrs=list(epoch_lrs), epochs=epochs,
             steps_per_epoch=steps_per_epoch, train=train,
         )  # fmt: skip
         last = epoch_lrs[len(epoch_lrs) - epochs :]
@@ -173,8 +176,8 @@ def test_li2016(li2016: "Callable", seed: int = 0) -> None:
             return []
 
         li2016(
-            model=model, sparsity=sparsity, skip=skip, epoch_lrs=epoch_lrs, epochs=epochs,
-            steps_per_epoch=3, train=train,
+            model=model, sparsity=sparsity, skip=list(skip), epoch_lrs=list(epoch_lrs),
+            epochs=epochs, steps_per_epoch=3, train=train,
         )  # fmt: skip
         right = epochs * 3 * [epoch_lrs[-1]]
         assert rates == right, f"learning rates {rates}, expected {right}"
@@ -194,13 +197,13 @@ def test_liu2017(liu2017: "Callable", seed: int = 0) -> None:
     from pruninglab.models import ResNet20
 
     def trial(strength: float, sparsity: float, rates: list) -> None:
-        model = ResNet20(2, seed=seed).double()
+        network = ResNet20(2, seed=seed).double()
         names = [f"layer{i}.{j}" for i in (1, 2, 3) for j in range(3)]
-        norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+        norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
         for bn in norms:
             bn.weight.data.normal_()
         for name in names:  # labels
-            bias = model.get_parameter(f"{name}.bn1.bias")
+            bias = network.get_parameter(f"{name}.bn1.bias")
             bias.data = torch.arange(len(bias)).double()
         trace: list[float] = []
         scales: dict[str, torch.Tensor] = {}
@@ -208,6 +211,7 @@ def test_liu2017(liu2017: "Callable", seed: int = 0) -> None:
         def train(
             model: nn.Module, masks: dict, lrs: list, before_step: "Callable | None" = None
         ) -> list:
+            assert model is network, "train got another network than the one passed in"
             for rate in lrs:
                 first = len(trace) < len(rates)
                 trace.append(rate)
@@ -226,7 +230,7 @@ def test_liu2017(liu2017: "Callable", seed: int = 0) -> None:
                     scales.update({n: scale.abs().clone() for n, scale in scales.items()})
             return []
 
-        liu2017(model=model, strength=strength, sparsity=sparsity, lrs=rates, train=train)
+        liu2017(model=network, strength=strength, sparsity=sparsity, lrs=list(rates), train=train)
         assert trace == rates + rates, f"learning rates {trace}, expected {rates} twice"
         total = sum(len(scale) for scale in scales.values())
         may_go = sorted(
@@ -237,10 +241,10 @@ def test_liu2017(liu2017: "Callable", seed: int = 0) -> None:
         )
         gone = {(name, i) for _, name, i in may_go[: round(sparsity * total)]}
         for name in names:
-            left = model.get_parameter(f"{name}.bn1.bias").long().tolist()
+            left = network.get_parameter(f"{name}.bn1.bias").long().tolist()
             right = [i for i in range(len(scales[name])) if (name, i) not in gone]
             assert left == right, f"{name}: filters {left} are left, expected {right}"
-        model.eval()(torch.randn(1, 3, 8, 8).double())  # the layers fit
+        network.eval()(torch.randn(1, 3, 8, 8).double())  # the layers fit
 
     torch.manual_seed(seed)
     trial(0.25, 0.5, [0.3, 0.2, 0.1])
@@ -299,13 +303,14 @@ def test_molchanov2019(molchanov2019: "Callable", seed: int = 0) -> None:
                 labels[name].remove(label)
 
         def train(model: nn.Module, masks: dict, lrs: list, before_step: object = None) -> list:
+            assert model is network, "train got another network than the one passed in"
             batches = []
             for rate in lrs:
                 check_filters(model)
                 rates.append(rate)
                 batches.append((torch.randn(4, 3, 8, 8).double(), torch.randint(10, (4,))))
                 model.get_parameter("fc.weight").data.add_(0.01)
-            seen.extend(batches)
+            seen.extend((x.clone(), y.clone()) for x, y in batches)
             if len(rates) <= rounds * steps and len(rates) % steps == 0:  # the end of a round
                 remove([importance(model, x, y) for x, y in seen])
                 seen.clear()
@@ -344,6 +349,7 @@ def test_he2018(he2018: "Callable", seed: int = 0) -> None:
         rates: list[float] = []
 
         def train(model: nn.Module, masks: dict, lrs: list, before_step: object = None) -> list:
+            assert model is network, "train got another network than the one passed in"
             for rate in lrs:
                 assert not any((~m).any() for m in masks.values()), "something is held at zero"
                 for name in names:
@@ -363,7 +369,7 @@ def test_he2018(he2018: "Callable", seed: int = 0) -> None:
             return []
 
         he2018(
-            model=network, sparsity=sparsity, epoch_lrs=epoch_lrs,
+            model=network, sparsity=sparsity, epoch_lrs=list(epoch_lrs),
             steps_per_epoch=steps_per_epoch, train=train,
         )  # fmt: skip
         right = [lr for lr in epoch_lrs for _ in range(steps_per_epoch)]

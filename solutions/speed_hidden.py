@@ -24,8 +24,9 @@ def test_conv_macs(conv_macs: "Callable", seed: int = 0) -> None:
         conv = torch.nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=chance.random() < 0.5)
         height, width = (k + chance.randint(0, 9) for k in kernel)
         positions = conv(torch.zeros(1, c_in, height, width))[0, 0].numel()
-        got, expected = conv_macs(conv, height, width), positions * conv.weight.numel()
-        assert got == expected, f"{conv}, {height}x{width}: {got}, expected {expected}"
+        expected, case = positions * conv.weight.numel(), f"{conv}, {height}x{width}"
+        got = conv_macs(conv, height, width)
+        assert got == expected, f"{case}: {got}, expected {expected}"
 
 
 def test_race(race: "Callable", seed: int = 0) -> None:
@@ -94,8 +95,8 @@ def test_coupled_groups(coupled_groups: "Callable", seed: int = 0) -> None:
 
     for width, shortcut in ((1, "A"), (1, "B"), (3, "A"), (4, "B")):
         model = ResNet20(width, shortcut, seed=seed)
-        got = {name: sorted(members) for name, members in coupled_groups(model).items()}
         convs = [name for name, m in model.named_modules() if isinstance(m, nn.Conv2d)]
+        got = {name: sorted(members) for name, members in coupled_groups(model).items()}
         assert sorted(c for members in got.values() for c in members) == sorted(convs), (
             f"shortcut {shortcut}: each convolution once; yours: {got}"
         )
@@ -109,6 +110,8 @@ def test_coupled_groups(coupled_groups: "Callable", seed: int = 0) -> None:
 
 def test_cut(cut: "Callable", seed: int = 0) -> None:
     """The smaller layers compute what the large ones do when the rest is silent."""
+    import copy
+
     import torch
     from torch import nn
 
@@ -128,20 +131,23 @@ def test_cut(cut: "Callable", seed: int = 0) -> None:
             tensor.copy_(torch.randn(c_out, generator=generator))
         bn.running_var.copy_(0.5 + torch.rand(c_out, generator=generator))
         inputs, filters = chosen(c_in), chosen(c_out)
-        before = [t.clone() for layer in (conv, bn) for t in layer.state_dict().values()]
-        small, small_bn = cut(conv, bn, inputs, filters)
+        own, own_bn = copy.deepcopy(conv), copy.deepcopy(bn)  # ours stay the truth
         case = f"{conv}, inputs {inputs.tolist()}, filters {filters.tolist()}"
+        small, small_bn = cut(conv, bn, inputs.clone(), filters.clone())
+        kinds = [type(layer).__name__ for layer in (small, small_bn)]
+        assert kinds == ["Conv2d", "BatchNorm2d"], f"{case}: got layers of the kinds {kinds}"
         sizes = (small.in_channels, small.out_channels, small_bn.num_features)
         expected = (int(inputs.sum()), int(filters.sum()), int(filters.sum()))
         assert sizes == expected, f"{case}: in, out, num_features {sizes}, expected {expected}"
-        after = [t for layer in (conv, bn) for t in layer.state_dict().values()]
-        unchanged = all(map(torch.equal, before, after))
-        assert unchanged, f"{case}: the layers passed in were changed"
-        assert small_bn.training == bn.training, f"{case}: BN's mode has changed"
+        for layer, before in ((conv, own), (bn, own_bn)):
+            for name, tensor in before.state_dict().items():
+                unchanged = torch.equal(layer.state_dict()[name], tensor)
+                assert unchanged, f"{case}: the layers passed in were changed"
+        assert small_bn.training == own_bn.training, f"{case}: BN's mode has changed"
         x = torch.randn(2, c_in, 7, 7, generator=generator)
         x[:, ~inputs] = 0
         with torch.no_grad():
-            big = bn.eval()(conv(x))[:, filters]
+            big = own_bn.eval()(own(x))[:, filters]
             got = small_bn.eval()(small(x[:, inputs]))
         assert got.shape == big.shape, f"{case}: output {got.shape}, expected {big.shape}"
         assert torch.allclose(got, big, atol=1e-5), f"{case}: another function"
@@ -211,15 +217,18 @@ def test_shrink_resnet(shrink_resnet: "Callable", seed: int = 0) -> None:
         before = copy.deepcopy(model.state_dict())
         handed = {name: mask.clone() for name, mask in keep.items()}  # ours stay the truth
         small, case = shrink_resnet(model, handed), f"width {width}, shortcut {shortcut}"
-        for name, tensor in model.state_dict().items():
-            assert torch.equal(tensor, before[name]), f"{case}: {name} of the original has changed"
-        for name, conv in small.named_modules():
-            if isinstance(conv, nn.Conv2d):
-                stated = (conv.out_channels, conv.in_channels)
-                assert stated == conv.weight.shape[:2], f"{case}: {name} says {stated}"
-                group = name if name.endswith(".conv1") else name.split(".")[0]
-                filters = int(keep["layer1" if name == "conv1" else group].sum())
-                assert filters == conv.out_channels, f"{case}: {name} has {conv.out_channels}"
+        for name, tensor in before.items():
+            same = torch.equal(model.state_dict()[name], tensor)
+            assert same, f"{case}: {name} of the original has changed"
+        convs = {n: m for n, m in small.named_modules() if isinstance(m, nn.Conv2d)}
+        named = {n for n, m in masked.named_modules() if isinstance(m, nn.Conv2d)}
+        assert set(convs) == named, f"{case}: the convolutions are {sorted(convs)}"
+        for name, conv in convs.items():
+            stated = (conv.out_channels, conv.in_channels)
+            assert stated == conv.weight.shape[:2], f"{case}: {name} says {stated}"
+            group = name if name.endswith(".conv1") else name.split(".")[0]
+            filters = int(keep["layer1" if name == "conv1" else group].sum())
+            assert filters == conv.out_channels, f"{case}: {name} has {conv.out_channels}"
         assert small.fc.in_features == small.fc.weight.shape[1] == int(keep["layer3"].sum())
         x = torch.randn(3, 3, 16, 16, generator=generator)
         with torch.no_grad():

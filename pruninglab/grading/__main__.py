@@ -37,7 +37,7 @@ def show(report: Report, course: Path, lab: str) -> None:
     every = [mark for row in report.marks.values() for mark in row.values()]
     if any(mark.points is None for mark in every):
         print('"?" waits for a mark by hand: JupyterLab > Nbgrader > Formgrader > Manual Grading')
-        print("until then these rows have no grade in Moodle's worksheet; `make marks` fills them in")
+        print("until then, their rows in Moodle's worksheet have no grade (then: make marks)")
     if any(mark.review for mark in every):
         print('"*" was given by hand; the submission has been graded again since: look again')
     for student, reason in report.failed.items():
