@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -10,7 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
 
 ROOT = Path(__file__).parent.parent
 LEFT_OUT = (".git", ".venv", "build", "__pycache__", ".*_cache", "*.egg-info", "*.db*", "grades_*")
@@ -61,3 +67,18 @@ def blocks(document: Path, section: str = "") -> list[tuple[str, str]]:
     if section:
         text = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
     return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.M | re.S)
+
+
+def download_from_moodle(path: Path, lab: str, handed_in: Mapping[str, NotebookNode]) -> None:
+    """Write what "Download all submissions" gives; who comes last has handed in a zip."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, (student, notebook) in enumerate(handed_in.items(), start=1):
+            place = f"{student}_assignsubmission_file_/{lab}"
+            if number < len(handed_in):
+                archive.writestr(f"{place}.ipynb", nbformat.writes(notebook))
+                continue
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as inner:
+                inner.writestr(f"{lab}.ipynb", nbformat.writes(notebook))
+            archive.writestr(f"{place}.zip", packed.getvalue())

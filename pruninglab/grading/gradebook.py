@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
+
+# Beside a notebook that nbgrader's exchange has brought; it gives feedback back by them.
+OF_THE_EXCHANGE = ("timestamp.txt", "submission_secret.txt")
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,21 @@ def enter(api: NbGraderAPI, lab: str, student: str, notebook: str) -> None:
             step(config=api.config).preprocess(graded, resources)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{lab}.ipynb").write_text(notebook, encoding="utf-8")
+    for name in OF_THE_EXCHANGE:
+        (folder / name).unlink(missing_ok=True)
+        if is_small(stamp / name):
+            shutil.copyfile(stamp / name, folder / name)
+
+
+def is_small(path: Path) -> bool:
+    """A file, no link, of at most a kilobyte."""
+    return not path.is_symlink() and path.is_file() and path.stat().st_size <= 1000
 
 
 def timestamp(folder: Path) -> dict[str, datetime]:
     """When a submission was collected, if nbgrader's exchange says so."""
     path = folder / "timestamp.txt"
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > 100:
+    if not is_small(path):
         return {}
     try:
         return {"timestamp": parse_utc(path.read_text().strip())}
