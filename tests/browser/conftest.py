@@ -60,6 +60,8 @@ def browser() -> Iterator[Any]:
         path = chromium_path(playwright.chromium.executable_path)
         if path is None:
             pytest.skip("no Chromium: `playwright install chromium`, or set PRUNINGLAB_CHROMIUM")
+        for old in SCREENSHOTS.glob("failed-*.png"):
+            old.unlink()
         running = playwright.chromium.launch(executable_path=path)
         yield running
         running.close()
@@ -320,7 +322,7 @@ class Notebook:
     def restart_and_run_all(self, seconds: float = 10 * PATIENCE) -> None:
         """Kernel > Restart Kernel and Run All Cells…, and wait for the end."""
         self.menu("Kernel", "Restart Kernel and Run All Cells…")
-        self.page.get_by_role("button", name="Restart", exact=True).click()
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
         self.page.wait_for_timeout(2000)  # the kernel goes down, and comes back
         self.idle(seconds)
 
