@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAB ?= 01_structures
+RECORDS ?= labs/07_project/my_project
+FOLDER ?= submitted
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks results bench train fast clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks results slides leaderboard bench train fast clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +66,12 @@ results: setup  ## run the systems of the lecture on full CIFAR-10, draw figures
 	$(BIN)/python -m solutions.weigh
 	$(BIN)/python -m pruninglab.figures
 	$(BIN)/python -m pruninglab.tables
+
+slides: setup  ## slides for a talk from the records of lab 7: make slides TITLE='...' AUTHOR='...'
+	$(BIN)/python -m pruninglab.slides $(RECORDS) $(if $(TITLE),--title '$(TITLE)') $(if $(AUTHOR),--author '$(AUTHOR)')
+
+leaderboard: setup  ## measure the networks that a class handed in (lab 7): make leaderboard FOLDER=submitted
+	$(BIN)/python -m pruninglab.grading.leaderboard $(FOLDER)
 
 bench: setup  ## measure speed side by side and write build/bench.md
 	$(BIN)/python -m pruninglab.bench

@@ -35,11 +35,11 @@ ASSETS = resources.files("pruninglab") / "assets" / "reveal"
 SECTIONS = ("Title", "Author", "Question", "Prediction", "Surprise", "Next")
 LONGEST = 700  # characters of a section: what can be read on a slide
 ROWS = 9  # of a table on one slide
-HEAD = ("system", "sparsity", "compression", "speed-up", "measured", "accuracy (%)", "seeds")
+HEAD = ("system", "sparsity", "compression", "MAC ratio", "speed-up", "accuracy (%)", "seeds")
 DEFINITIONS = (
     "Sparsity: share of the dense network's convolution and linear weights that is zero or "
-    "removed. Compression: all parameters before / those that are left. Speed-up: MACs before / "
-    "after, zeros counted; measured: time of one image on one CPU thread, before / after. "
+    "removed. Compression: all parameters before / those that are left. MAC ratio: MACs before / "
+    "after, zeros counted. Speed-up: time of one image on one CPU thread, before / after. "
     "Accuracy: mean ± sample standard deviation over the seeds."
 )
 
@@ -297,14 +297,17 @@ def main() -> None:
     parser.add_argument(
         "records", nargs="+", type=Path, metavar="RECORDS", help="files, or folders"
     )
-    parser.add_argument("--talk", type=Path, help=f"a text with the sections {', '.join(SECTIONS)}")
+    about_talk = f"sections {', '.join(SECTIONS)}; if not given, talk.md beside the records"
+    parser.add_argument("--talk", type=Path, help=about_talk)
     parser.add_argument("--title")
     parser.add_argument("--author")
     parser.add_argument("--out", type=Path, help="without an ending; talk, beside the records")
     args = parser.parse_args()
     files = [f for p in args.records for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])]
+    beside = (files or args.records)[0].parent / "talk.md"
+    text = args.talk or (beside if beside.exists() else None)
     try:
-        talk: dict[str, Any] = read_talk(args.talk.read_text(encoding="utf-8")) if args.talk else {}
+        talk: dict[str, Any] = read_talk(text.read_text(encoding="utf-8")) if text else {}
         talk |= {k: v for k, v in (("Title", args.title), ("Author", args.author)) if v}
         found = [records.load(path) for path in files]
         html, paper = make(found, talk, args.out or (files or args.records)[0].parent / "talk")

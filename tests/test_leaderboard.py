@@ -1,0 +1,140 @@
+"""The leaderboard: measured from the networks alone; every submission has a row; fair fronts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+import torch
+
+from pruninglab import checkpoints, counters, data, networks
+from pruninglab.grading import leaderboard
+from pruninglab.grading.leaderboard import Entry, front
+from pruninglab.masks import apply, random_masks
+from pruninglab.models import ResNet20
+from pruninglab.training import accuracy
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _few_images(monkeypatch) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "test")  # 200 images
+
+
+def pruned(sparsity: float) -> ResNet20:
+    model = checkpoints.trained(4)
+    apply(model, random_masks(model, sparsity, torch.Generator().manual_seed(0)))
+    return model
+
+
+class Bomb:
+    def __reduce__(self):
+        return (os.system, ("touch ran.txt",))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A class: honest, lying, broken, hostile, and absent."""
+    home = tmp_path / "submitted"
+    for student in ("ada", "ben", "<b>eve", "liar", "nobody", "late", "many", "zip"):
+        (home / student / "07_project").mkdir(parents=True)
+    honest = networks.save(pruned(0.5), home / "ada" / "07_project" / "mine.npz")
+    (home / "ben" / "07_project" / "his.npz").write_bytes(honest.read_bytes())
+    (home / "<b>eve" / "07_project" / "x.npz").write_bytes(pickle.dumps(Bomb()))
+    networks.save(pruned(0.9), home / "liar" / "07_project" / "accuracy-0.999.npz")
+    claim = {"accuracy": 0.999, "test": 0.999, "compression": 1000}
+    (home / "liar" / "07_project" / "record.json").write_text(json.dumps(claim))
+    (home / "late" / "07_project" / "n.npz").symlink_to(honest)
+    for k in range(5):
+        (home / "many" / "07_project" / f"{k}.npz").write_bytes(b"x")
+    with zipfile.ZipFile(home / "zip" / "07_project" / "all.zip", "w") as archive:
+        archive.write(honest, "deep/in/n.npz")
+    networks.save(
+        ResNet20(1, num_classes=100), home / "Lovelace Ada_12_assignsubmission_file_n.npz"
+    )
+    return home
+
+
+def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = data.subset("test")
+    rows = leaderboard.measure_all(folder, images, progress=False)
+    found = {row.student: row for row in rows}
+    assert set(found) == {
+        "", "ada", "ben", "<b>eve", "liar", "nobody", "late", "many", "zip",
+        "Lovelace Ada_12",
+    }  # fmt: skip
+    honest, model, dense = found["ada"], pruned(0.5), checkpoints.trained(16)
+    assert honest.accuracy == pytest.approx(accuracy(model, images))
+    assert honest.compression == pytest.approx(counters.compression(model, dense))
+    assert honest.macs_ratio == counters.macs(dense) / counters.macs(model)
+    assert honest.speedup > 1
+    assert 0.95 < honest.sparsity < 1  # of the weights of the network 16 wide
+    assert found["ben"].file == "his.npz (the same file as ada, zip)"
+    assert found["zip"].accuracy == honest.accuracy
+    liar = found["liar"]
+    assert liar.accuracy == pytest.approx(accuracy(pruned(0.9), images))
+    assert liar.accuracy < 0.5
+    assert found["nobody"].reason == "no network (.npz) was handed in"
+    assert found["late"].reason == "no network (.npz) was handed in"
+    assert "no .npz file" in found["<b>eve"].reason
+    assert found["Lovelace Ada_12"].reason == "it tells 100 classes apart, and cifar10 has 10"
+    reasons = [row.reason for row in rows if row.student == "many"]
+    assert len(reasons) == 5
+    assert reasons[3:] == ["only the first 3 networks count"] * 2
+    assert not (tmp_path / "ran.txt").exists()
+
+    html, png = leaderboard.write(rows, len(images), tmp_path / "out")
+    text = html.read_text(encoding="utf-8")
+    assert "0.999" not in text.replace("accuracy-0.999.npz", "")
+    assert "&lt;b&gt;eve" in text
+    assert "<b>eve" not in text
+    assert "<script" not in text
+    assert text.count("<tr class=") == len(rows)
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_network_that_would_take_for_ever_is_refused(monkeypatch) -> None:
+    ruler = leaderboard.Ruler(data.subset("test"))
+    with pytest.raises(networks.Unreadable, match="more than 20 times the dense ones"):
+        ruler.measured("slow", "n.npz", ResNet20(80))
+
+
+def entry(student: str, size: float, right: float) -> Entry:
+    return Entry(student, "n.npz", "", right, 0.5, size, 1.0, 1.0)
+
+
+def names(rows: list[Entry]) -> list[str]:
+    return sorted(row.student for row in rows)
+
+
+def test_the_front_has_whom_nobody_beats() -> None:
+    rows = [
+        entry("small", 20, 0.7), entry("large", 2, 0.92), entry("beaten", 5, 0.88),
+        entry("middle", 10, 0.9), entry("twin", 10, 0.9), entry("equal size", 10, 0.89),
+        entry("equal accuracy", 1, 0.92),
+    ]  # fmt: skip
+    assert names(front(rows, "compression")) == ["large", "middle", "small", "twin"]
+    assert front([], "compression") == []
+    assert [row.student for row in leaderboard.ranking(rows)][-1] in ("beaten", "equal size")
+
+
+def test_the_command(folder, tmp_path, monkeypatch, capsys) -> None:
+    for path in folder.iterdir():
+        if path.name not in ("ada", "nobody"):
+            path.rename(tmp_path / path.name)
+    monkeypatch.setattr("sys.argv", ["leaderboard", str(folder), "--out", str(tmp_path / "o")])
+    leaderboard.main()
+    out = capsys.readouterr().out
+    assert "nobody: nothing: no network (.npz) was handed in" in out
+    assert "4 networks measured" in out
+    monkeypatch.setattr("sys.argv", ["leaderboard", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit):
+        leaderboard.main()
+    assert "there is no folder" in capsys.readouterr().err
