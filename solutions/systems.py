@@ -31,9 +31,10 @@ from solutions.structures import free_convs, global_masks
 CYCLE = [triangular(0.1)((epoch + 0.5) / 22) for epoch in range(22)]  # learning rate per epoch
 HIGH, LAST = 0.1, CYCLE[-1]
 SENSITIVE = ("layer2.0.conv1", "layer3.0.conv1")  # where the resolution changes, as in Li 2016
-WEIGHTS = (0.5, 0.8, 0.9, 0.95, 0.98)  # targets: share of the weights
-FILTERS = (0.3, 0.5, 0.7, 0.85)  # targets: share of the filters that are free to go
+WEIGHTS = (0.5, 0.8, 0.9, 0.95)  # targets: share of the weights
+FILTERS = (0.3, 0.5, 0.7)  # targets: share of the filters that are free to go
 EPISODES = 120  # of AMC's agent
+COMPRESSIONS = (10.0, 31.6)  # weights before / after
 LECTURE = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 
@@ -176,7 +177,7 @@ def obd(job: Job) -> Iterator[Pruned]:
 
 def synflow(job: Job) -> Iterator[Pruned]:
     """SynFlow 2020: prune random weights in a hundred rounds, then train."""
-    for compression in (10.0, 31.6, 100.0):
+    for compression in COMPRESSIONS:
         model = ResNet20(16, seed=job.seed).to(job.device)
         masks = further.synflow_masks(
             model, lambda m: further.synflow_scores(m, (3, 32, 32)), 1 / compression, 100
@@ -186,7 +187,7 @@ def synflow(job: Job) -> Iterator[Pruned]:
 
 def magnitude_at_init(job: Job) -> Iterator[Pruned]:
     """The control that SynFlow is compared with: the same, by the magnitude of random weights."""
-    for compression in (10.0, 31.6):
+    for compression in COMPRESSIONS:
         model = ResNet20(16, seed=job.seed).to(job.device)
         masks = global_masks(magnitude_scores(model), 1 - 1 / compression)
         yield scratch(job, f"x{compression}", model, masks, compression)
@@ -209,7 +210,7 @@ def scratch(
 
 def variational_dropout(job: Job) -> Iterator[Pruned]:
     """Variational Dropout 2017: train noise, cut the noisiest, no retraining."""
-    dense, epochs = job.dense(), 2 * job.budget.retrain
+    dense, epochs = job.dense(), job.budget.retrain
     noisy = variational.make_noisy(dense, further.noisy_output, log_sigma2=-9.0)
     variational.train(
         noisy, job.images, epochs, kl=further.kl_divergence, loss=further.variational_loss,
