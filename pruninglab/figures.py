@@ -219,7 +219,7 @@ def main() -> None:
     """Draw both figures: `python -m pruninglab.figures`."""
     parser = argparse.ArgumentParser(description="Figures from the records alone.")
     parser.add_argument("--records", type=Path, default=FOLDER)
-    parser.add_argument("--out", type=Path, default=Path("build/results"))
+    parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--budget", help="only records of this budget")
     args = parser.parse_args()
     found = list(load_all(args.records, args.budget))

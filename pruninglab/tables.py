@@ -33,6 +33,43 @@ def systems_table(records: Iterable[Record]) -> str:
     return "\n".join(lines)
 
 
+def summary_table(records: Iterable[Record], kind: str) -> str:
+    """One line per system of a kind: accuracy, and in brackets what is left, as Markdown.
+
+    Args:
+        kind: "single weights": the points nearest to 50, 80, 90 and 95 % of the weights gone, and
+            the weights left. "filters": every target, and the MACs left.
+    """
+    axis = "macs" if kind == "filters" else "sparsity"
+    groups = {n: g for n, g in by_system(records).items() if kind_of(g[0]) == kind}
+    names = ("30 %", "50 %", "70 %") if kind == "filters" else ("50 %", "80 %", "90 %", "95 %")
+    lines = [
+        f"| test accuracy (%), {axis if axis == 'sparsity' else 'target'} | {' | '.join(names)} |",
+        f"|---|{'---:|' * len(names)}",
+    ]
+    for name, members in groups.items():
+        first = members[0]
+        found = [_near(first, axis, float(column.split()[0]) / 100) for column in names]
+        cells = [
+            "" if i is None else
+            f"{plus_minus([accuracy(r.points[i]) for r in members])} "
+            f"({1 - share(first.points[i], first, axis):.0%})"
+            for i in found
+        ]  # fmt: skip
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _near(record: Record, axis: str, x: float, tolerance: float = 0.07) -> int | None:
+    """The point nearest to a share (for filters: to a target), if one is near."""
+    places = [
+        (point.target or 0.0) if axis == "macs" else share(point, record, axis)
+        for point in record.points
+    ]
+    nearest = min(range(len(places)), key=lambda i: abs(places[i] - x))
+    return nearest if abs(places[nearest] - x) <= tolerance * (1 if x < 0.85 else 0.3) else None
+
+
 def published_table(records: Iterable[Record]) -> str:
     """Published numbers beside ours at the nearest point, as Markdown.
 
@@ -117,6 +154,8 @@ def _smallest(loss: float, kind: str, row: tuple[int, str, Point, Record]) -> st
 def main() -> None:
     """Print the tables: `python -m pruninglab.tables`."""
     found = list(load_all())
+    for kind in (WEIGHTS, "filters"):
+        print(summary_table(found, kind), end="\n\n")
     for made in (systems_table, published_table, worth_it_table):
         print(made(found), end="\n\n")
 

@@ -119,6 +119,14 @@ def test_the_table_of_systems_has_a_line_per_point():
     assert len(text.splitlines()) == 4
 
 
+def test_the_summary_takes_the_nearest_point_if_one_is_near():
+    weights = record(HAN, accuracies=((0.56, 0.9), (0.807, 0.8), (0.93, 0.7)))
+    text = tables.summary_table([weights, record()], "single weights")
+    assert text.splitlines()[2:] == ["| Han 2015 | 90.00 (44%) | 80.00 (19%) |  | 70.00 (7%) |"]
+    text = tables.summary_table([weights, record(accuracies=((0.3, 0.9), (0.7, 0.8)))], "filters")
+    assert text.splitlines()[2:] == ["| Li 2016 | 90.00 (70%) |  | 80.00 (30%) |"]
+
+
 def test_published_numbers_stand_beside_our_nearest_point():
     text = tables.published_table([record(accuracies=((0.1, 0.9), (0.3, 0.8)))])
     (a, b) = text.splitlines()[2:]
