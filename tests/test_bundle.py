@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import nbformat
 import pytest
 
 from solutions import build, bundle
+from tests.copies import blocks, shell
 
 EVERYTHING = """
 import importlib, pkgutil, pruninglab
@@ -50,6 +52,30 @@ def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stdout.endswith("modules\n"), done.stderr
+
+
+def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
+    """All but the two that install: FRESH=1 make test-browser runs those."""
+    lab = "01_structures"
+    with zipfile.ZipFile(bundle.bundle(lab, tmp_path / "lab.zip")) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / lab
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    python = folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    notebook = folder / "labs" / lab / f"{lab}.ipynb"
+    notebook.write_text(notebook.read_text().replace('\\"test\\")[:1000]', '\\"test\\")[:20]'))  # quick
+    commands = "".join(text for _, text in blocks(folder / "README.md")).splitlines()
+    assert [line for line in commands if "venv .venv" in line or "pip" in line] == commands[:2]
+    printed = [shell(folder, line.replace("start", "start --version")) for line in commands[2:]]
+    doctor, start, submit, verify = printed
+    assert "ready for the course" in doctor
+    assert re.search(r"^4\.\d", start, flags=re.M)  # JupyterLab's own answer
+    assert (folder / "labs" / "START.md").is_file()
+    assert "0 of 9 checks pass" in submit
+    assert (folder / "handin" / f"{lab}.zip").is_file()
+    assert f"receipt  {verify.split()[0]}" in submit
 
 
 def test_the_same_sources_make_the_same_bytes(tmp_path: Path) -> None:
