@@ -39,6 +39,14 @@ class Finding:
     remedy: str = ""
 
 
+def say(target: str) -> str:
+    """A command of the repository's Makefile; in what students get there is none."""
+    if Path("Makefile").is_file():
+        return f"make {target}"
+    install = "pip install --constraint constraints.txt --editable ."
+    return {"setup": install, "lab": "python -m pruninglab.start"}[target]
+
+
 def wanted() -> list[Requirement]:
     """What the package needs, without its extras."""
     every = map(Requirement, metadata.requires("pruninglab") or [])
@@ -57,7 +65,7 @@ def packages() -> Finding:
             if not requirement.specifier.contains(version, prereleases=True):
                 wrong.append(f"{requirement.name} is {version}, not {requirement.specifier}")
     if wrong:
-        return Finding("wrong", "; ".join(wrong), "make setup installs what is missing")
+        return Finding("wrong", "; ".join(wrong), f"{say('setup')} installs what is missing")
     python = ".".join(map(str, sys.version_info[:3]))
     return Finding("ready", f"Python {python}, {len(wanted())} packages, torch {torch.__version__}")
 
@@ -69,7 +77,7 @@ def embedded() -> Finding:
         model = models.ResNet20(16)
     except Exception as error:
         return Finding(
-            "wrong", f"embedded images: {error}", "install the package again: make setup"
+            "wrong", f"embedded images: {error}", f"install the package again: {say('setup')}"
         )
     right = (
         f"{len(images)} validation images, {sum(p.numel() for p in model.parameters()):,} weights"
@@ -144,7 +152,7 @@ def kernel() -> Finding:
     if sys.prefix not in "".join(shown):
         where = "".join(shown).strip() or "one without pruninglab"
         return Finding(
-            "wrong", f"notebooks run in another Python: {where}", "start it with make lab"
+            "wrong", f"notebooks run in another Python: {where}", f"start it with {say('lab')}"
         )
     return Finding("ready", "a notebook's kernel starts and finds pruninglab")
 
@@ -154,7 +162,8 @@ def browser() -> Finding:
     try:
         name = webbrowser.get().name
     except webbrowser.Error:
-        return Finding("note", "no browser here: open the address that make lab prints in one")
+        text = f"no browser here: open the address that {say('lab')} prints in one"
+        return Finding("note", text)
     return Finding("ready", f"browser: {name}")
 
 
@@ -170,7 +179,7 @@ def examine(check: Callable[[], Finding]) -> Finding:
     except Exception as error:
         name = re.sub("_", " ", check.__name__)
         return Finding(
-            "wrong", f"{name}: {type(error).__name__}: {error}", "make setup, then again"
+            "wrong", f"{name}: {type(error).__name__}: {error}", f"{say('setup')}, then again"
         )
 
 
@@ -183,7 +192,8 @@ def main() -> None:
         if found[-1].remedy:
             print(f"   -> {found[-1].remedy}")
     wrong = sum(finding.state == "wrong" for finding in found)
-    print("\nready for the course: make lab" if not wrong else f"\n{wrong} to mend, see above")
+    ready = f"\nready for the course: {say('lab')}"
+    print(ready if not wrong else f"\n{wrong} to mend, see above")
     sys.exit(bool(wrong))
 
 

@@ -70,7 +70,7 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     assert [line for line in commands if "venv .venv" in line or "pip" in line] == commands[:2]
     printed = [shell(folder, line.replace("start", "start --version")) for line in commands[2:]]
     doctor, start, submit, verify = printed
-    assert "ready for the course" in doctor
+    assert "ready for the course: python -m pruninglab.start" in doctor
     assert re.search(r"^4\.\d", start, flags=re.M)  # JupyterLab's own answer
     assert (folder / "labs" / "START.md").is_file()
     assert "0 of 9 checks pass" in submit
