@@ -28,6 +28,7 @@ c.CourseDirectory.ignore = [
     "*_mistakes.py",
     "autograded",
     "feedback",
+    "my_project",
     "submitted",
 ]
 

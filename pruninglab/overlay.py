@@ -109,10 +109,12 @@ def one_budget(records: Sequence[Record]) -> list[Record]:
 
 
 def about(records: Sequence[Record]) -> str:
-    """How long was trained, and how often: "1 epoch, 3 seeds"."""
+    """How long was trained, and how often: "1 epoch of 4,000 images, 3 seeds"."""
     epochs = max(point.epochs for record in records for point in record.points)
-    seeds = len(records)
-    return f"{epochs:g} epoch{'s' * (epochs != 1)}, {seeds} seed{'s' * (seeds != 1)}"
+    images, seeds = records[0].images.split()[0], len(records)
+    length = f"{epochs:g} epoch{'s' * (epochs != 1)}"
+    length += f" of {images} images" if images[:1].isdigit() else ""
+    return f"{length}, {seeds} seed{'s' * (seeds != 1)}"
 
 
 def draw_mine(axes: Axes, mine: Sequence[Record], relative: bool) -> None:

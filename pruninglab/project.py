@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -172,23 +173,37 @@ def one(
     recipe: Recipe, target: float, record: Record, work: Task, epochs: int, folder: Path
 ) -> Point:
     """One pruned network, from the dense one, or as it was left by an earlier run."""
-    kept, place = network_file(record, target, folder), folder / ".work"
+    kept = network_file(record, target, folder)
     identity = [fingerprint(recipe), target, record.seed, record.dataset, record.budget]
     about = [record.network, len(work.images), asdict(record.dense)["val"]]
     key = hashlib.sha256(json.dumps(identity + about).encode()).hexdigest()[:16]
-    done = place / f"{key}.json"
-    if done.exists() and kept.exists():
-        return Point(**json.loads(done.read_text()))
+    if kept.exists() and (point := noted(kept, key)):
+        return point
     model = copy.deepcopy(work.dense).train()
-    loop = Loop(work.images.to(device()), record.seed, batch_size=BATCH, folder=place / key)
+    loop = Loop(
+        work.images.to(device()), record.seed, batch_size=BATCH, folder=folder / ".work" / key
+    )
     steps = epochs * max(1, len(work.images) // BATCH)
     result = recipe(model, target, steps, loop)
     model = result if isinstance(result, nn.Module) else model
     point = counted(model, work, target, loop.epochs, loop.seconds)
     networks.save(model, kept)
-    place.mkdir(parents=True, exist_ok=True)
-    done.write_text(json.dumps(asdict(point)))
+    note(kept, key, point)
     return point
+
+
+def note(network: Path, key: str, point: Point) -> None:
+    """Write beside a network what was measured of it, and which run it is from."""
+    part = network.with_suffix(".part")
+    part.write_text(json.dumps({"run": key, "point": asdict(point)}))
+    os.replace(part, network.with_suffix(".json"))
+
+
+def noted(network: Path, key: str) -> Point | None:
+    """What was measured of a network; None if that is nothing, or it is from another run."""
+    path = network.with_suffix(".json")
+    about = json.loads(path.read_text()) if path.exists() else {"run": None}
+    return Point(**about["point"]) if about["run"] == key else None
 
 
 def counted(
@@ -218,13 +233,21 @@ def read_test(found: Sequence[Record], dataset: Dataset, folder: Path = FOLDER) 
     """
     whole = data.subset("test") if dataset == "subset" else data.load(dataset, "test")
     test = whole.to(device())
+    known: dict[tuple[int, int], tuple[nn.Module, float]] = {}  # dense networks, accuracies
     for record in found:
-        dense = dense_network(dataset, folder, width_of(record), dense_epochs_of(record))
-        record.dense.test = round(accuracy(dense.to(device()), test), 4)
+        which = width_of(record), dense_epochs_of(record)
+        if which not in known:
+            dense = dense_network(dataset, folder, *which).to(device())
+            right = round(accuracy(dense, test), 4)
+            known[which] = dense.cpu(), right
+        dense, record.dense.test = known[which]
         for point in record.points:
-            network = networks.load(existing(network_file(record, point.target, folder)))
-            point.test = round(accuracy(network.to(device()), test), 4)
-            point.dense_latency, point.latency = in_turns(dense.cpu(), network.cpu())
+            file = existing(network_file(record, point.target, folder))
+            if point.test is None or point.latency is None:
+                network = networks.load(file)
+                point.test = round(accuracy(network.to(device()), test), 4)
+                point.dense_latency, point.latency = in_turns(dense, network.cpu())
+                note(file, json.loads(file.with_suffix(".json").read_text())["run"], point)
         records.save(record, folder)
     return list(found)
 

@@ -149,7 +149,7 @@ def compose(found: Sequence[Record], talk: Mapping[str, str]) -> list[Slide]:
     main = next((r for r in found if "random" not in r.system.lower()), found[0])
     mine = [record for record in found if record.system == main.system]
     setting = f"{main.network} on {main.dataset.upper().replace('CIFAR', 'CIFAR-')}"
-    trained = f"{setting}; {about(mine)}; {main.images}"
+    trained = f"{setting}; {about(mine)}"
     question = paragraphs(talk.get("Question", ""), "what did you want to know?")
     guess = paragraphs(talk.get("Prediction", ""), "what did you expect, and why?")
     answers = [["Structure", main.structure], ["Criterion", main.criterion],

@@ -48,6 +48,7 @@ LABS = {  # folder -> name of its modules, in the order of the course
     "04_papers": "papers",
     "05_speed": "speed",
     "06_further": "further",
+    "07_project": "project",
 }
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

@@ -11,6 +11,7 @@ from pruninglab.records import Record
 from tests.test_slides import record
 
 mpl.use("Agg")
+RUN = "1 epoch of 4,000 images, 1 seed"
 
 
 @pytest.fixture(autouse=True)
@@ -37,26 +38,30 @@ def test_weights_are_compared_with_weights_and_filters_with_filters() -> None:
     assert structure_of(masked("Mine")) == "weights"
     assert labels([masked("Mine")], course) == [
         "published: Han, fine-tuned (64-wide)", "published: Han, LR-rewinding (64-wide)",
-        "course: Han + LR-rewinding (1 epoch, 1 seed)", "Mine (1 epoch, 1 seed)",
+        f"course: Han + LR-rewinding ({RUN})", f"Mine ({RUN})",
     ]  # fmt: skip
     smaller = record("Mine", 0, {0.5: 0.9})
     assert structure_of(smaller) == "filters"
     assert labels([smaller], course) == [
         "published: Liu, fine-tuned (64-wide)", "published: Liu, LR-rewinding (64-wide)",
-        "course: Li 2016 (1 epoch, 1 seed)", "Mine (1 epoch, 1 seed)",
+        f"course: Li 2016 ({RUN})", f"Mine ({RUN})",
     ]  # fmt: skip
 
 
 def test_budgets_are_not_mixed() -> None:
     both = [masked("Lecture: Han + LR-rewinding", budget) for budget in ("quick", "full")]
     both[1].points[0].epochs = 40
-    assert "course: Han + LR-rewinding (40 epochs, 1 seed)" in labels([masked("Mine")], both)
+    assert "course: Han + LR-rewinding (40 epochs of 4,000 images, 1 seed)" in labels(
+        [masked("Mine")], both
+    )
 
 
 def test_nothing_of_cifar10_is_drawn_under_cifar100() -> None:
     mine = masked("Mine")
     mine.dataset = "cifar100"
-    assert labels([mine], [masked("Lecture: Han + LR-rewinding")]) == ["Mine (1 epoch, 1 seed)"]
+    assert labels([mine], [masked("Lecture: Han + LR-rewinding")]) == [
+        "Mine (1 epoch of 4,000 images, 1 seed)"
+    ]
 
 
 def test_without_records_there_is_no_figure() -> None:

@@ -93,6 +93,8 @@ def test_the_test_images_are_read_at_the_end(tmp_path: Path) -> None:
     assert 0.5 < record.dense.test <= 1
     assert point.latency > 0
     assert point.dense_latency > 0
+    again = project.run_project(by_chance, [0.5], name="x", folder=tmp_path, width=4)
+    assert again[0].points == [point], "what was read once is known"
     project.network_file(record, 0.5, tmp_path).unlink()
     with pytest.raises(ValueError, match=r"x\.cifar10\.subset-1-epochs\.0\.0\.5\.npz is gone"):
         project.read_test(found, "subset", tmp_path)
