@@ -25,12 +25,16 @@ Click a lab to open it. Reload this page (F5) to see what you have done since.
 
 {details}
 
-**How a lab works.** Replace the line that raises an error, run the cell (Shift+Enter), run the
+## How a lab works
+
+Replace the line that raises an error, run the cell (Shift+Enter), run the
 check under it. A check says what went in, what was expected, what came out and, if it knows your
 mistake, what to look at. Its points count when the hidden tests pass too; answers in words are
 marked by hand.
 
-**Before you hand in.** *Kernel → Restart Kernel and Run All Cells…*, then save (Ctrl+S). Then, in a
+## Before you hand in
+
+*Kernel → Restart Kernel and Run All Cells…*, then save (Ctrl+S). Then, in a
 terminal (*File → New → Terminal*):
 
 ```
@@ -39,7 +43,7 @@ terminal (*File → New → Terminal*):
 
 It looks for what would cost you points, and packs what you hand in.
 
-**On a projector** or in the dark: *Settings → Theme*; Ctrl and + enlarges everything.
+On a projector, or in the dark: *Settings → Theme*; Ctrl and + enlarges everything.
 """
 
 

@@ -14,8 +14,11 @@ from pruninglab.grading.submissions import fill
 from pruninglab.progress import manifest
 from solutions import build, structures, structures_mistakes
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-pytestmark = pytest.mark.timeout(3600)  # a busy machine; each step has its own limit
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="pip install playwright", exc_type=ImportError
+)
+# A busy machine; each step has its own limit. Without a browser nothing of it runs.
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("browser")]
 EXERCISE = "magnitude_mask"
 WRONG = """\
 def magnitude_mask(weight, sparsity):
