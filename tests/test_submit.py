@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_output
 
 from pruninglab import preflight, submit
 from pruninglab.grading import class_flow, handed_in
-from pruninglab.grading.sandbox import Limits
+from pruninglab.grading.nursery import Limits
 from pruninglab.preflight import Run
 from pruninglab.progress import manifest
 from solutions import manifest as manifests

@@ -9,8 +9,9 @@ What happens to a submission
                 unpacked; what cannot be read ends with 0 points and a reason.
     canonical   puts its solutions on the instructor's skeleton. Of the student's notebook only the
                 sources of cells are taken.
-    sandbox     runs them in a process without network, files, environment or rights (bubblewrap,
-                and a second set of namespaces for each submission), under limits.
+    sandbox     runs them in a process without network, files, environment or rights, under limits:
+                bubblewrap (wall) around a Python that forks (nursery, guest), and a second set of
+                namespaces for each submission (isolate), with fewer calls of the kernel (calls).
     judge       runs the tests, outside of that process. The student's functions are proxies there:
                 arguments go in, plain data come back (wire, codec, link), never a pickle.
     marking     makes an nbgrader notebook of the outcome; class_flow enters it into the gradebook.
@@ -26,8 +27,8 @@ Threat model
     and nbgrader.
     Kept out by: namespaces (user, process, mount, network, IPC) with no capabilities, a read-only
     system, /tmp and /dev/shm of its own and of limited size, no further namespaces, limits on
-    time, memory, processes and file size, a watch that ends what exceeds them, and the end of
-    the whole namespace with the submission; tests and expected values in another process, with
+    time, memory, processors, processes and files, a watch that ends what exceeds them, calls of
+    the kernel that are refused, and the end of the whole namespace with the submission; tests and expected values in another process, with
     hidden inputs from a fresh seed each run; an error in a test's own callback that cannot be
     caught by the student's code; text of students that is shown as text.
 
@@ -35,11 +36,16 @@ Not covered
     - A hole in the Linux kernel. Grade strangers in a virtual machine if that worries you.
     - Processor side channels and timing between processes on one machine.
     - A function that is right only on what the tests try. Hidden tests are as good as they are.
+      (What they compare with stays with them; tests/test_cheats.py tries to get at it.)
+    - The flag "its test passes in the notebook, but not here" looks at the visible part of a test:
+      the hidden part never goes where the student's code runs, so what it would say there is not
+      known. It is a hint who should be looked at; marks do not depend on it.
     - Students who copy from each other.
     - The system's Python packages can be read inside: keep no secrets in site-packages.
+    - Calls of the kernel are refused on x86_64 and aarch64 only; on other processors memory in
+      files without a name (memfd) is not counted.
     - As root, the kernel does not limit processes; a watch looks twenty times a second instead,
       and a fork bomb can take a minute to end on a busy machine.
-    - Memory in files without a name (memfd) is not watched.
     - `--unsafe-no-sandbox` gives all of this up, but for the separate process of the tests.
 
 Report a hole to the maintainers in private (see CONTRIBUTING.md), with a notebook that shows it;

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pruninglab.grading import gradebook
 from pruninglab.grading.class_flow import GradingError, Options, Report, run
-from pruninglab.grading.sandbox import GIB, Limits, NoSandboxError
+from pruninglab.grading.nursery import GIB, Limits
+from pruninglab.grading.wall import NoSandboxError
 
 EPILOG = """\
 Notebooks are taken from downloaded/LAB/archive/ (files of a learning platform, zipped or not; the

@@ -137,8 +137,9 @@ def solutions(skeleton: NotebookNode, submission: NotebookNode) -> dict[str, Not
         if not changed and wanted and kind == "code":  # its metadata is gone: by what it defines
             loose = [c for c in cells if c.cell_type == "code" and not grade_id(c)]
             changed = [c for c in loose if wanted <= defined(c.source)]
+        whole = [c for c in changed if wanted and wanted <= defined(c.source)]  # if it was split
         if changed or copies:
-            found[name] = (changed or copies)[-1]
+            found[name] = (whole or changed or copies)[-1]
     return found
 
 
@@ -162,6 +163,9 @@ def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:
         if key not in templates:  # editors that know no ids: the lab's cells by their text
             key = same.get(cell.source.strip(), key)
         template = templates.get(key)
+        if id(cell) not in taken and is_part(cell, template):
+            after.setdefault(place, []).append(Cell("own", cell.source))
+            continue
         if id(cell) in taken or key in ours or (template is not None and key not in versions):
             place = key if template is not None else place
             if template is not None and kind_of(template) == "given" and cell.cell_type == "code":
@@ -176,6 +180,13 @@ def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:
         merged.append(from_template(template, grafts.get(key), versions.get(key)))
         merged += after.get(key, [])
     return mark_needed(merged)
+
+
+def is_part(cell: NotebookNode, template: NotebookNode | None) -> bool:
+    """Whether a cell is the rest of a solution that was split, or an earlier version of it."""
+    if template is None or kind_of(template) != "solution" or cell.cell_type != "code":
+        return False
+    return template.cell_type == "code" and cell.source.strip() not in ("", template.source.strip())
 
 
 def from_template(template: NotebookNode, graft: NotebookNode | None, version: str | None) -> Cell:
@@ -197,13 +208,13 @@ def mark_needed(cells: list[Cell]) -> list[Cell]:
     """
     tests = [place for place, c in enumerate(cells) if c.kind == "test"] + [len(cells)]
     code = {i: c for i, c in enumerate(cells) if not c.markdown and c.kind not in ("text", "test")}
-    binds = {place: bound(c.source) for place, c in code.items()}
-    waiting = [place for place, c in code.items() if c.kind != "given"]
+    given = {place: bound(c.source) for place, c in code.items() if c.kind == "given"}
+    waiting = [place for place in code if place not in given]
     needed = set(waiting)
     while waiting:
         place = waiting.pop()
         uses, end = used(code[place].source), next(t for t in tests if t > place)
-        found = [i for i in code if i < end and i not in needed and binds[i] & uses]
+        found = [i for i, names in given.items() if i < end and i not in needed and names & uses]
         needed.update(found)
         waiting += found
     return [replace(c, needed=i in needed) if i in code else c for i, c in enumerate(cells)]

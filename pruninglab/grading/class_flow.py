@@ -33,9 +33,10 @@ from pruninglab.grading import gradebook, handed_in, marking, moodle, similar
 from pruninglab.grading.canonical import grade_id
 from pruninglab.grading.gradebook import Mark
 from pruninglab.grading.marking import Exam
+from pruninglab.grading.nursery import Limits
 from pruninglab.grading.record import Record, digest
 from pruninglab.grading.report import ClassReport, write
-from pruninglab.grading.sandbox import Limits, NoSandboxError, bubblewrap
+from pruninglab.grading.wall import NoSandboxError, bubblewrap
 
 
 class GradingError(RuntimeError):

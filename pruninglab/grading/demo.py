@@ -27,8 +27,8 @@ from tqdm import tqdm
 from pruninglab import checkpoints, data, plots
 from pruninglab.grading import class_flow
 from pruninglab.grading.__main__ import show
-from pruninglab.grading.sandbox import NoSandboxError, bubblewrap
 from pruninglab.grading.submissions import fill
+from pruninglab.grading.wall import NoSandboxError, bubblewrap
 from pruninglab.models import prunable
 from pruninglab.training import accuracy
 

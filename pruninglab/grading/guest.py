@@ -27,8 +27,10 @@ from torch import Tensor
 from traitlets.config import Config
 
 from pruninglab import checkpoints, checks, counters, data, masks, models, plots, training  # noqa: F401
-from pruninglab.grading.isolate import isolate
+from pruninglab.grading.calls import forbid
+from pruninglab.grading.isolate import hide, isolate
 from pruninglab.grading.link import Link
+from pruninglab.grading.usage import mapped
 from pruninglab.grading.wire import Wire
 
 GRAPHS = 1000  # results whose slopes can still be asked for
@@ -157,10 +159,8 @@ class Guest:
 
 def set_limits(limits: Mapping[str, int]) -> None:
     """Limits that the process cannot lift again; memory counts from what is in use now."""
-    with open("/proc/self/statm") as file:
-        mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     values = {
-        resource.RLIMIT_AS: mapped + limits["memory"] * 2 // 3,  # the rest is in use already
+        resource.RLIMIT_AS: mapped() + limits["memory"] * 2 // 3,  # the rest is in use already
         resource.RLIMIT_NPROC: 4 * limits["processes"],  # threads count, too
         resource.RLIMIT_FSIZE: limits["disk"],
         resource.RLIMIT_CORE: 0,
@@ -169,7 +169,8 @@ def set_limits(limits: Mapping[str, int]) -> None:
     for kind, value in values.items():
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        with contextlib.suppress(OSError, ValueError):  # macOS does not know all of them
+            resource.setrlimit(kind, (value, value))
 
 
 def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
@@ -181,11 +182,14 @@ def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
             `own_session`.
     """
     namespace = None
+    hide(False)  # the namespaces are made by writing into /proc
     if order["wall"]:
         with contextlib.suppress(OSError):
             namespace = isolate(order["limits"]["disk"])
     if not order["wall"] and order["own_session"]:
         os.setsid()
+    with contextlib.suppress(OSError):
+        forbid()
     os.makedirs(order["home"], exist_ok=True)
     os.chdir(order["home"])
     sys.path.insert(0, order["home"])  # where probes.py is
@@ -213,6 +217,7 @@ def main() -> None:
     """Wait for orders; fork a process for each. No student's code runs in this process."""
     control = socket.socket(fileno=int(sys.argv[1]))
     sys.argv[1:] = []
+    hide()  # from what it will fork
     torch.set_num_threads(1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     control.send(b"ready")

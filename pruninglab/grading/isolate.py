@@ -18,8 +18,9 @@ NEW_NS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = (
     0x40000000,
 )
 PRIVATE, NO_SUID, NO_DEV = 0x4000 | 0x40000, 2, 4  # flags of mount(2)
-NO_NEW_PRIVILEGES, DROP_BOUNDING = 38, 24  # of prctl(2)
+NO_NEW_PRIVILEGES, DROP_BOUNDING, DUMPABLE = 38, 24, 4  # of prctl(2)
 JOIN_SESSION_KEYRING = 1  # of keyctl(2)
+FILES = 20_000  # in each of /tmp and /dev/shm: the kernel keeps them in memory, empty ones too
 KEYCTL = {"x86_64": 250, "aarch64": 219}
 
 
@@ -28,6 +29,15 @@ def checked(result: int, what: str) -> None:
     if result:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def hide(hidden: bool = True) -> None:
+    """Whether other processes of the same user are kept from this one's memory and files.
+
+    A fork inherits it. A process that hides cannot write its own files in /proc.
+    """
+    if hasattr(libc := ctypes.CDLL(None, use_errno=True), "prctl"):
+        checked(libc.prctl(DUMPABLE, int(not hidden), 0, 0, 0), "prctl")
 
 
 def isolate(size: int) -> int:
@@ -52,7 +62,7 @@ def isolate(size: int) -> int:
         os._exit(0)
     checked(libc.mount(None, b"/", None, PRIVATE, None), "mount")
     for place in (b"/tmp", b"/dev/shm"):
-        options = f"size={size},mode=1777".encode()
+        options = f"size={size},nr_inodes={FILES},mode=1777".encode()
         checked(libc.mount(b"tmpfs", place, b"tmpfs", NO_SUID | NO_DEV, options), "mount")
     write("/proc/sys/user/max_user_namespaces", "0")  # no third wall: it could mount what it likes
     if os.uname().machine in KEYCTL:  # a keyring would outlive the submission

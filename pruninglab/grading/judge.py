@@ -23,14 +23,18 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from torch import Tensor
+from torch import Tensor, nn
 
 from pruninglab.grading.canonical import bound, plain_source, used
+from pruninglab.grading.codec import MODULES, full_name, known_class
 from pruninglab.grading.link import Backward, Failed, Link
-from pruninglab.grading.sandbox import START, NoSandboxError, Nursery, Sandbox
+from pruninglab.grading.nursery import START, Nursery
+from pruninglab.grading.sandbox import Sandbox
+from pruninglab.grading.wall import NoSandboxError
 from pruninglab.grading.wire import BadMessage, Closed
 
 GRACE = 5  # seconds beyond a limit until what cannot be interrupted is killed
+CELLS = 0.5  # of the total may go to cells; beyond, only the solutions run
 RESTARTS = 12  # of the sandbox for one submission
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS$(.*?)^### END HIDDEN TESTS$", flags=re.M | re.S)
 LOST = (Closed, BadMessage, TimeoutError)
@@ -42,6 +46,7 @@ class Step:
 
     source: str
     needed: bool = True
+    solution: bool = False
     test: str = ""
 
 
@@ -98,9 +103,15 @@ class GraderLink(Link):
         return result
 
     def find(self, target: Any) -> Callable:
-        """Only functions that a test has passed along may be called, and none after a failure."""
+        """Only functions that a test has passed along may be called, and none after a failure.
+
+        Nor a module, unless it is of a class that the sandbox cannot rebuild and run itself.
+        """
         function = super().find(target)
-        if isinstance(target, str) or isinstance(function, type) or self.broken is not None:
+        rebuilt = isinstance(function, nn.Module) and known_class(
+            full_name(function), MODULES, nn.Module
+        )
+        if isinstance(target, str) or isinstance(function, type) or rebuilt or self.broken:
             raise BadMessage("a call of something that is no function")
         return function
 
@@ -191,11 +202,9 @@ class Judge:
         Raises:
             OutOfBoundsError: the submission has used up its time or its restarts.
         """
+        if self.time_left() <= 0:
+            raise OutOfBoundsError(f"the notebook took longer than {self.limits.total:g} s in all")
         while self.box is None:
-            if self.time_left() <= 0:
-                raise OutOfBoundsError(
-                    f"the notebook took longer than {self.limits.total:g} s in all"
-                )
             if self.starts > RESTARTS:
                 raise OutOfBoundsError("the notebook has ended its own process too often")
             self.begin()
@@ -228,17 +237,28 @@ class Judge:
                 if step.test:
                     self.ask("keep", step.test, seconds=GRACE)
                 elif step.needed or self.everything:
-                    seconds = min(self.limits.cell, max(self.time_left(), 0.1))
-                    done = self.ask("run_cell", step.source, seconds, seconds=seconds)
-                    error = done.get("error") if isinstance(done, dict) else "?"
-                    self.errors.pop(number, None)
-                    if error is not None:
-                        self.errors[number] = str(error)
+                    self.run_step(number, step)
             except LOST:
                 self.deadly[number] = self.errors[number] = self.why
                 raise
             except Failed as error:
                 self.errors[number] = str(error)
+
+    def run_step(self, number: int, step: Step) -> None:
+        """Run a cell, if there is time for it."""
+        share = 1.0 if step.solution else CELLS
+        seconds = min(self.limits.cell, share * self.limits.total - self.spent)
+        if seconds <= 0:
+            self.errors[number] = "not run: the cells before it have used up the time"
+            return
+        began = self.spent
+        done = self.ask("run_cell", step.source, seconds, seconds=seconds)
+        error = done.get("error") if isinstance(done, dict) else "?"
+        self.errors.pop(number, None)
+        if error is not None:
+            self.errors[number] = str(error)
+        if self.spent - began >= seconds:  # once is enough, should there be another start
+            self.deadly[number] = self.errors.setdefault(number, "it took too long")
 
     # --- the tests ------------------------------------------------------------------------------
 

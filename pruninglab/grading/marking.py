@@ -26,7 +26,9 @@ from nbformat.v4 import new_notebook, new_output
 from pruninglab.grading import canonical, handed_in
 from pruninglab.grading.canonical import Cell
 from pruninglab.grading.judge import Judge, Step, Task, Test
-from pruninglab.grading.sandbox import GIB, START, Limits, NoSandboxError, Nursery
+from pruninglab.grading.nursery import GIB, START, Limits, Nursery
+from pruninglab.grading.usage import mapped
+from pruninglab.grading.wall import NoSandboxError
 
 JUDGE_MEMORY = 6 * GIB
 ONE_AT_A_TIME = threading.Lock()
@@ -104,7 +106,7 @@ def judged(
             tests.append(Test(cell.name, cell.source))
             steps.append(Step("", test=cell.name))
         else:
-            steps.append(Step(cell.source, cell.needed))
+            steps.append(Step(cell.source, cell.needed, cell.kind == "solution"))
         places.append(place)
     given = tuple(c.source for c in skeleton.cells if canonical.kind_of(c) == "given")
     task = Task(tuple(steps), tuple(tests), given, exam.files, exam.seed)
@@ -217,9 +219,9 @@ def forked(pipe: Connection, exam: Exam, name: str, data: bytes, reason: str) ->
     try:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        with open("/proc/self/statm") as file:
-            mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + JUDGE_MEMORY, mapped + JUDGE_MEMORY))
+        most = mapped() + JUDGE_MEMORY
+        with contextlib.suppress(OSError, ValueError):  # macOS knows no such limit
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         try:
             result = mark(exam, name, data, reason)
         except NoSandboxError as error:  # nobody's fault: no mark comes of it
