@@ -90,12 +90,13 @@ def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monk
     assert reasons[3:] == ["only the first 3 networks count"] * 2
     assert not (tmp_path / "ran.txt").exists()
 
-    html, png = leaderboard.write(rows, len(images), tmp_path / "out")
+    html, png = leaderboard.write(rows, len(images), tmp_path / "out", was_busy=True)
     text = html.read_text(encoding="utf-8")
     assert "0.999" not in text.replace("accuracy-0.999.npz", "")
     assert "&lt;b&gt;eve" in text
     assert "<b>eve" not in text
     assert "<script" not in text
+    assert "do not trust the times" in text
     assert text.count("<tr class=") == len(rows)
     assert png.read_bytes().startswith(b"\x89PNG")
 

@@ -16,10 +16,11 @@ import argparse
 import base64
 import hashlib
 import math
+import os
 import statistics
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -29,6 +30,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -226,7 +228,6 @@ def picture(rows: Sequence[Entry], images: int) -> Figure:
         panel(axes, good, axis, images)
         axes.set(xlabel=label)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_xscale("log")
     panels[0].set(ylabel=f"accuracy on {images:,} test images (%)")
     return figure
 
@@ -242,11 +243,31 @@ def panel(axes: Axes, rows: Sequence[Entry], axis: str, images: int) -> None:
         colour = plots.BLUE if own else "black"
         axes.errorbar(x, y, bar, fmt="o" if own else "D", color=colour, ms=7 if own else 5,
                       elinewidth=0.8)  # fmt: skip
-        names = ", ".join(dict.fromkeys(row.student or row.file for row in here))
-        axes.annotate(brief(names), (x, y), xytext=(6, 6), textcoords="offset points",
-                      fontsize=8, parse_math=False)  # fmt: skip
     line = sorted((getattr(row, axis), 100 * row.accuracy) for row in front(rows, axis))
     axes.step(*zip(*line, strict=True), where="pre", color=plots.ORANGE, linewidth=1.2, zorder=0)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    label(axes, {place: names_of(here) for place, here in places.items()})
+
+
+def names_of(rows: Sequence[Entry]) -> str:
+    """Who is at one place."""
+    return brief(", ".join(dict.fromkeys(row.student or row.file for row in rows)))
+
+
+def label(axes: Axes, texts: Mapping[tuple[float, float], str]) -> None:
+    """A text right of each point, moved down until it covers no other text."""
+    taken = list[tuple[float, float]]()
+    for (x, y), text in sorted(texts.items(), key=lambda item: -item[0][1]):
+        right, top = axes.transData.transform((x, y))
+        while any(abs(right - a) < 110 and abs(top - b) < 15 for a, b in taken):
+            top -= 3
+        taken.append((right, top))
+        place = axes.transData.inverted().transform((right + 14, top))
+        arrow = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkB": 4}
+        axes.annotate(text, (x, y), xytext=tuple(place), fontsize=8, va="center",
+                      arrowprops=arrow, parse_math=False)  # fmt: skip
 
 
 def brief(text: str, longest: int = 40) -> str:
@@ -270,8 +291,20 @@ def cells(row: Entry, rows: Sequence[Entry], images: int) -> dict[str, object]:
     }
 
 
-def write(rows: Sequence[Entry], images: int, folder: Path) -> tuple[Path, Path]:
-    """<folder>/leaderboard.html, which needs no other file, and leaderboard.png."""
+def busy() -> bool:
+    """Whether other programs keep this machine busy, so that times are not to be trusted."""
+    return os.name == "posix" and os.getloadavg()[0] > 0.75 * (os.cpu_count() or 1)
+
+
+def write(
+    rows: Sequence[Entry], images: int, folder: Path, was_busy: bool = False
+) -> tuple[Path, Path]:
+    """<folder>/leaderboard.html, which needs no other file, and leaderboard.png.
+
+    Args:
+        images: on how many the accuracies were measured.
+        was_busy: the machine was, so the page says what to think of the times.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     html, png = folder / "leaderboard.html", folder / "leaderboard.png"
     drawn = picture(rows, images)
@@ -284,6 +317,7 @@ def write(rows: Sequence[Entry], images: int, folder: Path) -> tuple[Path, Path]
     text = template.render(
         rows=[cells(row, rows, images) for row in ranking(rows)],
         images=f"{images:,}",
+        busy=was_busy,
         picture=base64.b64encode(png.read_bytes()).decode(),
         students=len({row.student for row in rows if row.student}),
     )
@@ -303,11 +337,14 @@ def main() -> None:
     if not args.folder.is_dir():
         parser.error(f"there is no folder {args.folder}")
     images = data.load("cifar10", "test") if args.full else data.subset("test")
+    was_busy = busy()
     rows = measure_all(args.folder, images)
-    html, png = write(rows, len(images), args.out)
+    html, png = write(rows, len(images), args.out, was_busy)
     broken = [row for row in rows if row.reason]
     for row in broken:
         print(f"{row.student}: {row.file or 'nothing'}: {row.reason}")
+    if was_busy:
+        print("other programs kept this machine busy: do not trust the times, run it again")
     mean = statistics.fmean([r.accuracy for r in rows if not r.reason])
     print(f"{len(rows) - len(broken)} networks measured, mean accuracy {mean:.1%}\n{html}\n{png}")
 
