@@ -128,6 +128,11 @@ class Rounds:
         return used
 
 
+def remeasure(model: nn.Module, job: Job) -> None:
+    """The statistics of BN on 2,000 training images, for networks that are not trained any more."""
+    recalibrate_bn(model, list(batches(job.images[:2000].to(job.device), 125)))
+
+
 # ---- single weights
 
 
@@ -221,7 +226,7 @@ def variational_dropout(job: Job) -> Iterator[Pruned]:
     for threshold in (3.0, 1.0, 0.0):
         model = copy.deepcopy(dense)
         apply(model, {n: a <= threshold for n, a in variational.log_alphas(noisy).items()})
-        recalibrate_bn(model, list(batches(job.images[:2000].to(job.device), 125)))
+        remeasure(model, job)
         yield Pruned(threshold, model, epochs, 0.0)
 
 
@@ -275,12 +280,16 @@ def molchanov(job: Job) -> Iterator[Pruned]:
 
 
 def he_soft(job: Job) -> Iterator[Pruned]:
-    """He 2018 (SFP): soft for all epochs, at a tenth of the learning rate (trained network)."""
+    """He 2018 (SFP): soft for all epochs, at a tenth of the learning rate (trained network).
+
+    The last removal is not followed by any training, so the statistics of BN are measured anew.
+    """
     turns = 10 * job.budget.retrain  # ten selections an epoch, where the paper has one
     lrs = [rate / 10 for rate in replayed(turns)]
     for target in FILTERS:
         model, loop = job.dense(), job.loop(target)
         papers.he2018(model, target, lrs, job.steps(1) // 10, loop)
+        remeasure(model, job)
         yield after(target, model, loop)
 
 
