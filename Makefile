@@ -65,7 +65,7 @@ results: setup  ## run the systems of the lecture on full CIFAR-10, draw figures
 	$(BIN)/python -m solutions.results
 	$(BIN)/python -m solutions.weigh
 	$(BIN)/python -m pruninglab.figures
-	$(BIN)/python -m pruninglab.tables
+	$(BIN)/python -m pruninglab.tables README.md RESULTS.md
 
 slides: setup  ## slides for a talk from the records of lab 7: make slides TITLE='...' AUTHOR='...'
 	$(BIN)/python -m pruninglab.slides $(RECORDS) $(if $(TITLE),--title '$(TITLE)') $(if $(AUTHOR),--author '$(AUTHOR)')

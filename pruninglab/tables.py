@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from pruninglab.figures import WEIGHTS, accuracy, by_system, kind_of, published, share
 from pruninglab.plots import plus_minus
@@ -151,13 +154,37 @@ def _smallest(loss: float, kind: str, row: tuple[int, str, Point, Record]) -> st
     return f"| {' | '.join(cells)} |"
 
 
+TABLES: dict[str, Callable[[list[Record]], str]] = {
+    "weights": lambda found: summary_table(found, WEIGHTS),
+    "filters": lambda found: summary_table(found, "filters"),
+    "published": published_table,
+    "worth": worth_it_table,
+    "all": systems_table,
+}
+
+
+def refreshed(text: str, found: list[Record]) -> str:
+    """A page with each table between `<!-- table NAME -->` and `<!-- end -->` made anew.
+
+    >>> refreshed("<!-- table worth --> old <!-- end -->", []).count("\\n")
+    3
+    """
+
+    def again(match: re.Match[str]) -> str:
+        return f"<!-- table {match[1]} -->\n{TABLES[match[1]](found)}\n<!-- end -->"
+
+    return re.sub(r"<!-- table (\w+) -->.*?<!-- end -->", again, text, flags=re.DOTALL)
+
+
 def main() -> None:
-    """Print the tables: `python -m pruninglab.tables`."""
-    found = list(load_all())
-    for kind in (WEIGHTS, "filters"):
-        print(summary_table(found, kind), end="\n\n")
-    for made in (systems_table, published_table, worth_it_table):
-        print(made(found), end="\n\n")
+    """Print the tables, or write them into pages: `python -m pruninglab.tables [PAGE ...]`."""
+    parser = argparse.ArgumentParser(description="Tables from the records alone.")
+    parser.add_argument("pages", nargs="*", type=Path, help="Markdown files to bring up to date")
+    args, found = parser.parse_args(), list(load_all())
+    for page in args.pages:
+        page.write_text(refreshed(page.read_text(), found))
+    if not args.pages:
+        print("\n\n".join(made(found) for made in TABLES.values()))
 
 
 if __name__ == "__main__":

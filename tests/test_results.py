@@ -10,7 +10,7 @@ import torch
 
 from pruninglab import checkpoints, counters, data, figures, records, tables
 from pruninglab.models import ResNet20, prunable
-from solutions import results, systems, weigh
+from solutions import build, results, systems, weigh
 
 BY_NAME = {system.name: system for system in systems.systems()}
 LI, HAN = BY_NAME["Li 2016"], BY_NAME["Han 2015"]
@@ -155,6 +155,13 @@ def test_published_tables_are_whole():
         assert 10 <= float(row["accuracy"]) <= 100
         assert 0 < float(row["x"]) < 1
         assert row["source"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "RESULTS.md"])
+def test_the_tables_of_the_pages_are_those_of_the_records(page):
+    text = (build.ROOT / page).read_text()
+    assert "<!-- table " in text
+    assert tables.refreshed(text, list(records.load_all())) == text
 
 
 # ---- the systems, on a tiny network and a few images
