@@ -153,7 +153,8 @@ def fitted(module: nn.Module, name: str, state: Mapping[str, Tensor]) -> nn.Modu
     if isinstance(module, nn.BatchNorm2d):
         return nn.BatchNorm2d(len(state[f"{name}.weight"]))
     if isinstance(module, nn.Linear):
-        return nn.Linear(*reversed(state[f"{name}.weight"].shape))
+        c_out, c_in = state[f"{name}.weight"].shape
+        return nn.Linear(c_in, c_out)
     if isinstance(module, ZeroPadShortcut):
         return padding_shortcut(name, state)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -94,7 +95,9 @@ def draw_ours(axes: Axes, records: Sequence[Record], names: Sequence[str], relat
         if name not in groups:
             continue
         members = one_budget(groups[name])
-        look = {"color": plots.GREY, "ls": "--"} if "Random" in name else {"color": next(colours)}
+        look: dict[str, Any] = (
+            {"color": plots.GREY, "ls": "--"} if "Random" in name else {"color": next(colours)}
+        )
         label = f"course: {name.removeprefix('Lecture: ')} ({about(members)})"
         line = figures.curve(label, members)
         base = figures.accuracy(members[0].dense) if relative else 0.0

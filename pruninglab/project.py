@@ -202,7 +202,7 @@ def note(network: Path, key: str, point: Point) -> None:
 def noted(network: Path, key: str) -> Point | None:
     """What was measured of a network; None if that is nothing, or it is from another run."""
     path = network.with_suffix(".json")
-    about = json.loads(path.read_text()) if path.exists() else {"run": None}
+    about: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"run": None}
     return Point(**about["point"]) if about["run"] == key else None
 
 
@@ -277,7 +277,8 @@ def in_turns(first: nn.Module, second: nn.Module, rounds: int = 5) -> tuple[floa
         [counters.latency(model, x, repeats=5, warmup=2).median for model in (first, second)]
         for _ in range(rounds)
     ]
-    return tuple(map(statistics.median, zip(*turns, strict=True)))  # type: ignore[return-value]
+    one, other = (statistics.median(times) for times in zip(*turns, strict=True))
+    return one, other
 
 
 # --- has the recipe changed? ----------------------------------------------------------------------
@@ -301,7 +302,7 @@ def fingerprint(function: Callable) -> str:
             continue
         seen.add(id(thing))
         text += [*code(thing.__code__), repr(thing.__defaults__), repr(thing.__kwdefaults__)]
-        used = [thing.__globals__.get(name) for name in names(thing.__code__)]
+        used: list[Any] = [thing.__globals__.get(name) for name in names(thing.__code__)]
         used += [cell.cell_contents for cell in thing.__closure__ or ()]
         todo += [x for x in used if getattr(x, "__module__", None) == function.__module__]
         text += [repr(x) for x in used if isinstance(x, int | float | str | tuple | list)]

@@ -356,9 +356,9 @@ def pareto_front_numpy(points: Points) -> list[int]:
     if not len(points):
         return []
     x = np.array(points)
-    at_least = (x[None] >= x[:, None]).all(axis=2)
-    better = (x[None] > x[:, None]).any(axis=2)
-    return np.flatnonzero(~(at_least & better).any(axis=1)).tolist()
+    at_least = np.all(x[None] >= x[:, None], axis=2)
+    better = np.any(x[None] > x[:, None], axis=2)
+    return np.flatnonzero(~np.any(at_least & better, axis=1)).tolist()
 
 
 # --- choose -------------------------------------------------------------------------------------
