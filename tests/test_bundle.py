@@ -65,7 +65,8 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     notebook = folder / "labs" / lab / f"{lab}.ipynb"
-    notebook.write_text(notebook.read_text().replace('\\"test\\")[:1000]', '\\"test\\")[:20]'))  # quick
+    text = notebook.read_text().replace('\\"test\\")[:1000]', '\\"test\\")[:20]')  # less to wait
+    notebook.write_text(text)
     commands = "".join(text for _, text in blocks(folder / "README.md")).splitlines()
     assert [line for line in commands if "venv .venv" in line or "pip" in line] == commands[:2]
     printed = [shell(folder, line.replace("start", "start --version")) for line in commands[2:]]
