@@ -93,7 +93,7 @@ def full_data() -> Finding:
         except (sources.Unavailable, formats.DataError):
             continue
         return Finding("ready", f"all of CIFAR-10: {folder}")
-    return Finding("note", "all of CIFAR-10 is not here; labs 1 to 6 do without it")
+    return Finding("note", "all of CIFAR-10 is not here; the labs do without it")
 
 
 def disk() -> Finding:
