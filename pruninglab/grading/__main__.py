@@ -111,7 +111,9 @@ def main() -> None:
     try:
         how = {"collecting": not args.no_collect, "grading": not args.marks_only}
         report = run(args.course, args.lab, options, **how)
-    except (GradingError, NoSandboxError) as error:
+    except NoSandboxError as error:
+        sys.exit(f"error: {error}. Or accept the risk: --unsafe-no-sandbox (see --help)")
+    except GradingError as error:
         sys.exit(f"error: {error}")
     show(report, args.course.resolve(), args.lab)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import shutil
 import stat
@@ -20,6 +21,7 @@ from nbformat import NotebookNode
 MAX_NOTEBOOK = 20 * 2**20  # bytes; pictures in a notebook are large
 MAX_FILE = 100 * 2**20  # of a zip that was handed in
 MAX_MEMBERS = 5000  # files in a zip
+MAX_UNPACKED = 2**30  # bytes in all that are read of a zip
 SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
 
 
@@ -92,11 +94,14 @@ def parse(name: str, data: bytes, lab: str) -> NotebookNode:
     pruninglab.grading.handed_in.Unreadable: a.ipynb is no notebook: its JSON is broken (line 1)
     """
     if name.lower().endswith(".zip"):
-        members = list(members_of(name, data, {".ipynb": MAX_NOTEBOOK}))
-        if not members:
+        # Only the best one is kept: a small zip can hold thousands of large ones.
+        best: tuple[tuple[bool, str], bytes] | None = None
+        for path, text in members_of(name, data, {".ipynb": MAX_NOTEBOOK}):
+            rank = (lab in PurePosixPath(path).name, path)
+            best = (rank, text) if best is None or rank >= best[0] else best
+        if best is None:
             raise Unreadable(f"{name} contains no notebook")
-        path, data = max(members, key=lambda m: (lab in PurePosixPath(m[0]).name, m[0]))
-        name = PurePosixPath(path).name
+        name, data = PurePosixPath(best[0][1]).name, best[1]
     if len(data) > MAX_NOTEBOOK:
         raise Unreadable(f"{name} is larger than {MAX_NOTEBOOK >> 20} MB: clear its outputs")
     if not data.strip():
@@ -158,29 +163,37 @@ def clean(cell: dict) -> dict | None:
     return {"cell_type": kind, "source": source, "id": identity, "metadata": metadata}
 
 
-def members_of(name: str, data: bytes, wanted: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+def members_of(
+    name: str, data: bytes | Path, wanted: Mapping[str, int], in_all: float = MAX_UNPACKED
+) -> Iterator[tuple[str, bytes]]:
     """Paths and contents of the files in a zip, of each no more than is allowed and one byte.
 
     Args:
         name: of the zip, for messages.
-        data: its content.
+        data: its content, or where it is.
         wanted: suffix of the files -> bytes allowed.
+        in_all: bytes that are read at most.
 
     Raises:
         Unreadable: it is no zip, is damaged, encrypted, or has too many files.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data) as archive:
             members = archive.infolist()
             if len(members) > MAX_MEMBERS:
                 raise Unreadable(f"{name} contains more than {MAX_MEMBERS} files")
+            left = in_all
             for member in members:
                 path = PurePosixPath(member.filename.replace("\\", "/"))
                 link = stat.S_ISLNK(member.external_attr >> 16)
                 most = 0 if path.name.startswith(".") else wanted.get(path.suffix.lower(), 0)
                 if most and not link and not SKIPPED & set(path.parts):
                     with archive.open(member) as file:  # read no more than is allowed: zip bombs
-                        yield str(path), file.read(most + 1)
+                        content = file.read(most + 1)
+                    left -= len(content)
+                    if left < 0:
+                        raise Unreadable(f"{name} holds more than {in_all / 2**20:g} MB")
+                    yield str(path), content
     except Unreadable:
         raise
     except RuntimeError:
@@ -208,34 +221,40 @@ def collect(course: Path, lab: str, named: str) -> list[str]:
         Names of files that belong to nobody.
     """
     archive, stray = course / "downloaded" / lab / "archive", []
-    found: dict[str, list[tuple[str, bytes]]] = {}
+    taken: dict[str, int] = {}  # student -> bytes: files are written as they come, none is kept
     for path in sorted(p for p in archive.rglob("*") if is_plain(p, archive)):
-        shown = str(path.relative_to(archive))
-        parts = list(entries(path, shown))
-        owners = [(owner(course, lab, named, inner), inner, data) for inner, data in parts]
-        if not any(student for student, _, _ in owners):
-            owners = [(owner(course, lab, named, shown), path.name, beginning(path))]
-        for student, inner, data in owners:
+        shown, owned = str(path.relative_to(archive)), False
+        nobodys: list[str] = []
+        for inner, data in entries(path, shown):
+            student = owner(course, lab, named, inner)
+            owned = owned or student is not None
             if student is None:
-                stray.append(inner)
-            else:
-                found.setdefault(student, []).append((inner, data))
-    for student, files in found.items():
-        put(course / "submitted" / student / lab, files, lab)
+                nobodys.append(inner)
+            elif taken.get(student, 0) + len(data) <= MAX_UNPACKED:
+                put(
+                    course / "submitted" / student / lab, inner, data, lab, new=student not in taken
+                )
+                taken[student] = taken.get(student, 0) + len(data)
+        student = None if owned else owner(course, lab, named, shown)
+        if student is not None and student not in taken:
+            put(course / "submitted" / student / lab, path.name, beginning(path), lab, new=True)
+            taken[student] = 0
+        elif student is None:
+            stray += nobodys or ([] if owned else [shown])
     return stray
 
 
 def entries(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
     """What was handed in with a file: itself, or the notebooks and zips in a zip (a platform's
-    zip of everybody's zips), as paths below the archive.
+    zip of everybody's zips, of any size), as paths below the archive.
     """
-    data = beginning(path)
     if path.suffix.lower() != ".zip":
-        yield shown, data
+        yield shown, beginning(path)
         return
+    wanted = {".ipynb": MAX_NOTEBOOK, ".zip": MAX_FILE}
     try:
-        inside = members_of(shown, data, {".ipynb": MAX_NOTEBOOK, ".zip": MAX_FILE})
-        yield from ((f"{shown[:-4]}/{inner}", part) for inner, part in inside)
+        for inner, part in members_of(shown, path, wanted, in_all=math.inf):
+            yield f"{shown[:-4]}/{inner}", part
     except Unreadable:
         return
 
@@ -253,14 +272,17 @@ def owner(course: Path, lab: str, named: str, path: str) -> str | None:
     return None if student in ("", ".", "..") or "\0" in student or "/" in student else student
 
 
-def put(folder: Path, files: list[tuple[str, bytes]], lab: str) -> None:
-    """Replace a submission; of several notebooks the last one by name is `lab`.ipynb."""
-    if folder.is_symlink():
-        folder.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for number, (name, data) in enumerate(files):
-        suffix = PurePosixPath(name).suffix.lower()
-        last = number == len(files) - 1
-        stem = lab if last else f"earlier-{number}"
-        (folder / f"{stem}{suffix if suffix in ('.ipynb', '.zip') else '.file'}").write_bytes(data)
+def put(folder: Path, name: str, data: bytes, lab: str, *, new: bool) -> None:
+    """Put a file into a student's folder; with `new`, what was there before goes.
+
+    Of several notebooks the last one that comes is `lab`.ipynb.
+    """
+    if new:
+        if folder.is_symlink():
+            folder.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    for number, last in enumerate(sorted(folder.glob(f"{lab}.*")), len(list(folder.iterdir()))):
+        last.rename(folder / f"earlier-{number}{last.suffix}")
+    suffix = PurePosixPath(name).suffix.lower()
+    (folder / f"{lab}{suffix if suffix in ('.ipynb', '.zip') else '.file'}").write_bytes(data)
