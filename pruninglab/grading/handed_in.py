@@ -96,9 +96,9 @@ def parse(name: str, data: bytes, lab: str) -> NotebookNode:
     if name.lower().endswith(".zip"):
         # Only the best one is kept: a small zip can hold thousands of large ones.
         best: tuple[tuple[bool, str], bytes] | None = None
-        for path, text in members_of(name, data, {".ipynb": MAX_NOTEBOOK}):
+        for path, content in members_of(name, data, {".ipynb": MAX_NOTEBOOK}):
             rank = (lab in PurePosixPath(path).name, path)
-            best = (rank, text) if best is None or rank >= best[0] else best
+            best = (rank, content) if best is None or rank >= best[0] else best
         if best is None:
             raise Unreadable(f"{name} contains no notebook")
         name, data = PurePosixPath(best[0][1]).name, best[1]
