@@ -29,7 +29,7 @@ Threat model
     system, /tmp and /dev/shm of its own and of limited size, no further namespaces, limits on
     time, memory, processors, processes and files, a watch that ends what exceeds them, calls of
     the kernel that are refused, and the end of the whole namespace with the submission; tests
-and expected values in another process, with
+    and expected values in another process, with
     hidden inputs from a fresh seed each run; an error in a test's own callback that cannot be
     caught by the student's code; text of students that is shown as text.
 
