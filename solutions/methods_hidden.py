@@ -173,7 +173,7 @@ def test_prune_and_retrain(prune_and_retrain: "Callable", seed: int = 0) -> None
 
     def trial(count: int) -> None:
         layers = (torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
-        model = torch.nn.Sequential(*layers)
+        model: Any = torch.nn.Sequential(*layers)
         for parameter in model.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator)
         sparsities = sorted(torch.rand(count, generator=generator).tolist())
