@@ -105,6 +105,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("build/bench-grading.md"))
     args = parser.parse_args()
+    if min(args.stock, args.workers, *args.sizes) < 1:
+        parser.error("sizes, --stock and --workers must be 1 or more")
     text = report(args.sizes, args.stock, args.workers)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text)
