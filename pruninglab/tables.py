@@ -159,6 +159,7 @@ TABLES: dict[str, Callable[[list[Record]], str]] = {
     "filters": lambda found: summary_table(found, "filters"),
     "published": published_table,
     "worth": worth_it_table,
+    "scratch": lambda found: systems_table(r for r in found if kind_of(r) == "scratch"),
     "all": systems_table,
 }
 
