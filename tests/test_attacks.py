@@ -566,7 +566,7 @@ for p in filter(str.isdigit, os.listdir('/proc')):
         raise Exception(f'LEAK {p} {place} {found[:5]}')
     for call in (lambda: os.readlink(f'/proc/{p}/fd/1'), lambda: os.open(f'/proc/{p}/fd/1', 1),
                  lambda: os.readlink(f'/proc/{p}/exe'), lambda: open(f'/proc/{p}/environ').read(),
-                 lambda: open(f'/proc/{p}/comm', 'w').write('x')):
+                 lambda: os.write(os.open(f'/proc/{p}/comm', 1), b'x')):
         try: call()
         except OSError: continue
         raise Exception('LEAK writes to ' + p)
