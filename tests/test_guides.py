@@ -182,6 +182,7 @@ def test_the_exchange(course: Course) -> None:
     """The last test, because this class is another one: nothing comes from Moodle."""
     for name in ("downloaded", "submitted", "autograded", "feedback"):
         shutil.rmtree(course.tree / name)
+    shutil.rmtree(course.home / LAB, ignore_errors=True)  # unpacked in a lab room
     course.follow("JupyterHub with nbgrader's exchange")
     submitted = course.tree / "submitted" / getpass.getuser() / LAB
     assert (submitted / "timestamp.txt").is_file()

@@ -407,11 +407,9 @@ def marked(**options: Any) -> dict[str, bool]:
 
 
 def test_unsafe_grading_gives_the_same_marks() -> None:
-    assert marked(unsafe=True) == {
-        "test_double": True,
-        "test_top_mask": False,
-        "test_silence": False,
-    }
+    outside = marked(unsafe=True)
+    assert outside == marked()
+    assert [name for name, passed in outside.items() if passed] == ["test_double"]
 
 
 def test_one_sandbox_each_where_the_kernel_forbids_an_inner_wall(
