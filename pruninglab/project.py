@@ -270,11 +270,13 @@ def dense_epochs_of(record: Record) -> int:
     return int(rest.split()[0]) if found else 0
 
 
-def in_turns(first: nn.Module, second: nn.Module, rounds: int = 5) -> tuple[float, float]:
+def in_turns(
+    first: nn.Module, second: nn.Module, rounds: int = 5, repeats: int = 5
+) -> tuple[float, float]:
     """Seconds that one image takes in each of two networks, medians of several turns."""
     x = torch.zeros(1, 3, 32, 32)
     turns = [
-        [counters.latency(model, x, repeats=5, warmup=2).median for model in (first, second)]
+        [counters.latency(model, x, repeats=repeats, warmup=2).median for model in (first, second)]
         for _ in range(rounds)
     ]
     one, other = (statistics.median(times) for times in zip(*turns, strict=True))

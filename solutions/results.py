@@ -22,6 +22,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, data, records
+from pruninglab.project import device
 from pruninglab.training import accuracy
 from solutions.systems import BUDGETS, Job, Pruned, System, systems
 
@@ -38,11 +39,6 @@ def system_named(name: str) -> System:
     if name not in known:
         raise ValueError(f"no system {name!r}: choose from {', '.join(known)}")
     return known[name]
-
-
-def device() -> torch.device:
-    """A GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def blank(system: System, seed: int, budget: str) -> records.Record:

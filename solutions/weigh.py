@@ -7,7 +7,6 @@ dense network, and counts the bytes of three ways of storing. This is Ma et al. 
 from __future__ import annotations
 
 import argparse
-import statistics
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, counters, records
 from pruninglab.models import prunable, ready_to_run
+from pruninglab.project import in_turns
 from solutions.results import WORK
 from solutions.speed import stored_bytes
 
@@ -32,18 +32,15 @@ def stored(model: nn.Module) -> dict[str, int]:
     return {way: rest + sum(one[way] for one in ways) for way in ways[0]}
 
 
-def in_turns(model: nn.Module, dense: nn.Module, rounds: int = 15) -> tuple[float, float]:
-    """Latency of both for one image on one thread, in seconds: medians over the rounds.
+def latencies(model: nn.Module, dense: nn.Module) -> tuple[float, float]:
+    """Seconds for one image on one thread, of both, in turns.
 
     Both with their batch normalisation folded into the convolutions, as one would deploy them, and
     in the same memory format (training leaves another one, and one image runs faster in it).
     """
-    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     plain = torch.contiguous_format
-    ready = [ready_to_run(network).to(memory_format=plain) for network in (model, dense)]
-    times = [[counters.latency(n, x, repeats=20).median for n in ready] for _ in range(rounds)]
-    ours, theirs = zip(*times, strict=True)
-    return statistics.median(ours), statistics.median(theirs)
+    one, other = (ready_to_run(network).to(memory_format=plain) for network in (model, dense))
+    return in_turns(one, other, rounds=15, repeats=20)
 
 
 def weigh(path: Path, work: Path) -> bool:
@@ -56,7 +53,7 @@ def weigh(path: Path, work: Path) -> bool:
     dense = checkpoints.trained(16)
     for point, network in zip(record.points, networks, strict=True):
         point.stored = stored(network)
-        point.latency, point.dense_latency = in_turns(network.eval(), dense)
+        point.latency, point.dense_latency = latencies(network.eval(), dense)
     record.dense.stored = stored(dense)
     records.save(record, path.parent)
     return True
