@@ -150,11 +150,11 @@ def gate_scores(
     gates, handles = {}, []
     for name in convs:
         bn = model.get_submodule(name.replace("conv", "bn"))
-        filters = len(model.get_parameter(f"{name}.weight"))
-        z = gates[name] = torch.ones(filters, 1, 1, requires_grad=True)
+        filters = model.get_parameter(f"{name}.weight").detach()[:, 0, :1, :1]  # (out, 1, 1)
+        z = gates[name] = torch.ones_like(filters, requires_grad=True)
         # z=z: a lambda looks its names up when it is called, and by then z is the last gate
         handles.append(bn.register_forward_hook(lambda module, inputs, out, z=z: out * z))
-    scores = {name: torch.zeros(len(z)) for name, z in gates.items()}
+    scores = {name: torch.zeros_like(z[:, 0, 0]) for name, z in gates.items()}
     for x, y in batches:
         loss = F.cross_entropy(model(x), y)
         gradients = torch.autograd.grad(loss, list(gates.values()))
@@ -191,7 +191,7 @@ def filter_masks(
     stays = {}
     for name, score in scores.items():
         best = score.topk(min(at_least, len(score))).indices
-        stays[name] = torch.zeros(len(score), dtype=torch.bool)
+        stays[name] = torch.zeros_like(score, dtype=torch.bool)
         stays[name][best] = True
     raised = {name: score.masked_fill(stays[name], torch.inf) for name, score in scores.items()}
     masks = global_masks(raised, sparsity)

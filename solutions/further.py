@@ -99,7 +99,8 @@ def synflow_scores(model: nn.Module, shape: tuple[int, ...]) -> dict[str, Tensor
     for parameter in twin.parameters():
         parameter.data.abs_()
     weights = prunable(twin)
-    flow = twin(torch.ones(1, *shape, dtype=torch.float64)).sum()
+    ones = next(twin.parameters()).new_ones(1, *shape)
+    flow = twin(ones).sum()
     gradients = torch.autograd.grad(flow, list(weights.values()))
     return {name: (w * g).detach() for (name, w), g in zip(weights.items(), gradients, strict=True)}
     ### END SOLUTION
