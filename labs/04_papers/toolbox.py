@@ -29,8 +29,9 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
             [False,  True]])
     """
     pruned = round(sparsity * weight.numel())
-    mask = torch.ones(weight.numel(), dtype=torch.bool)
-    mask[weight.detach().abs().flatten().argsort()[:pruned]] = False
+    magnitudes = weight.detach().abs().flatten()
+    mask = torch.ones_like(magnitudes, dtype=torch.bool)
+    mask[magnitudes.argsort()[:pruned]] = False
     return mask.reshape(weight.shape)
 
 
@@ -53,7 +54,7 @@ def local_masks(scores: dict[str, Tensor], sparsity: float) -> dict[str, Tensor]
     masks = {}
     for name, score in scores.items():
         pruned = round(sparsity * score.numel())
-        mask = torch.ones(score.numel(), dtype=torch.bool)
+        mask = torch.ones_like(score.flatten(), dtype=torch.bool)
         mask[score.flatten().argsort()[:pruned]] = False
         masks[name] = mask.reshape(score.shape)
     return masks
@@ -142,7 +143,7 @@ def filter_mask(weight: Tensor, sparsity: float) -> Tensor:
     """
     norms = weight.detach().abs().sum(dim=(1, 2, 3))  # (out, in, kh, kw) -> (out,)
     pruned = min(round(sparsity * len(norms)), len(norms) - 1)
-    keep = torch.ones(len(norms), dtype=torch.bool)
+    keep = torch.ones_like(norms, dtype=torch.bool)
     keep[norms.argsort()[:pruned]] = False
     return keep
 
@@ -370,11 +371,11 @@ def gate_scores(
     gates, handles = {}, []
     for name in convs:
         bn = model.get_submodule(name.replace("conv", "bn"))
-        filters = len(model.get_parameter(f"{name}.weight"))
-        z = gates[name] = torch.ones(filters, 1, 1, requires_grad=True)
+        filters = model.get_parameter(f"{name}.weight").detach()[:, 0, :1, :1]  # (out, 1, 1)
+        z = gates[name] = torch.ones_like(filters, requires_grad=True)
         # z=z: a lambda looks its names up when it is called, and by then z is the last gate
         handles.append(bn.register_forward_hook(lambda module, inputs, out, z=z: out * z))
-    scores = {name: torch.zeros(len(z)) for name, z in gates.items()}
+    scores = {name: torch.zeros_like(z[:, 0, 0]) for name, z in gates.items()}
     for x, y in batches:
         loss = F.cross_entropy(model(x), y)
         gradients = torch.autograd.grad(loss, list(gates.values()))
@@ -409,7 +410,7 @@ def filter_masks(
     stays = {}
     for name, score in scores.items():
         best = score.topk(min(at_least, len(score))).indices
-        stays[name] = torch.zeros(len(score), dtype=torch.bool)
+        stays[name] = torch.zeros_like(score, dtype=torch.bool)
         stays[name][best] = True
     raised = {name: score.masked_fill(stays[name], torch.inf) for name, score in scores.items()}
     masks = global_masks(raised, sparsity)

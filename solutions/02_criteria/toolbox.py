@@ -29,8 +29,9 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
             [False,  True]])
     """
     pruned = round(sparsity * weight.numel())
-    mask = torch.ones(weight.numel(), dtype=torch.bool)
-    mask[weight.detach().abs().flatten().argsort()[:pruned]] = False
+    magnitudes = weight.detach().abs().flatten()
+    mask = torch.ones_like(magnitudes, dtype=torch.bool)
+    mask[magnitudes.argsort()[:pruned]] = False
     return mask.reshape(weight.shape)
 
 
@@ -53,7 +54,7 @@ def local_masks(scores: dict[str, Tensor], sparsity: float) -> dict[str, Tensor]
     masks = {}
     for name, score in scores.items():
         pruned = round(sparsity * score.numel())
-        mask = torch.ones(score.numel(), dtype=torch.bool)
+        mask = torch.ones_like(score.flatten(), dtype=torch.bool)
         mask[score.flatten().argsort()[:pruned]] = False
         masks[name] = mask.reshape(score.shape)
     return masks
@@ -142,7 +143,7 @@ def filter_mask(weight: Tensor, sparsity: float) -> Tensor:
     """
     norms = weight.detach().abs().sum(dim=(1, 2, 3))  # (out, in, kh, kw) -> (out,)
     pruned = min(round(sparsity * len(norms)), len(norms) - 1)
-    keep = torch.ones(len(norms), dtype=torch.bool)
+    keep = torch.ones_like(norms, dtype=torch.bool)
     keep[norms.argsort()[:pruned]] = False
     return keep
 
