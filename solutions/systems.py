@@ -342,12 +342,12 @@ def lecture_han(job: Job, rewind: bool) -> Iterator[Pruned]:
         yield after(target, model, loop)
 
 
-def lecture_liu(job: Job, rewind: bool) -> Iterator[Pruned]:
+def lecture_liu(job: Job, rewind: bool, penalised: bool = True) -> Iterator[Pruned]:
     """Penalty on γ once, then the channels of least |γ| of *all* layers, none protected."""
-    slim = job.loop("penalty")
-    strength = penalty(job.budget.retrain)
-    sparse = job.dense()
-    slim(sparse, {}, replayed(job.steps()), lambda model: add_sparsity_penalty(model, strength))
+    slim, sparse = job.loop("penalty"), job.dense()
+    if penalised:
+        strength = penalty(job.budget.retrain)
+        slim(sparse, {}, replayed(job.steps()), lambda model: add_sparsity_penalty(model, strength))
     for target in LECTURE:
         model, loop = copy.deepcopy(sparse), job.loop(target)
         keep = channels_for(model, target)
@@ -422,6 +422,8 @@ def systems() -> Sequence[System]:
                lambda job: lecture_liu(job, rewind=False)),
         System("Lecture: Liu + LR-rewinding", every, "BN scale, global", lrr, network,
                lambda job: lecture_liu(job, rewind=True)),
+        System("Lecture: BN scale + LR-rewinding", every, "BN scale, global", lrr, network,
+               lambda job: lecture_liu(job, rewind=True, penalised=False)),
         System("Li 2016", free, "L1 norm, per layer", ft, filters, li),
         System("Han 2015", weights, "magnitude, threshold per layer",
                "rounds, fine-tuned after each", "quality: threshold / standard deviation", han),
