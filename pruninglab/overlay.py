@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from pruninglab import figures, plots
+from pruninglab import curves, plots, published
 from pruninglab.records import Record, load_all
 
 # Column of lecture_figure.csv -> how its points are called.
@@ -63,8 +63,8 @@ def overlay(
             draw_published(axes, kind, relative)
             draw_ours(axes, course, against or OURS[kind], relative)
         draw_mine(axes, mine, relative)
-        figures.tidy(axes, "", "share of the weights that is gone (%)")
-        figures.logit(axes)
+        curves.tidy(axes, "", "share of the weights that is gone (%)")
+        curves.logit(axes)
     panels[0].set_title("accuracy (%)", loc="left", fontsize=10)
     panels[1].set_title("difference to the own dense network (points)", loc="left", fontsize=10)
     panels[0].set_ylim(0, 100)
@@ -78,10 +78,10 @@ def overlay(
 
 def draw_published(axes: Axes, kind: str, relative: bool) -> None:
     """The lecture's points (64-wide network), each minus the dense accuracy if `relative`."""
-    rows = figures.published("lecture_figure")
+    rows = published.rows("lecture_figure")
     targets = [float(row["target_pct"]) / 100 for row in rows]
     for (column, name), marker in zip(PUBLISHED[kind].items(), "s^", strict=True):
-        base = figures.theirs_dense() if relative else 0.0
+        base = published.lecture_dense() if relative else 0.0
         values = [float(row[column]) - base for row in rows]
         label = f"published: {name} (64-wide)"
         axes.plot(targets, values, marker, mfc="none", mec="0.55", ms=4.5, label=label)
@@ -89,26 +89,20 @@ def draw_published(axes: Axes, kind: str, relative: bool) -> None:
 
 def draw_ours(axes: Axes, records: Sequence[Record], names: Sequence[str], relative: bool) -> None:
     """Chosen systems of the course, thin, with the budget they had."""
-    groups = figures.by_system(record for record in records if record.system in names)
+    groups = curves.by_system(r for r in curves.longest(records) if r.system in names)
     colours = iter((plots.BLUE, plots.SKY, plots.ORANGE, plots.YELLOW))
     for name in names:
         if name not in groups:
             continue
-        members = one_budget(groups[name])
+        members = groups[name]
         look: dict[str, Any] = (
             {"color": plots.GREY, "ls": "--"} if "Random" in name else {"color": next(colours)}
         )
         label = f"course: {name.removeprefix('Lecture: ')} ({about(members)})"
-        line = figures.curve(label, members)
-        base = figures.accuracy(members[0].dense) if relative else 0.0
+        line = curves.curve(label, members)
+        base = curves.accuracy(members[0].dense) if relative else 0.0
         y = [100 * (a - base) for a in line.mean]
         axes.plot(line.x, y, marker=".", linewidth=1.2, label=label, **look)
-
-
-def one_budget(records: Sequence[Record]) -> list[Record]:
-    """The records of the longest budget that is there."""
-    budget = "full" if any(r.budget == "full" for r in records) else records[0].budget
-    return [record for record in records if record.budget == budget]
 
 
 def about(records: Sequence[Record]) -> str:
@@ -123,13 +117,13 @@ def about(records: Sequence[Record]) -> str:
 def draw_mine(axes: Axes, mine: Sequence[Record], relative: bool) -> None:
     """The project's systems, thick, with the range of the seeds."""
     colours = iter(MINE * 2)
-    for name, members in figures.by_system(mine).items():
+    for name, members in curves.by_system(mine).items():
         control = "random" in name.lower()
         colour = "0.3" if control else next(colours)
-        line = figures.curve(f"{name} ({about(members)})", members)
-        base = figures.accuracy(members[0].dense) if relative else 0.0
+        line = curves.curve(f"{name} ({about(members)})", members)
+        base = curves.accuracy(members[0].dense) if relative else 0.0
         look = {"linestyle": ":"} if control else {}
-        figures.draw(axes, line, colour, minus=base, linewidth=2.6, markersize=6, zorder=6, **look)
+        curves.draw(axes, line, colour, minus=base, linewidth=2.6, markersize=6, zorder=6, **look)
         images = 2000 if members[0].budget.startswith("subset") else 10_000
         for x, mean in zip(line.x, line.mean, strict=True):
             bar = 100 * plots.confidence(mean, images)

@@ -26,7 +26,7 @@ from markupsafe import Markup
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from pruninglab import figures, records
+from pruninglab import curves, records
 from pruninglab.overlay import about, overlay
 from pruninglab.plots import BLUE
 from pruninglab.records import Point, Record
@@ -114,7 +114,7 @@ def table(found: Sequence[Record]) -> list[list[str]]:
     first = found[0]
     dense = [f"dense: {first.network}", "0 %", "1", "1", "1", percent([first.dense]), "1"]
     rows = [dense]
-    for name, members in figures.by_system(found).items():
+    for name, members in curves.by_system(found).items():
         for points in zip(*(record.points for record in members), strict=True):
             rows.append(row(name, points, first.dense))
     return rows
@@ -135,7 +135,7 @@ def row(name: str, points: Sequence[Point], dense: Point) -> list[str]:
 
 def percent(points: Sequence[Point]) -> str:
     """Mean and spread of the accuracies, and a word if they are not those of the test images."""
-    values = [100 * figures.accuracy(p) for p in points]
+    values = [100 * curves.accuracy(p) for p in points]
     spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
     place = "" if all(p.test is not None for p in points) else " (val)"
     return f"{statistics.mean(values):.1f}{spread}{place}"

@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from pruninglab.figures import WEIGHTS, accuracy, by_system, kind_of, published, share
+from pruninglab import comparisons
+from pruninglab.curves import WEIGHTS, accuracy, by_system, kind_of, longest, macs_left, share
 from pruninglab.plots import plus_minus
 from pruninglab.records import Point, Record, load_all
 
@@ -24,7 +25,7 @@ def systems_table(records: Iterable[Record]) -> str:
         for i, first in enumerate(members[0].points):
             row = [record.points[i] for record in members]
             dense = members[0].dense
-            macs = statistics.mean(p.nonzero_macs for p in row) / dense.nonzero_macs
+            macs = statistics.mean(macs_left(p, members[0]) for p in row)
             times = dense.parameters / statistics.mean(p.nonzeros for p in row)
             cells = (
                 name, "" if first.target is None else f"{first.target:g}",
@@ -73,47 +74,6 @@ def _near(record: Record, axis: str, x: float, tolerance: float = 0.07) -> int |
     return nearest if abs(places[nearest] - x) <= tolerance * (1 if x < 0.85 else 0.3) else None
 
 
-def published_table(records: Iterable[Record]) -> str:
-    """Published numbers beside ours at the nearest point, as Markdown.
-
-    Accuracies are compared as differences to the dense network of the same experiment.
-    """
-    groups = by_system(records)
-    lines = [
-        "| system | published on | at | accuracy (%), change | ours at | accuracy (%), change "
-        "| difference of the changes |",
-        "|---|---|---|---:|---|---:|---:|",
-    ]
-    for row in published("numbers"):
-        if row["system"] in groups:
-            lines.append(_comparison(row, groups[row["system"]]))
-    return "\n".join(lines)
-
-
-def place(point: Point, record: Record, axis: str) -> float:
-    """Where one of our points lies on a paper's axis."""
-    if axis == "channels removed":  # what we asked for: the filters inside the blocks
-        return point.target or 0.0
-    return share(point, record, "macs" if axis == "macs removed" else axis)
-
-
-def _comparison(row: dict[str, str], members: Sequence[Record]) -> str:
-    first = members[0]
-    places = [place(point, first, row["axis"]) for point in first.points]
-    nearest = min(range(len(places)), key=lambda i: abs(places[i] - float(row["x"])))
-    ours = statistics.mean(accuracy(record.points[nearest]) for record in members)
-    change = 100 * (ours - accuracy(first.dense))
-    theirs = float(row["accuracy"]) - float(row["dense"]) if row["dense"] else None
-    cells = (
-        row["system"], f"{row['network']}; {row['settings']}",
-        f"{float(row['x']):.1%} {row['axis']}",
-        row["accuracy"] + (f", {theirs:+.2f}" if theirs is not None else ""),
-        f"{places[nearest]:.1%}", f"{100 * ours:.2f}, {change:+.2f}",
-        f"{change - theirs:+.2f}" if theirs is not None else "",
-    )  # fmt: skip
-    return f"| {' | '.join(cells)} |"
-
-
 def worth_it_table(records: Iterable[Record], losses: Sequence[float] = (0.01, 0.02, 0.05)) -> str:
     """Ma et al. 2019's question: bytes and time of the smallest network at equal accuracy.
 
@@ -157,7 +117,9 @@ def _smallest(loss: float, kind: str, row: tuple[int, str, Point, Record]) -> st
 TABLES: dict[str, Callable[[list[Record]], str]] = {
     "weights": lambda found: summary_table(found, WEIGHTS),
     "filters": lambda found: summary_table(found, "filters"),
-    "published": published_table,
+    "published": comparisons.published_table,
+    "renda": comparisons.renda_table,
+    "lecture": comparisons.lecture_table,
     "worth": worth_it_table,
     "scratch": lambda found: systems_table(r for r in found if kind_of(r) == "scratch"),
     "all": systems_table,
@@ -181,7 +143,7 @@ def main() -> None:
     """Print the tables, or write them into pages: `python -m pruninglab.tables [PAGE ...]`."""
     parser = argparse.ArgumentParser(description="Tables from the records alone.")
     parser.add_argument("pages", nargs="*", type=Path, help="Markdown files to bring up to date")
-    args, found = parser.parse_args(), list(load_all())
+    args, found = parser.parse_args(), longest(load_all())
     for page in args.pages:
         page.write_text(refreshed(page.read_text(), found))
     if not args.pages:

@@ -8,7 +8,17 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from pruninglab import checkpoints, counters, data, figures, records, tables
+from pruninglab import (
+    checkpoints,
+    comparisons,
+    counters,
+    curves,
+    data,
+    figures,
+    published,
+    records,
+    tables,
+)
 from pruninglab.models import ResNet20, prunable
 from solutions import build, results, systems, weigh
 
@@ -23,7 +33,7 @@ def record(system=LI, seed=0, accuracies=((0.5, 0.9), (0.8, 0.7))):
         left = round(made.dense.nonzeros * (1 - target))
         point = dataclasses.replace(
             made.dense, target=target, sparsity=target, nonzeros=left, epochs=1.0,
-            nonzero_macs=round(made.dense.nonzero_macs * (1 - target)), val=accuracy, test=accuracy,
+            nonzero_macs=round(made.dense.macs * (1 - target)), val=accuracy, test=accuracy,
         )  # fmt: skip
         made.points.append(point)
     return made
@@ -74,6 +84,7 @@ def test_records_that_ship_are_whole_and_their_figures_can_be_drawn():
             assert -0.01 <= point.sparsity <= 1
     assert figures.lecture_figure(shipped).axes
     assert figures.systems_figure(shipped).axes
+    assert figures.renda_figure(shipped).axes
     plt.close("all")
 
 
@@ -82,7 +93,7 @@ def test_records_that_ship_are_whole_and_their_figures_can_be_drawn():
 
 def test_a_curve_is_the_mean_and_the_range_over_the_seeds():
     members = [record(seed=s, accuracies=((0.8, 0.6 + s), (0.5, 0.9))) for s in (0.0, 0.1)]
-    line = figures.curve("x", members)
+    line = curves.curve("x", members)
     assert line.x == (0.5, 0.8)
     assert line.mean == pytest.approx((0.9, 0.65))
     assert line.low == pytest.approx((0.9, 0.6))
@@ -92,7 +103,7 @@ def test_a_curve_is_the_mean_and_the_range_over_the_seeds():
 
 def test_seeds_with_different_points_are_refused():
     with pytest.raises(ValueError, match="argument 2 is shorter"):
-        figures.curve("x", [record(), record(accuracies=((0.5, 0.9),))])
+        curves.curve("x", [record(), record(accuracies=((0.5, 0.9),))])
 
 
 def test_the_lectures_figure_shows_every_published_point_and_our_line():
@@ -106,6 +117,16 @@ def test_the_lectures_figure_shows_every_published_point_and_our_line():
     assert list(mine.get_ydata()) == pytest.approx([91, 40])
     right = next(line for line in figure.axes[1].lines if line.get_label() == "Han")
     assert right.get_ydata()[0] == pytest.approx(91 - 100 * ours.dense.test)
+    plt.close("all")
+
+
+def test_rendas_figure_shows_their_points_and_what_is_comparable_of_ours():
+    groups = [record(BY_NAME[n]) for n in ("Renda 2020", "Han 2015", "Lecture: Han")]
+    once, rounds = figures.renda_figure(groups).axes
+    hollow = [line for a in (once, rounds) for line in a.lines if line.get_mfc() == "none"]
+    assert [len(line.get_xdata()) for line in hollow] == 8 * [10]
+    ours = [line.get_label() for a in (once, rounds) for line in a.lines if line not in hollow]
+    assert ours == ["ours: fine-tuning, 1 epoch", "ours: LR-rewinding, 1 epoch"]
     plt.close("all")
 
 
@@ -128,11 +149,58 @@ def test_the_summary_takes_the_nearest_point_if_one_is_near():
 
 
 def test_published_numbers_stand_beside_our_nearest_point():
-    text = tables.published_table([record(accuracies=((0.1, 0.9), (0.3, 0.8)))])
-    (a, b) = text.splitlines()[2:]
+    text = comparisons.published_table([record(accuracies=((0.1, 0.9), (0.3, 0.8)))])
+    a, b, *_, far = text.splitlines()[2:]
     dense = record().dense.test
     assert "| 10.0% | 90.00, " in a
+    assert f"{100 * (0.9 - dense) - (93.10 - 93.04):+.2f} |" in a
     assert f"{100 * (0.8 - dense) - (93.06 - 93.04):+.2f} |" in b
+    assert "38.6% macs removed" in far
+    assert far.endswith("| 30.0% | 80.00, -11.83 | 1 | too far |")
+
+
+def test_what_is_pruned_before_training_is_compared_with_as_long_a_training():
+    synflow = record(BY_NAME["SynFlow 2020"], accuracies=((0.9, 0.7),))
+    dense = record(BY_NAME["Unpruned from scratch"], accuracies=((0.0, 0.8),))
+    assert "| 70.00, -10.00 |" in comparisons.published_table([synflow, dense])
+
+
+def test_renda_s_networks_stand_beside_ours_at_the_same_sparsity():
+    ours = record(BY_NAME["Renda 2020"], accuracies=((0.488, 0.91), (0.893, 0.9)))
+    half, fourfifths, tenth = comparisons.renda_table([ours]).splitlines()[2:]
+    assert half.startswith("| Renda 2020 | in rounds, LR-rewinding | 48.8% | 91.34, -0.37 |")
+    assert half.endswith(f"| 92.29, +0.58 | 48.8% | 91.00, {91 - 100 * ours.dense.test:+.2f} | 1 |")
+    assert "| 89.3% | 90.00, " in tenth
+    assert "| too far |" in fourfifths
+
+
+def test_the_lectures_table_has_our_targets():
+    ours = record(BY_NAME["Lecture: Liu"], accuracies=((0.5, 0.8), (0.999, 0.1)))
+    change = 80 - 100 * ours.dense.test
+    assert comparisons.lecture_table([ours]).splitlines() == [
+        "| weights gone | Liu: theirs | ours |", "| --- | ---: | ---: |",
+        f"| 50 % | -0.6 | {change:+.1f} |", f"| 99.9 % | -85.5 | {change - 70:+.1f} |",
+    ]  # fmt: skip
+
+
+def test_macs_are_those_of_the_network_that_runs():
+    """By hand: a masked network is spared its zeros, a smaller one does all that it has."""
+    one = record(accuracies=((0.5, 0.9),))
+    point = one.points[0]
+    assert curves.macs_left(point, one) == pytest.approx(0.5)
+    point.macs = round(0.7 * one.dense.macs)
+    assert curves.macs_left(point, one) == pytest.approx(0.7)
+
+
+def test_other_data_and_other_budgets_are_not_other_seeds():
+    members = [record(), record(seed=1), record(), record()]
+    members[2].budget, members[3].dataset = "full", "cifar100"
+    groups = curves.by_system(members)
+    assert [(name, len(group)) for name, group in groups.items()] == [
+        ("Li 2016, cifar10, quick", 2), ("Li 2016, cifar10, full", 1),
+        ("Li 2016, cifar100, quick", 1),
+    ]  # fmt: skip
+    assert curves.longest([*members[:3], record(HAN)]) == [members[2], record(HAN)]
 
 
 def test_is_it_worth_it_takes_the_smallest_that_is_good_enough():
@@ -150,8 +218,9 @@ def test_is_it_worth_it_takes_the_smallest_that_is_good_enough():
 
 
 def test_published_tables_are_whole():
-    assert [len(figures.published(n)) for n in ("lecture_figure", "renda2020")] == [22, 120]
-    for row in figures.published("numbers"):
+    assert [len(published.rows(n)) for n in ("lecture_figure", "renda2020")] == [22, 120]
+    assert {setting.ours for setting in published.RENDA} <= set(BY_NAME)
+    for row in published.rows("numbers"):
         assert 10 <= float(row["accuracy"]) <= 100
         assert 0 < float(row["x"]) < 1
         assert row["source"]
@@ -161,7 +230,7 @@ def test_published_tables_are_whole():
 def test_the_tables_of_the_pages_are_those_of_the_records(page):
     text = (build.ROOT / page).read_text()
     assert "<!-- table " in text
-    assert tables.refreshed(text, list(records.load_all())) == text
+    assert tables.refreshed(text, curves.longest(records.load_all())) == text
 
 
 # ---- the systems, on a tiny network and a few images

@@ -1,0 +1,78 @@
+"""Published numbers, as they ship with the package, and which of our systems they belong to."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+FOLDER = Path(str(resources.files("pruninglab") / "assets" / "published"))
+# The lecture's four curves: column of lecture_figure.csv -> our system.
+LECTURE = {
+    "han": "Lecture: Han",
+    "han_lrr": "Lecture: Han + LR-rewinding",
+    "liu": "Lecture: Liu",
+    "liu_lrr": "Lecture: Liu + LR-rewinding",
+}
+RENDA_DENSE = 91.71  # percent, mean of 246 networks: standard deviation 0.23
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One series of renda2020.csv, all by the magnitude of all weights in one ranking.
+
+    Attributes:
+        iterative: in rounds of a fifth of the rest, or at once.
+        method: "fine-tuning" or "LR-rewinding".
+        ours: the system of ours that comes closest.
+        differs: in what it differs, apart from the epochs; "" if in nothing that we know of.
+    """
+
+    iterative: bool
+    method: str
+    ours: str
+    differs: str = ""
+
+
+RENDA = (
+    Setting(False, "fine-tuning", "Lecture: Han"),
+    Setting(False, "LR-rewinding", "Lecture: Han + LR-rewinding"),
+    Setting(True, "fine-tuning", "Han 2015", "two rounds, a threshold per layer"),
+    Setting(True, "LR-rewinding", "Renda 2020"),
+)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """The rows of a table of published numbers: "lecture_figure", "renda2020" or "numbers".
+
+    >>> rows("lecture_figure")[0]["target_pct"]
+    '10.0'
+    """
+    with (FOLDER / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def lecture_dense() -> float:
+    """The accuracy of the lecture's dense network in percent, read off at the lowest targets."""
+    return max(float(row["han"]) for row in rows("lecture_figure"))
+
+
+def renda(setting: Setting, epochs: int) -> dict[float, tuple[float, float, float]]:
+    """Sparsity -> median, least and greatest accuracy of three networks in percent.
+
+    Args:
+        setting: one of `RENDA`.
+        epochs: of retraining, after each round if there are rounds: 10, 50 or 182.
+
+    >>> renda(RENDA[3], 182)[0.488]
+    (92.29, 92.21, 92.41)
+    """
+    wanted = (str(setting.iterative), setting.method, str(epochs))
+    return {
+        round(1 - float(row["density"]), 4): (
+            float(row["median"]), float(row["min"]), float(row["max"]),
+        )
+        for row in rows("renda2020")
+        if (row["iterative"], row["method"], row["epochs"]) == wanted
+    }  # fmt: skip
