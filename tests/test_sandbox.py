@@ -21,10 +21,20 @@ import torch
 from nbformat.v4 import new_markdown_cell
 from torch import Tensor, nn
 
-from pruninglab.grading import canonical, class_flow, gradebook, handed_in, marking, nursery, wall
+from pruninglab.grading import (
+    canonical,
+    class_flow,
+    gradebook,
+    handed_in,
+    marking,
+    nursery,
+    usage,
+    wall,
+)
 from pruninglab.grading.codec import Codec
 from pruninglab.grading.link import Link
 from pruninglab.grading.record import Record
+from pruninglab.grading.sandbox import Sandbox
 from pruninglab.grading.submissions import fill
 from pruninglab.grading.wire import BadMessage, Closed, Wire
 from pruninglab.models import ResNet20
@@ -410,6 +420,24 @@ def test_unsafe_grading_gives_the_same_marks() -> None:
     outside = marked(unsafe=True)
     assert outside == marked()
     assert [name for name, passed in outside.items() if passed] == ["test_double"]
+
+
+def test_where_no_inner_wall_is_allowed_the_outer_one_is_as_thick() -> None:
+    """Its processes are watched, and the kernel's settings cannot be written."""
+    home = nursery.Nursery(nursery.Limits())
+    home.walls = False
+    box = Sandbox(home)
+    link = Link(box.wire, 0)
+    try:
+        box.watch(link.call("hello", ({},), {}))
+        assert box.namespace is not None
+        assert len(usage.inside(box.namespace)) == 2  # the Python that forks, and its fork
+        for name in ("self/oom_score_adj", "sys/kernel/core_pattern", "sys/kernel/hostname"):
+            done = link.call("run_cell", (f"open('/proc/{name}', 'r+')", 30.0), {})
+            assert "Read-only file system" in done["error"]
+    finally:
+        box.close()
+        home.stop()
 
 
 def test_one_sandbox_each_where_the_kernel_forbids_an_inner_wall(

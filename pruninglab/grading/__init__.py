@@ -25,13 +25,14 @@ Threat model
     put scripts into pages that others open.
     Trusted: the instructor's course folder and account, the Linux kernel, bubblewrap, Python, torch
     and nbgrader.
-    Kept out by: namespaces (user, process, mount, network, IPC) with no capabilities, a read-only
-    system, /tmp and /dev/shm of its own and of limited size, no further namespaces, limits on
-    time, memory, processors, processes and files, a watch that ends what exceeds them, calls of
-    the kernel that are refused, and the end of the whole namespace with the submission; tests
-    and expected values in another process, with
-    hidden inputs from a fresh seed each run; an error in a test's own callback that cannot be
-    caught by the student's code; text of students that is shown as text.
+    Kept out by: namespaces (user, process, mount, network, IPC) with no capabilities; a read-only
+    system, /proc included, so that no setting of the kernel can be written; /tmp and /dev/shm of
+    its own and of limited size; no further namespaces; limits on time, memory, processors,
+    processes and files, and a watch that ends what exceeds them; calls of the kernel that are
+    refused; the end of the whole namespace with the submission. Tests and expected values are in
+    another process, with hidden inputs from a fresh seed each run; an error in a test's own
+    callback cannot be caught by the student's code; text of students is shown as text. Should
+    memory run out all the same, the kernel ends a submission before the gradebook's process.
 
 Not covered
     - A hole in the Linux kernel. Grade strangers in a virtual machine if that worries you.
@@ -45,8 +46,13 @@ Not covered
     - The system's Python packages can be read inside: keep no secrets in site-packages.
     - Calls of the kernel are refused on x86_64 and aarch64 only; on other processors memory in
       files without a name (memfd) is not counted.
-    - As root, the kernel does not limit processes; a watch looks twenty times a second instead,
-      and a fork bomb can take a minute to end on a busy machine.
+    - Grade as an ordinary user if you can. As root, the kernel does not limit processes; a watch
+      looks twenty times a second instead, and a fork bomb can take a minute to end on a busy
+      machine. To the kernel, the processes inside are then root's (without its rights): files of
+      the system and of Python's packages that only root may read can be read there.
+    - A process inside may make itself slower (nice, SCHED_IDLE) or take the first place among
+      ordinary disk accesses (all it can write to is memory). It counts among its grader's own
+      processes for what the kernel allows each user: file watches, message queues.
     - `--unsafe-no-sandbox` gives all of this up, but for the separate process of the tests.
 
 Report a hole to the maintainers in private (see CONTRIBUTING.md), with a notebook that shows it;

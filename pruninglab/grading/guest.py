@@ -28,7 +28,7 @@ from traitlets.config import Config
 
 from pruninglab import checkpoints, checks, counters, data, masks, models, plots, training  # noqa: F401
 from pruninglab.grading.calls import forbid
-from pruninglab.grading.isolate import hide, isolate
+from pruninglab.grading.isolate import hide, isolate, write
 from pruninglab.grading.link import Link
 from pruninglab.grading.usage import mapped
 from pruninglab.grading.wire import Wire
@@ -178,16 +178,16 @@ def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
 
     Args:
         connection: to the grader.
-        order: `home` (a folder to work in), `limits`, `wall` (whether to build the inner wall),
-            `own_session`.
+        order: `home` (a folder to work in), `limits`, `wall` (whether to build the inner wall).
     """
     namespace = None
     hide(False)  # the namespaces are made by writing into /proc
+    with contextlib.suppress(OSError):  # should memory run out, the kernel ends it before others
+        write("/proc/self/oom_score_adj", "1000")
     if order["wall"]:
         with contextlib.suppress(OSError):
             namespace = isolate(order["limits"]["disk"])
-    if not order["wall"] and order["own_session"]:
-        os.setsid()
+    os.setsid()  # a group of its own: signals to its group would reach the Python it comes from
     with contextlib.suppress(OSError):
         forbid()
     os.makedirs(order["home"], exist_ok=True)

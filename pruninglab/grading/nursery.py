@@ -112,7 +112,7 @@ class Nursery:
         self.start()
         ours, theirs = socket.socketpair()
         limits = {name: getattr(self.limits, name) for name in ("memory", "processes", "disk")}
-        order |= {"do": "fork", "limits": limits, "wall": self.walls, "own_session": self.unsafe}
+        order |= {"do": "fork", "limits": limits, "wall": self.walls}
         socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
         theirs.close()
         self.used = True

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from pruninglab.grading.nursery import GIB, Nursery
-from pruninglab.grading.usage import inside, memory_of, namespace_of, seconds_of, share_of
+from pruninglab.grading.usage import inside, memory_of, namespace_below, seconds_of, share_of
 from pruninglab.grading.wall import HOME
 from pruninglab.grading.wire import Closed, Wire
 
@@ -47,7 +47,7 @@ class Sandbox:
             raise Closed("no inner wall")
         if self.namespace is None and not self.nursery.unsafe:
             assert self.nursery.process is not None
-            self.namespace = namespace_of(self.nursery.process.pid)
+            self.namespace = namespace_below(self.nursery.process.pid)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:

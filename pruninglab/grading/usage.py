@@ -27,16 +27,25 @@ def inside(namespace: int) -> list[int]:
     return members
 
 
-def namespace_of(group: int) -> int | None:
-    """The process namespace of a process group, if it is another one than ours."""
+def namespace_below(process: int) -> int | None:
+    """The process namespace of a child of a process, if it is another one than ours."""
     mine = os.readlink("/proc/self/ns/pid")
-    for name in os.listdir("/proc"):
+    for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            if name.isdigit() and os.getpgid(int(name)) == group:
-                found = os.readlink(f"/proc/{name}/ns/pid")
-                if found != mine:
-                    return int(found.strip("pid:[]"))
+            found = os.readlink(f"/proc/{name}/ns/pid")
+            if found != mine and fields_of(int(name))[1] == str(process):
+                return int(found.strip("pid:[]"))
     return None
+
+
+def fields_of(process: int) -> list[str]:
+    """/proc/<process>/stat from its third field (the state) on; see proc(5).
+
+    Raises:
+        OSError: it has ended.
+    """
+    with open(f"/proc/{process}/stat") as file:
+        return file.read().rpartition(")")[2].split()  # its name may contain anything
 
 
 def memory_of(process: int) -> int:
@@ -65,10 +74,6 @@ def kilobytes(text: str, *names: str) -> int:
 
 def seconds_of(process: int) -> float:
     """Processor time of a process, and of those it has waited for."""
-    with (
-        contextlib.suppress(OSError, ValueError, IndexError),
-        open(f"/proc/{process}/stat") as file,
-    ):
-        fields = file.read().rpartition(")")[2].split()  # its name may contain anything
-        return sum(map(int, fields[11:15])) / TICKS
+    with contextlib.suppress(OSError):
+        return sum(map(int, fields_of(process)[11:15])) / TICKS
     return 0.0

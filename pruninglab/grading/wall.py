@@ -105,7 +105,8 @@ def command(size: int, *, nested: bool) -> list[str]:
     isolate += [] if nested else ["--disable-userns"]
     isolate += ["--uid", "1000", "--gid", "1000", "--hostname", "lab", "--new-session"]
     isolate += ["--die-with-parent", "--as-pid-1", "--clearenv"]
-    own = ["--proc", "/proc", "--dev", "/dev", "--size", str(size), "--tmpfs", "/dev/shm"]
+    own = ["--proc", "/proc", *([] if nested else ["--remount-ro", "/proc"])]  # see `isolate`
+    own += ["--dev", "/dev", "--size", str(size), "--tmpfs", "/dev/shm"]
     own += ["--remount-ro", "/dev", "--size", str(size), "--tmpfs", "/tmp", "--dir", HOME]
     package = str(Path(pruninglab.__file__).parent)
     own += ["--ro-bind", package, f"{LIBRARY}/pruninglab"]
