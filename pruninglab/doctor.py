@@ -12,7 +12,6 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -23,20 +22,11 @@ from jupyter_client.manager import start_new_kernel
 from packaging.requirements import Requirement
 
 from pruninglab import data, formats, models, sources, training
+from pruninglab.findings import Finding, show
 
 GIB = 2**30
 DISK, MEMORY = 1 * GIB, 2 * GIB  # free, for notebooks and for the largest cell
 USUAL = 400  # images/s in training on an ordinary laptop, for which the labs state their times
-SIGNS = {"ready": "✓", "note": "·", "wrong": "✗"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found: "ready", a "note" (works, but worth knowing) or "wrong" (with a remedy)."""
-
-    state: str
-    text: str
-    remedy: str = ""
 
 
 def say(target: str) -> str:
@@ -185,13 +175,7 @@ def examine(check: Callable[[], Finding]) -> Finding:
 
 def main() -> None:
     """Print what was found; the exit status is 1 if something is wrong."""
-    found = []
-    for check in CHECKS:
-        found.append(examine(check))
-        print(f" {SIGNS[found[-1].state]} {found[-1].text}", flush=True)
-        if found[-1].remedy:
-            print(f"   -> {found[-1].remedy}")
-    wrong = sum(finding.state == "wrong" for finding in found)
+    wrong = show(map(examine, CHECKS))
     ready = f"\nready for the course: {say('lab')}"
     print(ready if not wrong else f"\n{wrong} to mend, see above")
     sys.exit(bool(wrong))

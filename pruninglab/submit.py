@@ -5,30 +5,31 @@ names? Does it run from top to bottom, in the time that grading allows? Then it 
 in, handin/01_structures.zip, and prints a receipt: the SHA-256 of the notebook inside. Who has the
 file can compute it again (`--verify FILE`), so it proves which version was handed in.
 
-With a problem nothing is packed, unless you say `--anyway`. A check that does not pass yet is no
-problem: you can hand in what you have.
+With a problem nothing is packed, unless you say `--anyway`. An exercise that is not written yet, or
+wrong, is no problem: you can hand in what you have. A lab in which nothing is written is one.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
-import json
-import os
 import re
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from pruninglab import preflight
-from pruninglab.doctor import SIGNS, Finding
+from pruninglab.findings import Finding, show
+from pruninglab.fresh_run import run
+from pruninglab.outcome import Outcome
 from pruninglab.progress import find_labs, manifest
+from pruninglab.receipt import pack, receipts
 
 MAX_NOTEBOOK = 20 * 2**20  # bytes; grading reads no larger one
 
@@ -80,72 +81,58 @@ def read(name: str, data: bytes) -> NotebookNode:
     return nb
 
 
-def look(file: Path, data: bytes) -> Iterator[Finding]:
-    """Everything that there is to say about a notebook, as it is found."""
-    nb, lab = read(file.name, data), manifest(file.parent)
+def as_saved(file: Path, data: bytes, nb: NotebookNode, lab: dict[str, Any]) -> Iterator[Finding]:
+    """What there is to say about a notebook before it runs."""
     if len(data) > MAX_NOTEBOOK:
         text = f"the notebook has {len(data) >> 20} MB; grading reads at most {MAX_NOTEBOOK >> 20}"
         yield Finding("wrong", text, "Edit > Clear Outputs of All Cells, save, then again")
     if copies := other_notebooks(file):
         yield Finding("note", f"there is {', '.join(copies)}, too; only {file.name} is packed")
-    found = list(preflight.structure(nb, lab))
+    found = list(chain.from_iterable(preflight.structure(nb, lab).values()))
     yield from found
     if not any(finding.state == "wrong" for finding in found):
         yield Finding("ready", f"all {len(lab['cells'])} graded cells are there, once")
-    yield from preflight.outcome(nb, lab, preflight.run(nb, file.parent, lab["files"]))
+    yield from preflight.left(nb, lab)
 
 
-def digest(data: bytes) -> str:
-    """The receipt of a notebook: its SHA-256."""
-    return hashlib.sha256(data).hexdigest()
+def look(file: Path, data: bytes) -> Iterator[Iterator[Finding]]:
+    """Everything that there is to say about a notebook, in three parts, as it is found.
 
-
-def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
-    """Write the zip and the receipt; the same notebook makes the same bytes.
-
-    Args:
-        file: the notebook.
-        data: its content.
-        name: of who hands in, to begin the file's name with; may be empty.
-
-    Returns:
-        The zip's path, and the receipt.
+    Raises:
+        NotReadyError: it is no notebook.
     """
-    lab, receipt = file.stem, digest(data)
-    note = json.dumps({"lab": lab, "notebook": file.name, "sha256": receipt}, indent=1) + "\n"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for inside, content in ((file.name, data), ("receipt.json", note.encode())):
-            archive.writestr(zipfile.ZipInfo(inside, (2026, 1, 1, 0, 0, 0)), content)
-    folder = file.parent.parent.parent / "handin"
-    folder.mkdir(exist_ok=True)
-    target = folder / f"{name}{'_' if name else ''}{lab}.zip"
-    replace(target, buffer.getvalue())
-    replace(target.with_suffix(".receipt.json"), note.encode())
-    return target, receipt
+    nb, lab = read(file.name, data), manifest(file.parent)
+    yield as_saved(file, data, nb, lab)
+    outcome = Outcome(nb, lab, run(nb, file.parent, lab["files"]))
+    yield outcome.limits()
+    yield outcome.exercises()
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write a file as a whole, or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    os.replace(draft, path)
+def refuse_untouched(file: Path, data: bytes) -> None:
+    """An empty lab is nearly always handed in by mistake.
+
+    Raises:
+        NotReadyError: nothing at all was written.
+    """
+    if preflight.untouched(read(file.name, data), manifest(file.parent)):
+        others = ", ".join(other_notebooks(file))
+        raise NotReadyError(
+            "nothing is written in this notebook yet, so nothing is packed"
+            "\n   -> did you save it? Ctrl+S in JupyterLab, then again"
+            + (f"\n   -> did you work in {others}? Only {file.name} is packed" if others else "")
+            + "\n   -> --anyway packs it as it is"
+        )
 
 
-def receipts(path: Path) -> Iterator[tuple[str, str]]:
-    """The receipt of a notebook, or of each notebook in a zip, with its name.
+def verify(path: Path) -> None:
+    """Print the receipts of what is in a file.
 
     Raises:
         NotReadyError: it cannot be read.
     """
     try:
-        if path.suffix.lower() != ".zip":
-            yield digest(path.read_bytes()), str(path)
-            return
-        with zipfile.ZipFile(path) as archive:
-            for inside in archive.namelist():
-                if inside.endswith(".ipynb"):
-                    yield digest(archive.read(inside)), f"{path}: {inside}"
+        for number, where in receipts(path):
+            print(number, where)
     except (OSError, zipfile.BadZipFile) as error:
         raise NotReadyError(f"{path} cannot be read: {error}") from None
 
@@ -171,16 +158,16 @@ def hand_in(lab: str, name: str, anyway: bool) -> None:
     file = notebook_file(lab)
     data = file.read_bytes()
     print(f"{file}, saved {ago(time.time() - file.stat().st_mtime)}\n")
+    if not anyway:
+        refuse_untouched(file, data)
     problems = 0
-    for finding in look(file, data):
-        problems += finding.state == "wrong"
-        print(f" {SIGNS[finding.state]} {finding.text}", flush=True)
-        if finding.remedy:
-            print(f"   -> {finding.remedy}")
+    for part in look(file, data):
+        problems += show(part)
+        print()
     if problems and not anyway:
         raise NotReadyError(f"{problems} to mend (✗), so nothing is packed; --anyway packs it")
     target, receipt = pack(file, data, name)
-    print(f"\npacked   {target}: hand in this file")
+    print(f"packed   {target}: hand in this file")
     print(f"receipt  {receipt} (SHA-256 of the notebook inside)")
 
 
@@ -203,12 +190,11 @@ def main() -> None:
     try:
         if args.verify:
             for path in args.verify:
-                for receipt, where in receipts(path):
-                    print(receipt, where)
+                verify(path)
         else:
             hand_in(args.lab, args.name, args.anyway)
     except NotReadyError as error:
-        sys.exit(f"\nerror: {error}")
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from importlib import metadata
 import pytest
 
 from pruninglab import data, doctor, sources
-from pruninglab.doctor import Finding
+from pruninglab.findings import Finding
 
 
 def test_this_machine_is_ready():

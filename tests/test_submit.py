@@ -14,10 +14,13 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 
-from pruninglab import preflight, submit
+from pruninglab import fresh_run, preflight, receipt, submit
+from pruninglab.causes import causes
+from pruninglab.findings import Finding
+from pruninglab.fresh_run import Run
 from pruninglab.grading import class_flow, handed_in
 from pruninglab.grading.nursery import Limits
-from pruninglab.preflight import Run
+from pruninglab.outcome import Outcome
 from pruninglab.progress import manifest
 from solutions import manifest as manifests
 from tests import test_grading as tiny
@@ -92,16 +95,16 @@ def test_what_is_ready_is_packed_with_a_receipt(file: Path, capsys: pytest.Captu
     assert not error, printed
     assert "✓ all 5 graded cells are there, once" in printed
     assert "2 of 2 checks pass" in printed
-    receipt = submit.digest(file.read_bytes())
+    number = receipt.digest(file.read_bytes())
     target = Path("handin", f"{LAB}.zip")
     with zipfile.ZipFile(target) as archive:
         assert archive.read(f"{LAB}.ipynb") == file.read_bytes()
-        assert json.loads(archive.read("receipt.json"))["sha256"] == receipt
-    assert f"receipt  {receipt}" in printed
+        assert json.loads(archive.read("receipt.json"))["sha256"] == number
+    assert f"receipt  {number}" in printed
     stored = json.loads(target.with_suffix(".receipt.json").read_text())
-    assert stored == {"lab": LAB, "notebook": file.name, "sha256": receipt}
+    assert stored == {"lab": LAB, "notebook": file.name, "sha256": number}
     first = target.read_bytes()
-    submit.pack(file.resolve(), file.read_bytes(), "")
+    receipt.pack(file.resolve(), file.read_bytes(), "")
     assert target.read_bytes() == first
     assert sorted(p.name for p in target.parent.iterdir()) == [
         f"{LAB}.receipt.json", f"{LAB}.zip",
@@ -109,13 +112,13 @@ def test_what_is_ready_is_packed_with_a_receipt(file: Path, capsys: pytest.Captu
 
 
 def test_a_receipt_can_be_verified(file: Path, capsys: pytest.CaptureFixture) -> None:
-    target, receipt = submit.pack(file, file.read_bytes(), "ada")
+    target, number = receipt.pack(file, file.read_bytes(), "ada")
     assert target.name == f"ada_{LAB}.zip"
     printed, error = hand_in(capsys, "--verify", str(target), str(file))
     assert not error
-    assert [line.split()[0] for line in printed.splitlines()] == [receipt, receipt]
+    assert [line.split()[0] for line in printed.splitlines()] == [number, number]
     change(file, lambda nb: nb.cells.pop())
-    assert receipt not in hand_in(capsys, "--verify", str(file))[0]
+    assert number not in hand_in(capsys, "--verify", str(file))[0]
     assert "cannot be read" in hand_in(capsys, "--verify", "nowhere.zip")[1]
 
 
@@ -129,7 +132,7 @@ def test_grading_takes_the_zip_and_the_receipt_still_holds(
     file: Path, pristine: Path, tmp_path: Path, arrives: str
 ) -> None:
     """As three learning platforms name it."""
-    target, receipt = submit.pack(file, file.read_bytes(), "")
+    target, number = receipt.pack(file, file.read_bytes(), "")
     course = Path(shutil.copytree(pristine, tmp_path / "course"))
     archive = course / "downloaded" / LAB / "archive" / f"{arrives}{target.name}"
     archive.parent.mkdir(parents=True)
@@ -139,11 +142,11 @@ def test_grading_takes_the_zip_and_the_receipt_still_holds(
     assert student == ("ada" if arrives == "ada_" else "Lovelace Ada_12")
     assert [mark.points for mark in report.marks[student].values()] == [2, 3, None]
     collected = course / "submitted" / student / LAB / f"{LAB}.ipynb"
-    assert [found for found, _ in submit.receipts(collected)] == [receipt]
+    assert [found for found, _ in receipt.receipts(collected)] == [number]
 
 
 def test_the_limits_are_those_of_grading() -> None:
-    assert (Limits().cell, Limits().total) == (preflight.CELL, preflight.TOTAL)
+    assert (Limits().cell, Limits().total) == (fresh_run.CELL, fresh_run.TOTAL)
     assert submit.MAX_NOTEBOOK == handed_in.MAX_NOTEBOOK
 
 
@@ -176,16 +179,22 @@ def without(name: str) -> Callable[[NotebookNode], object]:
     return lambda nb: nb.cells.remove(cell_of(nb, name))
 
 
+def as_handed_out(cell: NotebookNode, text: str) -> None:
+    cell.source = text
+    cell.metadata.nbgrader.checksum = preflight.compute_checksum(cell)
+
+
 def restored(name: str) -> Callable[[NotebookNode], object]:
     """The cell as it was handed out."""
-    stub = "def double(x: int) -> int:\n    raise NotImplementedError"
+    stub = f"def {name}(x: int) -> int:\n    raise NotImplementedError"
+    return lambda nb: as_handed_out(cell_of(nb, name), stub)
 
-    def change(nb: NotebookNode) -> None:
-        cell = cell_of(nb, name)
-        cell.source = stub
-        cell.metadata.nbgrader.checksum = preflight.compute_checksum(cell)
 
-    return change
+def untouched(nb: NotebookNode) -> None:
+    """Nothing is written in it."""
+    for name in RIGHT:
+        restored(name)(nb)
+    as_handed_out(cell_of(nb, "why"), "*Write your answer here.*")
 
 
 WRONG = [
@@ -208,15 +217,14 @@ WRONG = [
 ]
 NOTES = [
     pytest.param(source("test_double", "pass"), "the check was changed", id="changed check"),
-    pytest.param(source("why", " "), "not answered yet, 4 points", id="no answer"),
-    pytest.param(restored("double"), "double is not written yet", id="untouched"),
+    pytest.param(restored("double"), "", id="untouched"),
     pytest.param(source("double", "%matplotlib inline\n" + RIGHT["double"]), "", id="magic"),
 ]
 
 
-def structure(file: Path) -> list[preflight.Finding]:
+def structure(file: Path) -> list[Finding]:
     nb = nbformat.read(file, as_version=4)
-    return list(preflight.structure(nb, manifest(file.parent)))
+    return [x for found in preflight.structure(nb, manifest(file.parent)).values() for x in found]
 
 
 def test_a_complete_notebook_has_nothing_wrong(file: Path) -> None:
@@ -243,7 +251,7 @@ def test_what_only_deserves_a_note(file: Path, damage: Callable, said: str) -> N
 def test_nothing_is_packed_with_a_problem_unless_asked_for(
     file: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "run", lambda *_: Run())
+    monkeypatch.setattr(submit, "run", lambda *_: Run())
     change(file, copied)
     before = everything(Path())
     printed, error = hand_in(capsys, LAB)
@@ -255,12 +263,108 @@ def test_nothing_is_packed_with_a_problem_unless_asked_for(
     assert "receipt" in printed
 
 
+# --- what is not written --------------------------------------------------------------------------
+
+
+def test_an_untouched_lab_is_refused_at_once(
+    file: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "run", lambda *_: pytest.fail("it was run"))
+    change(file, untouched)
+    before = everything(Path())
+    _, error = hand_in(capsys, LAB)
+    assert error.startswith("error: nothing is written in this notebook yet, so nothing is packed")
+    assert "did you save it?" in error
+    assert "did you work in" not in error
+    assert everything(Path()) == before
+    shutil.copy(file, file.with_stem(f"{LAB}-Copy1"))
+    assert f"did you work in {LAB}-Copy1.ipynb?" in hand_in(capsys, LAB)[1]
+
+
+def test_an_untouched_lab_is_packed_if_asked_for(file: Path, capsys: pytest.CaptureFixture) -> None:
+    change(file, untouched)
+    printed, error = hand_in(capsys, LAB, "--anyway")
+    assert not error
+    assert "2 of 2 exercises are not written yet: double, triple" in printed
+    assert "0 of 2 checks pass" in printed
+    assert "receipt" in printed
+
+
+@pytest.mark.parametrize("written", ["double", "why"])
+def test_a_lab_in_which_something_is_written_is_looked_at(file: Path, written: str) -> None:
+    change(file, untouched)
+    change(file, source(written, RIGHT.get(written, "Because.")))
+    submit.refuse_untouched(file, file.read_bytes())
+
+
+def test_what_is_left_is_said_in_a_line_each(file: Path) -> None:
+    nb, lab = nbformat.read(file, as_version=4), manifest(file.parent)
+    assert list(preflight.left(nb, lab)) == []
+    restored("triple")(nb)
+    cell_of(nb, "why").source = " "
+    assert [finding.text for finding in preflight.left(nb, lab)] == [
+        "1 of 2 exercises is not written yet: triple",
+        "1 of 1 answers in words is not written yet: Exercise (cell 5)",
+    ]
+
+
+def test_what_follows_from_an_unwritten_exercise_is_no_problem_of_its_own(
+    file: Path, capsys: pytest.CaptureFixture
+) -> None:
+    change(file, restored("double"))
+    for text in (
+        "many = double(2)",
+        "def f():\n    return many",
+        "f()",
+        "print(triple(2))",
+        "1 / 0",
+    ):
+        change(file, lambda nb, text=text: nb.cells.append(new_code_cell(text)))
+    printed, error = hand_in(capsys, LAB)
+    assert not error
+    shown = [line.strip() for line in printed.split("from top to bottom")[1].splitlines()[2:-3]]
+    assert shown == [
+        "· not yet  double (cell 1)",
+        "✓ done     triple (cell 3): 3 points",
+        "· cell 10, without points: ZeroDivisionError: division by zero",
+        "· 2 other cells end with an error because they use double: nothing to mend there",
+        "· 1 of 2 checks pass: ■■■■■■□□□□ 3 of 5 points",
+    ]
+
+
+def test_an_exercise_that_uses_an_unwritten_one_waits_for_it(file: Path) -> None:
+    change(file, restored("double"))
+    change(file, source("triple", "def triple(x):\n    return double(x) + x"))
+    assert "not yet  triple (cell 3): it needs double first" in findings(file)["note"]
+
+
+def test_what_follows_from_a_broken_cell_is_its_fault(file: Path) -> None:
+    change(file, lambda nb: nb.cells.insert(0, new_code_cell("import nowhere\nTWO = 2")))
+    change(file, source("double", "def double(x):\n    return TWO * x"))
+    change(file, lambda nb: nb.cells.append(new_code_cell("print(TWO)")))
+    found = findings(file)["note"]
+    assert "not yet  double (cell 2): it needs cell 1 first" in found
+    assert "cell 1, without points: ModuleNotFoundError: No module named 'nowhere'" in found
+    assert "cell 7 ends with an error because it uses cell 1: nothing to mend there" in found
+
+
+def test_a_name_that_is_made_anew_is_whole_again(file: Path) -> None:
+    change(file, restored("double"))
+    texts = ("x = double(1)", "x", "x = 1", "x.y", "for x in 1: pass")
+    change(file, lambda nb: nb.cells.extend(map(new_code_cell, texts)))
+    nb = nbformat.read(file, as_version=4)
+    ran = Run(errors=dict.fromkeys((1, 5, 6, 8, 9), "an error"))
+    assert causes(nb, ran, {"double"}) == {
+        1: {"double"}, 5: {"double"}, 6: {"double"}, 8: {"cell 9"}, 9: {"cell 10"},
+    }  # fmt: skip
+
+
 # --- what a fresh run shows -----------------------------------------------------------------------
 
 
 def findings(file: Path) -> dict[str, list[str]]:
     """State -> texts of all findings."""
-    found = list(submit.look(file, file.read_bytes()))
+    found = [finding for part in submit.look(file, file.read_bytes()) for finding in part]
     return {s: [f.text for f in found if f.state == s] for s in ("wrong", "note", "ready")}
 
 
@@ -273,9 +377,10 @@ def test_cells_run_in_another_order_matter_only_if_they_do(file: Path) -> None:
     change(file, lambda nb: nb.cells.append(new_code_cell("FACTOR = 2", execution_count=7)))
     found = findings(file)
     (stale,) = found["wrong"]
-    assert "cell 2 (test_double): in your notebook it works, in a fresh run not" in stale
+    assert stale.startswith("wrong    double (cell 1): in your notebook it works, in a fresh run")
     assert "name 'FACTOR' is not defined" in stale
-    assert "1 of 2 checks pass" in found["note"][-1]
+    (note,) = found["note"]
+    assert "1 of 2 checks pass" in note
 
 
 def test_a_wrong_answer_and_an_error_are_no_obstacle(file: Path) -> None:
@@ -285,8 +390,17 @@ def test_a_wrong_answer_and_an_error_are_no_obstacle(file: Path) -> None:
     change(file, lambda nb: nb.cells.append(new_code_cell("1 / 0")))
     found = findings(file)
     assert found["wrong"] == []
-    assert found["note"][0].startswith("cell 2 (test_double): AssertionError")
-    assert "1 cells without points end with an error; cell 6: ZeroDivisionError" in found["note"][1]
+    assert found["note"][0].startswith("wrong    double (cell 1): AssertionError")
+    assert found["note"][1] == "cell 6, without points: ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("damage", [copied, without("double"), without("test_double"), as_text])
+def test_a_damaged_exercise_is_one_problem(file: Path, damage: Callable) -> None:
+    change(file, damage)
+    found = findings(file)
+    assert len(found["wrong"]) == 1
+    whole = damage is copied
+    assert any(x.startswith("wrong    double") and "see above" in x for x in found["note"]) != whole
 
 
 def test_a_file_of_the_student_is_not_handed_in(file: Path) -> None:
@@ -297,28 +411,31 @@ def test_a_file_of_the_student_is_not_handed_in(file: Path) -> None:
 
 
 def test_a_cell_that_takes_too_long(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "CELL", 1)
+    monkeypatch.setattr(fresh_run, "CELL", 1)
     slow = "import time\ndef double(x):\n    time.sleep(60)"
     change(file, source("double", slow))
     found = findings(file)
-    assert any("test_double" in x and "it took longer than 1 s" in x for x in found["wrong"])
+    (slow,) = found["wrong"]
+    assert slow.startswith("wrong    double (cell 1): in your notebook it works")
+    assert slow.endswith("it took longer than 1 s")
     assert "1 of 2 checks pass" in found["note"][-1]  # the others ran
 
 
 def test_all_graded_cells_together_take_too_long(file: Path) -> None:
-    nb = nbformat.read(file, as_version=4)
-    ran = Run(seconds={1: 299.0, 3: 2.0})
-    found = list(preflight.outcome(nb, manifest(file.parent), ran))
-    assert found[0].text == "the graded cells take 301 s; grading allows 300 s"
-    assert found[0].remedy.startswith("cell 2 takes most")
-    fine = Run(seconds={1: 299.0, 3: 1.0})
-    assert not any(f.state == "wrong" for f in preflight.outcome(nb, manifest(file.parent), fine))
+    nb, lab = nbformat.read(file, as_version=4), manifest(file.parent)
+    _, found = Outcome(nb, lab, Run(seconds={1: 299.0, 3: 2.0})).limits()
+    assert found.text == "the graded cells take 301 s; grading allows 300 s"
+    assert found.remedy.startswith("cell 2 takes most")
+    (fine,) = Outcome(nb, lab, Run(seconds={1: 299.0, 3: 1.0})).limits()
+    assert fine.state == "ready"
 
 
 def test_a_notebook_that_ends_python(file: Path) -> None:
     change(file, source("double", "import os\ndef double(x):\n    os._exit(1)"))
-    (text,) = findings(file)["wrong"]
+    found = findings(file)
+    (text,) = found["wrong"]
     assert text.startswith("a fresh run did not end: cell 2 ended Python itself")
+    assert "not run  triple (cell 3): the run ended before" in found["note"]
 
 
 # --- nothing that could be packed -----------------------------------------------------------------

@@ -1,0 +1,63 @@
+"""What a student hands in, as one zip, and its receipt: the SHA-256 of the notebook inside."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def digest(data: bytes) -> str:
+    """The receipt of a notebook: its SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
+    """Write the zip and the receipt; the same notebook makes the same bytes.
+
+    Args:
+        file: the notebook.
+        data: its content.
+        name: of who hands in, to begin the file's name with; may be empty.
+
+    Returns:
+        The zip's path, and the receipt.
+    """
+    lab, receipt = file.stem, digest(data)
+    note = json.dumps({"lab": lab, "notebook": file.name, "sha256": receipt}, indent=1) + "\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for inside, content in ((file.name, data), ("receipt.json", note.encode())):
+            archive.writestr(zipfile.ZipInfo(inside, (2026, 1, 1, 0, 0, 0)), content)
+    folder = file.parent.parent.parent / "handin"
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{name}{'_' if name else ''}{lab}.zip"
+    replace(target, buffer.getvalue())
+    replace(target.with_suffix(".receipt.json"), note.encode())
+    return target, receipt
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole, or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    os.replace(draft, path)
+
+
+def receipts(path: Path) -> Iterator[tuple[str, str]]:
+    """The receipt of a notebook, or of each notebook in a zip, with its name.
+
+    Raises:
+        OSError, zipfile.BadZipFile: it cannot be read.
+    """
+    if path.suffix.lower() != ".zip":
+        yield digest(path.read_bytes()), str(path)
+        return
+    with zipfile.ZipFile(path) as archive:
+        for inside in archive.namelist():
+            if inside.endswith(".ipynb"):
+                yield digest(archive.read(inside)), f"{path}: {inside}"
