@@ -132,7 +132,7 @@ def test_the_mark_is_kept_when_all_is_graded_again(
     course: Path, formgrader: Any, shot: Shot
 ) -> None:
     printed = shell(course, f"make grade LAB={LAB}")
-    assert re.search(r"^Hopper Grace_14 .* 1\.5\* .* 29\.5$", printed, flags=re.M)
+    assert re.search(r"^Hopper Grace\b.* 1\.5\* .* 29\.5$", printed, flags=re.M)
     open_submission(formgrader, GRACE)
     expect(formgrader.locator("#why_global")).to_have_value("1.5")
     formgrader.locator("#why_global").scroll_into_view_if_needed()
@@ -154,5 +154,5 @@ def test_the_student_gets_feedback_and_the_class_a_report(
     hint.scroll_into_view_if_needed()
     shot("instructor-8-feedback-hint")
     page.goto((course / f"report_{LAB}.html").as_uri())
-    expect(page.get_by_text("Turing Alan_13").first).to_be_attached()
+    expect(page.get_by_text("Turing Alan").first).to_be_attached()
     shot("instructor-9-report")
