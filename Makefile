@@ -61,8 +61,8 @@ grade: setup  ## grade what students handed in: make grade LAB=01_structures
 marks: setup  ## after marking by hand: feedback, CSVs and report anew, nothing is graded
 	$(BIN)/python -m pruninglab.grading --lab $(LAB) --marks-only
 
-results: setup  ## run the systems of the lecture on full CIFAR-10, draw figures and tables (resumes)
-	$(BIN)/python -m solutions.results
+results: setup  ## run the lecture's systems on full CIFAR-10, draw the results (resumes): make results BUDGET=quick SEEDS='0 1 2'
+	$(BIN)/python -m solutions.results $(if $(BUDGET),--budget $(BUDGET)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	$(BIN)/python -m solutions.weigh
 	$(BIN)/python -m pruninglab.figures
 	$(BIN)/python -m pruninglab.tables README.md RESULTS.md

@@ -82,7 +82,8 @@ def _comparison(row: Mapping[str, str], groups: Groups) -> Sequence[str]:
     return (
         row["system"], f"{row['network']}; {row['settings']}", f"{x:.1%} {row['axis']}",
         row["accuracy"] + ("" if theirs is None else f", {theirs:+.2f}"),
-        f"{at:.1%}", f"{ours:.2f}, {change:+.2f}", f"{point.epochs:g}", difference if near(at, x) else FAR,
+        f"{at:.1%}", f"{ours:.2f}, {change:+.2f}", f"{point.epochs:g}",
+        difference if near(at, x) else FAR,
     )  # fmt: skip
 
 

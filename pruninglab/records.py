@@ -113,8 +113,17 @@ def measure(
 
 def file_name(record: Record) -> str:
     """Where a record lies: its system, budget and seed in letters that any disk can hold."""
-    words = "".join(c if c.isalnum() else " " for c in record.system.lower()).split()
-    return f"{'-'.join(words)}.{record.dataset}.{record.budget}.{record.seed}.json"
+    return name_of(record.system, record.dataset, record.budget, record.seed)
+
+
+def name_of(system: str, dataset: str, budget: str, seed: int) -> str:
+    """The same for a record that may not be there yet.
+
+    >>> name_of("Li 2016", "cifar10", "quick", 0)
+    'li-2016.cifar10.quick.0.json'
+    """
+    words = "".join(c if c.isalnum() else " " for c in system.lower()).split()
+    return f"{'-'.join(words)}.{dataset}.{budget}.{seed}.json"
 
 
 def save(record: Record, folder: Path = FOLDER) -> Path:

@@ -1,19 +1,19 @@
-"""Run the systems of the lecture on full CIFAR-10: `make results`.
+"""Run the systems of the lecture on full CIFAR-10: `python -m solutions.results`.
 
-`python -m solutions.results run` runs what is not done yet, several runs side by side, each in its
-own process (or on the workers of a Dask cluster). A run that was killed goes on where it stood.
-Everything that is chosen is chosen on the embedded "val" images, which no network was trained on;
-the test images are read when a run has ended. `python -m solutions.results time` measures the
-latencies (on an idle machine), `python -m solutions.results show` prints the tables and draws the
-figures from the records alone.
+It runs what is not done yet, several runs side by side, each in its own process (or on the workers
+of a Dask cluster). A run that was killed goes on where it stood, and a record that lacks some of
+its system's targets gets these alone. Everything that is chosen is chosen on the embedded "val"
+images, which no network was trained on; the test images are read when a run has ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -22,11 +22,24 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, data, records
-from pruninglab.project import device
+from pruninglab.records import Point, Record
+from pruninglab.tasks import device
 from pruninglab.training import accuracy
-from solutions.systems import BUDGETS, Job, Pruned, System, systems
+from solutions.systems import systems
+from solutions.systems_job import BUDGETS, Job, Pruned, System
 
 WORK = Path("build/results")
+CLUSTER = """a Dask cluster, e.g. tcp://10.0.0.1:8786; start its workers in this folder, with
+--nthreads 1; records are written here, checkpoints to the workers' own --work folder"""
+
+
+@dataclass
+class Outcome:
+    """What a run gives back: pruned networks and what was measured of them, in the same order."""
+
+    points: list[Point]
+    networks: list[nn.Module | None]
+    machine: str
 
 
 def system_named(name: str) -> System:
@@ -41,41 +54,47 @@ def system_named(name: str) -> System:
     return known[name]
 
 
-def blank(system: System, seed: int, budget: str) -> records.Record:
+def blank(system: System, seed: int, budget: str) -> Record:
     """The record of a run before it has any points."""
     dense = checkpoints.trained(16)
     whole = records.measure(dense, dense, target=None, val=checkpoints.card(16)["val"])
     whole.test = checkpoints.card(16)["test"]
-    return records.Record(
+    return Record(
         system.name, system.structure, system.criterion, system.method, system.target,
         "ResNet-20, width 16, shortcut B", "cifar10",
         "49,000 training images (all outside the embedded val split)",
-        seed, budget, checkpoints.machine(), whole,
+        seed, budget, "", whole,
     )  # fmt: skip
 
 
-def run(name: str, seed: int, budget: str, threads: int, work: Path, folder: Path) -> str:
-    """One system with one seed, from the dense network to its record."""
+def record_of(name: str, seed: int, budget: str, folder: Path) -> Record:
+    """The record of a run as far as it has come."""
+    path = folder / records.name_of(name, "cifar10", budget, seed)
+    return records.load(path) if path.exists() else blank(system_named(name), seed, budget)
+
+
+def run(
+    name: str, targets: Sequence[float], seed: int, budget: str, threads: int, place: Path
+) -> Outcome:
+    """One system with one seed, from the dense network to some of its targets."""
     torch.set_num_threads(threads)
-    system, record = system_named(name), blank(system_named(name), seed, budget)
-    place = work / records.file_name(record).removesuffix(".json")
     images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
     job = Job(images.to(device()), val.to(device()), seed, BUDGETS[budget], place, device())
-    networks: list[nn.Module] = []
-    for pruned in system.run(job):
+    made = Outcome([], [], checkpoints.machine())
+    for pruned in system_named(name).run(job, targets):
         torch.compiler.reset()
-        record.points.append(point(pruned, job))
-        networks.append(pruned.model.eval())
-        print(f"{name}, seed {seed}: {told(record.points[-1])}", flush=True)
+        made.points.append(point(pruned, job))
+        made.networks.append(pruned.model.eval())
+        print(f"{name}, seed {seed}: {told(made.points[-1])}", flush=True)
     test = data.load("cifar10", "test").to(device())
-    for row, network in zip(record.points, networks, strict=True):
+    for row, network in zip(made.points, made.networks, strict=True):
+        assert network is not None
         row.test = round(accuracy(network, test, bf16=None), 4)
-    place.mkdir(parents=True, exist_ok=True)
-    torch.save(networks, place / "networks.pt")
-    return str(records.save(record, folder))
+        network.cpu()
+    return made
 
 
-def point(pruned: Pruned, job: Job) -> records.Point:
+def point(pruned: Pruned, job: Job) -> Point:
     """Measure a network on the held-out images."""
     return records.measure(
         pruned.model, job.dense(), target=pruned.target, epochs=pruned.epochs,
@@ -83,41 +102,78 @@ def point(pruned: Pruned, job: Job) -> records.Point:
     )  # fmt: skip
 
 
-def told(point: records.Point) -> str:
+def told(point: Point) -> str:
     """A line of progress."""
     return f"target {point.target}, sparsity {point.sparsity:.1%}, val {point.val:.1%}"
+
+
+def keep(record: Record, made: Outcome, place: Path, folder: Path) -> None:
+    """Add what a run gave back to its record, in the order of the system's targets.
+
+    Points that are there already stay, unless they were run again. The networks lie beside the
+    checkpoints, None for one that is not there any more.
+    """
+    again = {p.target for p in made.points}
+    file = place / "networks.pt"
+    rows = [row for row in stored(record, file) if row[0].target not in again]
+    rows += zip(made.points, made.networks, strict=True)
+    order = list(system_named(record.system).targets)
+    rows.sort(key=lambda row: order.index(t) if (t := row[0].target) in order else len(order))
+    added = f"{made.machine} ({', '.join(f'{p.target:g}' for p in made.points if p.target)})"
+    if not record.points:
+        record.machine = made.machine
+    elif made.machine != record.machine:
+        record.machine += f"; {added}"
+    record.points = [row[0] for row in rows]
+    place.mkdir(parents=True, exist_ok=True)
+    torch.save([row[1] for row in rows], file)
+    records.save(record, folder)
+
+
+def stored(record: Record, file: Path) -> list[tuple[Point, nn.Module | None]]:
+    """The points of a record with their networks, as far as these are there."""
+    networks: list[nn.Module | None] = [None] * len(record.points)
+    if file.exists():  # written by ourselves
+        found = torch.load(file, weights_only=False, map_location="cpu")
+        networks = found if len(found) == len(networks) else networks
+    return list(zip(record.points, networks, strict=True))
 
 
 def run_all(
     names: Sequence[str], seeds: Sequence[int], budget: str, pool: Executor, threads: int,
     work: Path = WORK, folder: Path = records.FOLDER,
 ) -> None:  # fmt: skip
-    """Everything that has no record yet; one run that fails does not stop the others."""
-    todo = [(n, s) for s in seeds for n in names if not done(n, s, budget, folder)]
-    waiting = {
-        pool.submit(run, name, seed, budget, threads, work, folder): (name, seed)
-        for name, seed in todo
-    }
+    """Everything that is missing in the records; one run that fails does not stop the others."""
+    waiting = {}
+    for record in (record_of(n, s, budget, folder) for s in seeds for n in names):
+        targets = system_named(record.system).missing(record)
+        place = work / records.file_name(record).removesuffix(".json")
+        if targets is not None:
+            arguments = (record.system, targets, record.seed, budget, threads, place)
+            waiting[pool.submit(run, *arguments)] = record, place
     failed = []
     for future in tqdm(as_completed(waiting), total=len(waiting), unit="run"):
-        if error := future.exception():
-            failed.append(f"{waiting[future]}: {error!r}")
+        record, place = waiting[future]
+        try:
+            keep(record, future.result(), place, folder)
+        except Exception as error:
+            failed.append(f"{record.system}, seed {record.seed}: {error!r}")
     if failed:
         raise SystemExit("\n".join(["these runs failed; the others are done:", *failed]))
 
 
-def done(name: str, seed: int, budget: str, folder: Path) -> bool:
-    """Whether a run has its record."""
-    return (folder / records.file_name(blank(system_named(name), seed, budget))).exists()
-
-
-def executor(workers: int, scheduler: str | None) -> Executor:
+@contextmanager
+def executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
     """Processes on this machine, or the workers of a Dask cluster."""
     if scheduler is None:
-        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1)
-    from distributed import Client  # optional: pip install 'pruninglab[cluster]'
+        spawn = get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool:
+            yield pool
+    else:
+        from distributed import Client  # optional: pip install 'pruninglab[cluster]'
 
-    return Client(scheduler, timeout=30).get_executor()
+        with Client(scheduler, timeout=30) as client:
+            yield client.get_executor()
 
 
 def main() -> None:
@@ -128,13 +184,16 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[s.name for s in systems()])
     cores = os.cpu_count() or 1
     parser.add_argument("--workers", type=int, default=1 if device().type == "cuda" else cores)
-    parser.add_argument("--scheduler", help="a Dask cluster, e.g. tcp://10.0.0.1:8786")
+    parser.add_argument("--threads", type=int, help="of a run; the cores are shared by default")
+    parser.add_argument("--scheduler", help=CLUSTER)
     parser.add_argument("--work", type=Path, default=WORK, help="checkpoints, to go on from")
+    parser.add_argument("--records", type=Path, default=records.FOLDER)
     args = parser.parse_args()
-    data.load("cifar10", "train")  # once, before many processes look for it
-    threads = max(1, cores // args.workers)
+    if args.scheduler is None:
+        data.load("cifar10", "train")  # once, before many processes look for it
+    threads = args.threads or max(1, cores // args.workers)
     with executor(args.workers, args.scheduler) as pool:
-        run_all(args.only, args.seeds, args.budget, pool, threads, args.work)
+        run_all(args.only, args.seeds, args.budget, pool, threads, args.work, args.records)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from pruninglab import checkpoints, counters, records
 from pruninglab.models import prunable, ready_to_run
 from pruninglab.project import in_turns
-from solutions.results import WORK
+from solutions import results
 from solutions.speed import stored_bytes
 
 
@@ -44,26 +44,24 @@ def latencies(model: nn.Module, dense: nn.Module) -> tuple[float, float]:
 
 
 def weigh(path: Path, work: Path) -> bool:
-    """Fill in one record; whether its networks were there."""
+    """Fill in one record; whether any of its networks were there."""
     record = records.load(path)
-    file = work / path.stem / "networks.pt"
-    if not file.exists():
-        return False
-    networks = torch.load(file, weights_only=False, map_location="cpu")  # written by ourselves
-    dense = checkpoints.trained(16)
-    for point, network in zip(record.points, networks, strict=True):
-        point.stored = stored(network)
-        point.latency, point.dense_latency = latencies(network.eval(), dense)
-    record.dense.stored = stored(dense)
-    records.save(record, path.parent)
-    return True
+    dense, any_there = checkpoints.trained(16), False
+    for point, network in results.stored(record, work / path.stem / "networks.pt"):
+        if network is not None:
+            point.stored, any_there = stored(network), True
+            point.latency, point.dense_latency = latencies(network.eval(), dense)
+    if any_there:
+        record.dense.stored = stored(dense)
+        records.save(record, path.parent)
+    return any_there
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--work", type=Path, default=WORK, help="where the runs left their networks"
+        "--work", type=Path, default=results.WORK, help="where the runs left their networks"
     )
     args = parser.parse_args()
     for path in tqdm(sorted(records.FOLDER.glob("*.json")), unit="record"):

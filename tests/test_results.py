@@ -1,42 +1,23 @@
-"""Records, the tables and figures drawn from them, and the runs that make them."""
-
-import dataclasses
-import json
-from concurrent.futures import ThreadPoolExecutor
+"""Records, and the tables and figures drawn from them."""
 
 import matplotlib.pyplot as plt
 import pytest
-import torch
 
 from pruninglab import (
-    checkpoints,
     comparisons,
     counters,
     curves,
-    data,
     figures,
     published,
     records,
     tables,
 )
 from pruninglab.models import ResNet20, prunable
-from solutions import build, results, systems, weigh
+from solutions import build, systems
+from tests.small import record
 
 BY_NAME = {system.name: system for system in systems.systems()}
-LI, HAN = BY_NAME["Li 2016"], BY_NAME["Han 2015"]
-
-
-def record(system=LI, seed=0, accuracies=((0.5, 0.9), (0.8, 0.7))):
-    """A record with made-up points: (target = sparsity, accuracy)."""
-    made = results.blank(system, seed, "quick")
-    for target, accuracy in accuracies:
-        left = round(made.dense.nonzeros * (1 - target))
-        point = dataclasses.replace(
-            made.dense, target=target, sparsity=target, nonzeros=left, epochs=1.0,
-            nonzero_macs=round(made.dense.macs * (1 - target)), val=accuracy, test=accuracy,
-        )  # fmt: skip
-        made.points.append(point)
-    return made
+HAN = BY_NAME["Han 2015"]
 
 
 # ---- records
@@ -231,165 +212,3 @@ def test_the_tables_of_the_pages_are_those_of_the_records(page):
     text = (build.ROOT / page).read_text()
     assert "<!-- table " in text
     assert tables.refreshed(text, curves.longest(records.load_all())) == text
-
-
-# ---- the systems, on a tiny network and a few images
-
-
-@pytest.fixture
-def tiny(monkeypatch, tmp_path):
-    """A job that takes seconds: 4 filters wide, one epoch of 20 steps, two targets."""
-    small = checkpoints.trained(4)
-    monkeypatch.setattr(systems.checkpoints, "trained", lambda width=16: _copy(small))
-    monkeypatch.setattr(systems, "ResNet20", lambda width, seed=0: ResNet20(4, seed=seed))
-    for name in ("WEIGHTS", "FILTERS", "LECTURE"):
-        monkeypatch.setattr(systems, name, (0.3, 0.7))
-    monkeypatch.setattr(systems, "EPISODES", 3)
-    images, val = data.subset("train")[:2500], data.subset("val")[:50]
-    budget = systems.Budget(retrain=1, scratch=1)
-    cpu = torch.device("cpu")
-    return systems.Job(images, val, 0, budget, tmp_path, cpu, compiled=False)
-
-
-def _copy(model):
-    twin = ResNet20(4)
-    twin.load_state_dict(model.state_dict())
-    return twin.eval()
-
-
-def fewer(job, images):
-    """The same job on fewer images."""
-    return dataclasses.replace(job, images=job.images[:images])
-
-
-def left(model):
-    """Share of the tiny dense network's prunable weights that is gone, counted by hand."""
-    whole = sum(w.numel() for w in prunable(ResNet20(4)).values())
-    return 1 - sum(int((w != 0).sum()) for w in prunable(model).values()) / whole
-
-
-def filters(model):
-    """Share of the filters inside the blocks that is left (of 4, 8 and 16, three times)."""
-    convs = [m for n, m in model.named_modules() if n.startswith("layer") and n.endswith("conv1")]
-    return sum(len(conv.weight) for conv in convs) / (3 * (4 + 8 + 16))
-
-
-@pytest.mark.parametrize(
-    "name", ["Lecture: Han", "Lecture: Han + LR-rewinding", "Zhu & Gupta 2017", "OBD 1989",
-             "Random weights"],
-)  # fmt: skip
-def test_systems_that_are_told_a_share_of_the_weights_reach_it(tiny, name):
-    found = list(BY_NAME[name].run(tiny))
-    assert [p.target for p in found] == [0.3, 0.7]
-    assert [left(p.model) for p in found] == pytest.approx([0.3, 0.7], abs=0.01)
-    assert found[0].epochs == 1
-
-
-@pytest.mark.parametrize("name", ["Lecture: Liu", "Lecture: Liu + LR-rewinding"])
-def test_slimming_all_layers_reaches_the_share_and_stays_silent(tiny, name):
-    for pruned in BY_NAME[name].run(tiny):
-        assert left(pruned.model) == pytest.approx(pruned.target, abs=0.06)
-        x = torch.randn(2, 3, 32, 32)
-        for block in (pruned.model.layer1[0], pruned.model.layer3[2]):
-            silent = block.bn1.weight == 0
-            assert bool((block.bn1.bias[silent] == 0).all())
-            assert bool((block.conv2.weight[:, silent] == 0).all())
-        assert pruned.model.eval()(x).isfinite().all()
-        assert pruned.epochs == 2  # one with the penalty, one after
-
-
-@pytest.mark.parametrize("name", ["Random filters", "Liu 2017", "Molchanov 2019", "He 2018 (SFP)"])
-def test_systems_that_are_told_a_share_of_the_filters_remove_it(tiny, name):
-    found = list(BY_NAME[name].run(tiny))
-    assert [filters(p.model) for p in found] == pytest.approx([0.7, 0.3], abs=0.07)
-
-
-def test_li_leaves_the_sensitive_layers_alone(tiny):
-    *_, last = BY_NAME["Li 2016"].run(tiny)
-    sizes = [len(last.model.get_parameter(f"{n}.weight")) for n in systems.SENSITIVE]
-    assert sizes == [8, 16]
-    assert filters(last.model) < 0.6
-
-
-def test_han_prunes_more_at_a_higher_quality(tiny):
-    shares = [left(p.model) for p in BY_NAME["Han 2015"].run(fewer(tiny, 1250))]
-    assert shares == sorted(shares)
-    assert shares[0] > 0.3
-    assert shares[-1] > 0.85
-
-
-def test_renda_prunes_a_fifth_of_the_rest_in_each_round(tiny):
-    shares = [left(p.model) for p in BY_NAME["Renda 2020"].run(fewer(tiny, 1250))]
-    assert shares == pytest.approx([1 - 0.8**k for k in range(1, 12)], abs=0.01)
-
-
-@pytest.mark.parametrize("name", ["SynFlow 2020", "Magnitude at initialisation"])
-def test_systems_that_prune_random_weights_reach_their_compression(tiny, name):
-    found = list(BY_NAME[name].run(tiny))
-    assert [p.target for p in found] == [10, 31.6]
-    for pruned in found:
-        assert 1 / (1 - left(pruned.model)) == pytest.approx(pruned.target, rel=0.02)
-
-
-def test_unpruned_stays_dense(tiny):
-    (pruned,) = BY_NAME["Unpruned from scratch"].run(tiny)
-    assert left(pruned.model) < 0.01
-
-
-def test_amc_removes_the_macs_it_is_told_to(tiny):
-    whole = counters.macs(ResNet20(4))
-    for pruned in BY_NAME["AMC 2018"].run(tiny):
-        # A filter of a layer of four is a quarter of it: the target is met in whole filters.
-        assert 1 - counters.macs(pruned.model) / whole == pytest.approx(pruned.target, abs=0.1)
-
-
-def test_variational_dropout_cuts_more_at_a_lower_threshold(tiny):
-    shares = [left(p.model) for p in BY_NAME["Variational Dropout 2017"].run(fewer(tiny, 500))]
-    assert shares == sorted(shares)
-    assert shares[-1] > shares[0] > 0
-
-
-# ---- the runs
-
-
-def test_runs_make_records_once_and_one_that_fails_stops_no_other(tmp_path, monkeypatch, capsys):
-    calls = []
-
-    def run(name, seed, budget, threads, work, folder):
-        calls.append((name, seed))
-        if name == "Han 2015":
-            raise RuntimeError("no luck")
-        return str(records.save(record(BY_NAME[name], seed), folder))
-
-    monkeypatch.setattr(results, "run", run)
-    names = ["Han 2015", "Li 2016"]
-    for _ in range(2):
-        with ThreadPoolExecutor(1) as pool, pytest.raises(SystemExit, match="no luck"):
-            results.run_all(names, [0, 1], "quick", pool, 1, tmp_path / "work", tmp_path)
-    assert calls.count(("Li 2016", 0)) == calls.count(("Li 2016", 1)) == 1
-    assert calls.count(("Han 2015", 0)) == 2
-    assert len(list(tmp_path.glob("*.json"))) == 2
-
-
-def test_a_run_writes_its_record_and_weighing_completes_it(tmp_path, monkeypatch, tiny):
-    monkeypatch.setattr(results.data, "load", lambda name, split: data.subset("train")[:2500])
-    monkeypatch.setattr(results, "device", lambda: torch.device("cpu"))
-    monkeypatch.setitem(systems.BUDGETS, "quick", tiny.budget)
-    monkeypatch.setattr(systems.Job, "compiled", False)
-    threads = torch.get_num_threads()
-    path = results.run("Li 2016", 0, "quick", 1, tmp_path / "work", tmp_path / "records")
-    torch.set_num_threads(threads)
-    made = json.loads((tmp_path / "records" / path.rsplit("/", 1)[1]).read_text())
-    assert [point["target"] for point in made["points"]] == [0.3, 0.7]
-    assert all(0 <= point["test"] <= 1 for point in made["points"])
-    assert weigh.weigh(tmp_path / "records" / path.rsplit("/", 1)[1], tmp_path / "work")
-    weighed = next(records.load_all(tmp_path / "records"))
-    for point in weighed.points:
-        assert point.stored["dense"] == 4 * point.parameters
-        assert point.latency > 0
-        assert point.dense_latency > 0
-
-
-def test_an_unknown_system_is_named():
-    with pytest.raises(ValueError, match=r"no system 'Hahn'.*Han 2015"):
-        results.system_named("Hahn")
