@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from pruninglab.batchnorm import in_sums
 from pruninglab.data import Images, batches
 from pruninglab.muon import Muon
 
@@ -192,7 +193,7 @@ class Trainer:
         self.device = device_of(model)
         self.generator = torch.Generator().manual_seed(seed)
         model.to(memory_format=torch.channels_last)
-        self.forward = torch.compile(model) if compiled else model
+        self.forward = torch.compile(in_sums(model)) if compiled else model
         self.optimizer = make_optimizer(model, recipe)
         self.identity = {
             **asdict(recipe),
