@@ -29,6 +29,7 @@ from pruninglab.curves import (
 from pruninglab.published import RENDA_DENSE, Setting
 from pruninglab.records import FOLDER, Record, load_all
 
+BN_SCALE = "Lecture: BN scale + LR-rewinding"  # not in the lecture: no penalty before it
 LECTURE_COLOURS = (plots.BLUE, plots.SKY, plots.RED, plots.ORANGE)
 GONE = "share of the weights that is gone (%)"
 
@@ -48,9 +49,10 @@ def lecture_figure(records: Iterable[Record]) -> Figure:
             y = [value - base for value in theirs]
             axes.plot(targets, y, color=colour, mfc="none", linestyle="", **look)
         if system in groups:
-            line, dense = curve(system.removeprefix("Lecture: "), groups[system]), groups[system][0]
-            draw(left, line, colour, **look)
-            draw(right, line, colour, minus=accuracy(dense.dense), **look)
+            _both(left, right, system.removeprefix("Lecture: "), groups[system], colour, **look)
+    if BN_SCALE in groups:
+        label, look = "Liu without penalty,\n+ LR-rewinding", {"marker": "^", "linestyle": "--"}
+        _both(left, right, label, groups[BN_SCALE], plots.PINK, **look)
     _controls(left, groups, "sparsity", ("Random weights",))
     left.plot(
         [], [], "o", mfc="none", color="0.4", label="hollow: published\n(64-wide, 350 epochs)"
@@ -60,6 +62,15 @@ def lecture_figure(records: Iterable[Record]) -> Figure:
         logit(axes)
         tidy(axes, title, GONE)
     return figure
+
+
+def _both(
+    left: Axes, right: Axes, label: str, members: Sequence[Record], colour: str, **look: Any
+) -> None:
+    """One system as accuracies, and as differences to its dense network."""
+    line = curve(label, members)
+    draw(left, line, colour, **look)
+    draw(right, line, colour, minus=accuracy(members[0].dense), **look)
 
 
 def _controls(axes: Axes, groups: dict[str, list[Record]], axis: str, names: Sequence[str]) -> None:

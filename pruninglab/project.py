@@ -12,93 +12,24 @@ import json
 import os
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from types import CodeType, FunctionType
-from typing import Any, Literal
+from types import FunctionType
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, counters, data, networks, records
+from pruninglab.fingerprint import fingerprint
 from pruninglab.loop import Loop
-from pruninglab.models import ResNet20
 from pruninglab.records import Point, Record
-from pruninglab.training import accuracy, train
+from pruninglab.tasks import FOLDER, Dataset, Task, dense_network, device, existing, task
+from pruninglab.training import accuracy
 
-Dataset = Literal["subset", "cifar10", "cifar100"]
 Recipe = Callable[[nn.Module, float, int, Loop], Any]
-FOLDER = Path("my_project")  # beside the notebook
 BATCH = 125
-HELD_OUT = {"cifar10": 100, "cifar100": 10}  # training images per class that none is trained on
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a recipe works on: images to train on, images to choose on, the trained network."""
-
-    images: data.Images
-    val: data.Images
-    dense: nn.Module
-    about: str
-
-
-def device() -> torch.device:
-    """A GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def task(dataset: Dataset, folder: Path = FOLDER, width: int = 16, dense_epochs: int = 40) -> Task:
-    """The images and the trained network.
-
-    For CIFAR-10, embedded or whole, the network is the one that ships. For CIFAR-100 it has to be
-    trained first, once: `dense_epochs` epochs by the same recipe, and it goes on when killed.
-
-    Raises:
-        ValueError: another data set than "subset", "cifar10" and "cifar100".
-        DataError: the whole data set is not to be had; the message says what was tried.
-    """
-    if dataset not in ("subset", "cifar10", "cifar100"):
-        raise ValueError(f'dataset must be "subset", "cifar10" or "cifar100", got {dataset!r}')
-    if dataset == "subset":
-        images, val = data.subset("train"), data.subset("val")
-    else:
-        images, val = data.hold_out(data.load(dataset, "train"), HELD_OUT[dataset])
-    about = f"{len(images):,} training images"
-    if dataset == "cifar100":
-        about += f", dense {dense_epochs} epochs"
-        train_dense(images, val, folder, width, dense_epochs)
-    dense = dense_network(dataset, folder, width, dense_epochs).to(device())
-    return Task(images, val, dense, about)
-
-
-def dense_network(dataset: Dataset, folder: Path, width: int, epochs: int) -> nn.Module:
-    """The network before pruning: the one that ships, or the one that `train_dense` has left."""
-    if dataset == "cifar100":
-        return networks.load(existing(dense_file(folder, width, epochs)))
-    return checkpoints.trained(width)
-
-
-def dense_file(folder: Path, width: int, epochs: int) -> Path:
-    """Where the dense network for CIFAR-100 lies."""
-    return folder / f"dense.cifar100.width-{width}.{epochs}-epochs.npz"
-
-
-def train_dense(
-    images: data.Images, val: data.Images, folder: Path, width: int, epochs: int
-) -> None:
-    """Train a dense ResNet-20 for the classes of these images, once."""
-    path = dense_file(folder, width, epochs)
-    if path.exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    model = ResNet20(width, num_classes=len(images.classes)).to(device())
-    recipe = checkpoints.recipe_from({**checkpoints.CHOSEN, "epochs": epochs})
-    resume = path.with_suffix(".resume")
-    train(model, images.to(device()), recipe, val=val.to(device()), checkpoint=resume)
-    networks.save(model, path)
-    resume.unlink()
 
 
 def run_project(
@@ -252,13 +183,6 @@ def read_test(found: Sequence[Record], dataset: Dataset, folder: Path = FOLDER) 
     return list(found)
 
 
-def existing(path: Path) -> Path:
-    """The path, if there is something."""
-    if not path.exists():
-        raise ValueError(f"{path} is gone: run the project again, only what is missing is computed")
-    return path
-
-
 def width_of(record: Record) -> int:
     """Filters of the first stage, as the record says."""
     return int(record.network.split("width ")[1].split(",")[0])
@@ -281,45 +205,3 @@ def in_turns(
     ]
     one, other = (statistics.median(times) for times in zip(*turns, strict=True))
     return one, other
-
-
-# --- has the recipe changed? ----------------------------------------------------------------------
-
-
-def fingerprint(function: Callable) -> str:
-    """A name for what a function does: its code, and that of the functions and numbers it uses.
-
-    It follows functions of the same module (of the notebook), plain values and lists; libraries
-    count by their name only. (A recipe that fills a list of the notebook is another one each time.)
-
-    >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 1)
-    True
-    >>> fingerprint(lambda x: x + 1) == fingerprint(lambda x: x + 2)
-    False
-    """
-    seen, todo, text = set[int](), [function], list[str]()
-    while todo:
-        thing = todo.pop(0)
-        if id(thing) in seen or not isinstance(thing, FunctionType):
-            continue
-        seen.add(id(thing))
-        text += [*code(thing.__code__), repr(thing.__defaults__), repr(thing.__kwdefaults__)]
-        used: list[Any] = [thing.__globals__.get(name) for name in names(thing.__code__)]
-        used += [cell.cell_contents for cell in thing.__closure__ or ()]
-        todo += [x for x in used if getattr(x, "__module__", None) == function.__module__]
-        text += [repr(x) for x in used if isinstance(x, int | float | str | tuple | list)]
-    return hashlib.sha256("\n".join(text).encode()).hexdigest()
-
-
-def code(block: CodeType) -> list[str]:
-    """The instructions and constants of a function and those inside it, without line numbers."""
-    inner = [c for c in block.co_consts if isinstance(c, CodeType)]
-    plain = [repr(c) for c in block.co_consts if not isinstance(c, CodeType)]
-    own = [block.co_code.hex(), *block.co_names, *plain]
-    return own + [line for c in inner for line in code(c)]
-
-
-def names(block: CodeType) -> list[str]:
-    """The names that a function and those inside it look up."""
-    inner = [c for c in block.co_consts if isinstance(c, CodeType)]
-    return [*block.co_names, *(name for c in inner for name in names(c))]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pruninglab import counters, data, networks, project, records
+from pruninglab import counters, data, networks, project, records, tasks
+from pruninglab.fingerprint import fingerprint
 from pruninglab.masks import random_masks
 from tests import test_sources
 
@@ -74,14 +75,14 @@ def test_the_fingerprint_is_that_of_what_a_recipe_does(monkeypatch) -> None:
     def recipe(model, target, steps, train, share=0.5):
         return [helper(x) * share for x in range(steps)]
 
-    before = project.fingerprint(recipe)
-    assert before == project.fingerprint(recipe)
+    before = fingerprint(recipe)
+    assert before == fingerprint(recipe)
     monkeypatch.setattr(f"{__name__}.helper", lambda x: x + 2)
     monkeypatch.setattr(helper, "__module__", recipe.__module__)
-    changed = project.fingerprint(recipe)
+    changed = fingerprint(recipe)
     assert changed != before
     recipe.__defaults__ = (0.6,)
-    assert project.fingerprint(recipe) not in (before, changed)
+    assert fingerprint(recipe) not in (before, changed)
 
 
 def test_the_test_images_are_read_at_the_end(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_cifar100_needs_one_other_argument(tmp_path: Path, monkeypatch) -> None:
     tiny = test_sources.make_official("cifar100", monkeypatch)
     monkeypatch.setenv("PRUNINGLAB_DATA", str(tiny.folder("bin", tmp_path)))
     trained = []
-    monkeypatch.setattr(project, "train", lambda *a, **kw: trained.append(a) or real(*a, **kw))
+    monkeypatch.setattr(tasks, "train", lambda *a, **kw: trained.append(a) or real(*a, **kw))
 
     def run(targets):
         return project.run_project(
@@ -142,7 +143,7 @@ def test_cifar100_needs_one_other_argument(tmp_path: Path, monkeypatch) -> None:
     assert stored["points"][0]["test"] is not None
 
 
-real, real_load = project.train, data.load
+real, real_load = tasks.train, data.load
 
 
 def quick(model, target, steps, train):

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from pruninglab import records, slides
+from pruninglab import records, slides, talk
 from pruninglab.records import Point, Record
 
 mpl.use("Agg")
@@ -66,7 +66,7 @@ class Page(HTMLParser):
 def test_both_forms_are_written(found, tmp_path: Path) -> None:
     html, pdf = slides.make(found, TALK, tmp_path / "new" / "talk")
     assert pdf.read_bytes().startswith(b"%PDF")
-    assert pdf.read_bytes().count(b"/Type /Page ") == 7 == len(slides.compose(found, TALK))
+    assert pdf.read_bytes().count(b"/Type /Page ") == 7 == len(talk.compose(found, TALK))
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["talk.html", "talk.pdf"]
     assert html.stat().st_size < 600_000
 
@@ -99,7 +99,7 @@ def test_nothing_is_fetched_and_only_its_own_scripts_run(found, tmp_path: Path) 
 
 
 def test_the_table_has_the_numbers_of_the_records(found) -> None:
-    dense, half, tenth, control, _ = slides.table(found)
+    dense, half, tenth, control, _ = talk.table(found)
     assert dense[1:] == ["0 %", "1", "1", "1", "91.0", "1"]
     # test accuracies 0.89 and 0.91: mean 90, sample standard deviation √2
     assert half == ["Mine", "50.0 %", "2.0", "2.00", "1.50", "90.0 ± 1.4", "2"]
@@ -109,13 +109,13 @@ def test_the_table_has_the_numbers_of_the_records(found) -> None:
 
 def test_a_long_table_goes_on() -> None:
     many = [record("Mine", 0, {k / 20: 0.9 for k in range(1, 19)})]
-    pages = list(slides.tables(slides.table(many)))
+    pages = list(talk.tables(talk.table(many)))
     assert [len(p.rows) for p in pages] == [9, 9, 1]
     assert [p.title for p in pages][1:] == ["In numbers, continued"] * 2
 
 
 def test_what_is_missing_is_asked_for(found) -> None:
-    texts = [p for slide in slides.compose(found, {}) for p in slide.paragraphs]
+    texts = [p for slide in talk.compose(found, {}) for p in slide.paragraphs]
     assert "(what did not come out as you expected?)" in texts
 
 
@@ -128,7 +128,7 @@ def test_what_is_missing_is_asked_for(found) -> None:
 )
 def test_a_talk_that_does_not_fit_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        slides.read_talk(text)
+        talk.read_talk(text)
 
 
 def test_the_command(found, tmp_path: Path, monkeypatch, capsys) -> None:
