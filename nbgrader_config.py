@@ -46,9 +46,10 @@ c.ClearSolutions.text_stub = "*Write your answer here: two or three sentences, i
 # A browser's "01_structures (1).ipynb" is taken for 01_structures.ipynb.
 c.FileNameCollectorPlugin.named_regexp = r"""(?x)
     (?!.*/(?:\.ipynb_checkpoints|__MACOSX)/)          # not what JupyterLab and macOS leave behind
-    .*/extracted/
-    (?:(?![^/]*_assignsubmission_file_)               # the folder of "download all submissions",
-        [^/]+/(?=[^/]+_assignsubmission_file_))?      # none of a student's
+    (?>.*?/downloaded/[^/]+/extracted/)               # the first one: a student's may follow
+    (?:(?![^/]*_assignsubmission_file_)               # the folder of "download all submissions"
+        [^/]+-\d+(?:\ ?\(\d+\))?/                     # (Course-Lab-77), none of a student's
+        (?=[^/]+_assignsubmission_file_))?
     (?P<student_id>
         [^/]+?(?=_assignsubmission_file_)
       | (?![^/]*_assignsubmission_file_)[^/]+?(?=_\d\d_[a-z]|/)

@@ -179,6 +179,20 @@ def test_the_release_has_no_solution_and_no_hidden_test(
     }
 
 
+def test_a_student_of_moodles_is_shown_without_its_number(
+    tiny: tuple[Path, Report, NotebookNode], capsys: pytest.CaptureFixture[str]
+) -> None:
+    course, report, _ = tiny
+    command.show(report, course, TINY)
+    assert report.page is not None
+    for text in (capsys.readouterr().out, report.page.read_text()):
+        assert "Lovelace Ada" in text
+        assert "Lovelace Ada_12" not in text
+    assert (
+        course / "submitted" / "Lovelace Ada_12"
+    ).is_dir()  # as before: marks stay where they are
+
+
 @pytest.mark.parametrize(
     ("student", "expected"),
     [
@@ -379,6 +393,17 @@ def test_the_command_prints_the_gradebook_and_where_the_files_are(
         ("ada/.ipynb_checkpoints/01_structures-checkpoint.ipynb", None),
         ("ada/__MACOSX/01_structures/._01_structures.ipynb", None),
         ("01_structures.ipynb", None),
+        ("Course-Lab 1-77 (1)/Ada_12_assignsubmission_file_01_structures.ipynb", "Ada_12"),
+        # what a student wrote inside of an own zip or folder gives nothing to anybody else
+        ("eve/Bob_2_assignsubmission_file_01_structures.ipynb", "eve"),
+        ("eve_01_structures/Bob_2_assignsubmission_file_/01_structures.ipynb", "eve"),
+        ("eve/Course-Lab 1-77/Bob_2_assignsubmission_file_/01_structures.ipynb", "eve"),
+        (
+            "E_9_assignsubmission_file_/extracted/Bob_2_assignsubmission_file_01_structures.ipynb",
+            "E_9",
+        ),
+        ("eve/downloaded/01_structures/extracted/bob_01_structures.ipynb", "eve"),
+        ("E_9_assignsubmission_file_Bob_2_assignsubmission_file_01_structures.ipynb", "E_9"),
     ],
 )
 def test_who_handed_in(path: str, student: str | None) -> None:
@@ -409,6 +434,65 @@ def test_a_platforms_zip_of_zips_is_everybodys(tmp_path: Path) -> None:
         assert len(handed_in.parse(name, data, TINY).cells) == 5
     with pytest.raises(handed_in.Unreadable, match="is no zip file, or a damaged one"):
         handed_in.parse(*handed_in.pick(folders["Bob_13"], TINY), TINY)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """downloaded/01_tiny/archive of a course."""
+    folder = tmp_path / "downloaded" / TINY / "archive"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def collected(course: Path) -> tuple[set[str], str]:
+    """Who has handed in what lies in the inbox, and what is told."""
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    told = handed_in.collect(course, TINY, config.FileNameCollectorPlugin.named_regexp)
+    return {path.name for path in (course / "submitted").iterdir()}, "\n".join(told)
+
+
+def test_nobody_hands_in_for_somebody_else(inbox: Path, tmp_path: Path) -> None:
+    """Eve's own zip has Bob's name in it, in all ways that once worked."""
+    (inbox / f"bob_{TINY}.ipynb").write_text("Bob's")
+    with zipfile.ZipFile(inbox / "eve.zip", "w") as file:
+        for folder in ("", "Course-77/", f"downloaded/{TINY}/extracted/", "../../"):
+            file.writestr(f"{folder}bob_assignsubmission_file_{TINY}.ipynb", "Eve's")
+            file.writestr(f"{folder}bob_{TINY}.ipynb", "Eve's")
+    students, told = collected(tmp_path)
+    assert students == {"bob", "eve"}
+    assert [p.read_text() for p in (tmp_path / "submitted" / "bob" / TINY).iterdir()] == ["Bob's"]
+    assert (
+        "eve: a file named 'bob_assignsubmission_file_01_tiny.ipynb' counts as handed in by eve"
+        in told
+    )
+    assert len(told.splitlines()) == 1
+
+
+def test_a_renamed_zip_of_the_class_is_noticed(inbox: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(inbox / "everybody.zip", "w") as file:
+        for student in ("Ada_12", "Bob_13"):
+            file.writestr(f"{student}_assignsubmission_file_/{TINY}.ipynb", "{}")
+    students, told = collected(tmp_path)
+    assert students == {"everybody"}
+    assert "give it its own name back (...-77.zip)" in told
+    (inbox / "everybody.zip").rename(inbox / "Course-Lab 0-77 (2).zip")
+    shutil.rmtree(tmp_path / "submitted")
+    assert collected(tmp_path) == ({"Ada_12", "Bob_13"}, "")
+
+
+def test_names_of_files_are_printed_as_text_and_not_by_thousands(
+    inbox: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(inbox / f"ada_{TINY}.zip", "w") as file:
+        file.writestr(f"{TINY}.ipynb", "{}")
+    with zipfile.ZipFile(inbox / f"eve_{TINY}.zip", "w") as file:
+        for i in range(2000):
+            file.writestr(f"\x1b[2Jgone\u202e{i}.ipynb", "{}")
+    students, told = collected(tmp_path)
+    assert students == {"ada", "eve"}
+    assert len(told.splitlines()) <= 10
+    assert "\x1b" not in told
+    assert "\u202e" not in told
 
 
 # --- sample submissions -------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from pruninglab.grading import gradebook
+from pruninglab.grading import gradebook, moodle
 from pruninglab.grading.class_flow import GradingError, Options, Report, run
+from pruninglab.grading.handed_in import printable
 from pruninglab.grading.nursery import GIB, Limits
 from pruninglab.grading.wall import NoSandboxError
 
@@ -34,7 +35,9 @@ LIMITS = {
 
 def show(report: Report, course: Path, lab: str) -> None:
     """Print the gradebook, what went wrong, and where the files are."""
-    print(f"\n{gradebook.table(report.points, report.marks)}\n")
+    names = moodle.names(report.marks)
+    rows = {names[student]: row for student, row in report.marks.items()}
+    print(f"\n{gradebook.table(report.points, rows)}\n")
     every = [mark for row in report.marks.values() for mark in row.values()]
     if any(mark.points is None for mark in every):
         print('"?" waits for a mark by hand: JupyterLab > Nbgrader > Formgrader > Manual Grading')
@@ -42,7 +45,7 @@ def show(report: Report, course: Path, lab: str) -> None:
     if any(mark.review for mark in every):
         print('"*" was given by hand; the submission has been graded again since: look again')
     for student, reason in report.failed.items():
-        print(f"{student} could not be graded, and has 0: {reason}")
+        print(printable(f"{names[student]} could not be graded, and has 0: {reason}"))
     print(f"\nfeedback   {course / 'feedback'}: {len(report.feedback)} pages")
     print(f"totals     {report.csv}")
     print(f"class      {report.page}")

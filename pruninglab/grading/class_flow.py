@@ -166,13 +166,13 @@ def register(api: NbGraderAPI, lab: str) -> tuple[str, tuple[tuple[str, bytes], 
 def collect(api: NbGraderAPI, lab: str) -> bool:
     """Put downloaded/<lab>/archive into submitted/<student>/<lab>; False if there is none.
 
-    Files that belong to nobody are named on the terminal.
+    Files of which it is not clear whose they are are named on the terminal.
     """
     if not (root(api) / "downloaded" / lab / "archive").is_dir():
         return False
     named = api.config.FileNameCollectorPlugin.named_regexp
-    for name in handed_in.collect(root(api), lab, named):
-        print(f"not collected, because its name says no student or another lab: {name}")
+    for line in handed_in.collect(root(api), lab, named):
+        print(line)
     return True
 
 
@@ -298,7 +298,7 @@ def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
             gradebook.enter(api, lab, student, result["notebook"])
             record.mark(student, notebook, exam.version(), result)
             bar.update()
-            bar.set_postfix_str(student)
+            bar.set_postfix_str(handed_in.printable(moodle.participant(student)[0]))
     record.write("end")
     return as_graded(api, lab, record, exam.files)
 
@@ -339,21 +339,23 @@ def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
 
 def class_report(api: NbGraderAPI, lab: str, report: Report) -> None:
     """report_<lab>.html and .png in the course's folder."""
-    hints: dict[str, dict[str, str]] = {student: {} for student in report.marks}
-    looks = [(student, f"could not be graded: {why}") for student, why in report.failed.items()]
+    names = moodle.names(report.marks)
+    hints: dict[str, dict[str, str]] = {names[student]: {} for student in report.marks}
+    looks = [(names[s], f"could not be graded: {why}") for s, why in report.failed.items()]
     for student, outcomes in report.outcomes.items():
         for found in outcomes:
             exercise = found["name"].removeprefix("test_")
             if found["hint"]:
-                hints[student][exercise] = found["hint"]
+                hints[names[student]][exercise] = found["hint"]
             if found.get("tampered"):
-                looks.append(
-                    (student, f"{exercise}: its test passes in the notebook, but not here")
-                )
-    for (one, two), exercises in similar.alike(solved_cells(api, lab, report)).items():
-        looks.append((f"{one}, {two}", f"nearly the same code: {', '.join(exercises)}"))
+                why = f"{exercise}: its test passes in the notebook, but not here"
+                looks.append((names[student], why))
+    for pair, exercises in similar.alike(solved_cells(api, lab, report)).items():
+        both = ", ".join(names[student] for student in pair)
+        looks.append((both, f"nearly the same code: {', '.join(exercises)}"))
     known = {name: report.known.get(name, []) for name in report.points}
-    made = ClassReport(lab, report.points, report.marks, hints, known, looks)
+    marks = {names[student]: row for student, row in report.marks.items()}
+    made = ClassReport(lab, report.points, marks, hints, known, looks)
     report.page, report.picture = write(made, root(api))
 
 

@@ -17,6 +17,8 @@ from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
+from pruninglab.grading.handed_in import printable
+
 # Beside a notebook that nbgrader's exchange has brought; it gives feedback back by them.
 OF_THE_EXCHANGE = ("timestamp.txt", "submission_secret.txt")
 
@@ -147,7 +149,7 @@ def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -
     body = [["out of", *(f"{p:g}" for p in points.values()), f"{sum(points.values()):g}"]]
     for student, row in rows.items():
         cells = [str(row[name]) if name in row else "-" for name in points]
-        body.append([student, *cells, total(row)])
+        body.append([printable(student), *cells, total(row)])
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
     pairs = [zip(line, widths, strict=True) for line in [head, *body]]
     lines = ["   ".join(cell.ljust(width) for cell, width in line).rstrip() for line in pairs]

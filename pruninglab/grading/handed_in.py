@@ -23,6 +23,8 @@ MAX_FILE = 100 * 2**20  # of a zip that was handed in
 MAX_MEMBERS = 5000  # files in a zip
 MAX_UNPACKED = 2**30  # bytes in all that are read of a zip
 SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
+MOODLES = "_assignsubmission_file_"  # behind the student's name
+SHOWN = 5  # files of one zip that are named on the terminal
 
 
 class Unreadable(Exception):
@@ -218,30 +220,53 @@ def collect(course: Path, lab: str, named: str) -> list[str]:
             (`FileNameCollectorPlugin.named_regexp` of nbgrader_config.py).
 
     Returns:
-        Names of files that belong to nobody.
+        What to tell the instructor: files that belong to nobody, or maybe to somebody else.
     """
-    archive, stray = course / "downloaded" / lab / "archive", []
+    archive, told = course / "downloaded" / lab / "archive", dict[str, None]()
     taken: dict[str, int] = {}  # student -> bytes: files are written as they come, none is kept
     for path in sorted(p for p in archive.rglob("*") if is_plain(p, archive)):
         shown, owned = str(path.relative_to(archive)), False
         nobodys: list[str] = []
         for inner, data in entries(path, shown):
-            student = owner(course, lab, named, inner)
+            student = owner(lab, named, inner)
             owned = owned or student is not None
             if student is None:
                 nobodys.append(inner)
-            elif taken.get(student, 0) + len(data) <= MAX_UNPACKED:
+                continue
+            told |= doubts(inner, student)
+            if taken.get(student, 0) + len(data) <= MAX_UNPACKED:
                 put(
                     course / "submitted" / student / lab, inner, data, lab, new=student not in taken
                 )
                 taken[student] = taken.get(student, 0) + len(data)
-        student = None if owned else owner(course, lab, named, shown)
+        student = None if owned else owner(lab, named, shown)
         if student is not None and student not in taken:
             put(course / "submitted" / student / lab, path.name, beginning(path), lab, new=True)
             taken[student] = 0
         elif student is None:
-            stray += nobodys or ([] if owned else [shown])
-    return stray
+            told |= strays(shown, nobodys or ([] if owned else [shown]))
+    return list(told)
+
+
+def strays(zipped: str, names: list[str]) -> dict[str, None]:
+    """Lines about files that belong to nobody: a few of a zip, which may have thousands."""
+    why = "not collected, because its name says no student or another lab"
+    rest = [f"not collected either: {len(names) - SHOWN} more in {zipped}"]
+    lines = [*(f"{why}: {name}" for name in names[:SHOWN]), *rest[: len(names[SHOWN:])]]
+    return {printable(line): None for line in lines}
+
+
+def doubts(path: str, student: str) -> dict[str, None]:
+    """A line about a file that counts as one student's, though named as Moodle names another's.
+
+    Somebody may want to hand in for somebody else; or Moodle's zip of the class was renamed.
+    """
+    top, below = [*path.split("/"), ""][:2]
+    own, found, _ = below.partition(MOODLES)
+    if MOODLES in top or not own or not found or cleaned(own) == student:
+        return {}
+    line = f"{top}: a file named {below!r} counts as handed in by {student}. If this is Moodle's"
+    return {printable(f"{line} zip of the class, give it its own name back (...-77.zip)"): None}
 
 
 def entries(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
@@ -259,17 +284,35 @@ def entries(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
         return
 
 
-def owner(course: Path, lab: str, named: str, path: str) -> str | None:
+def owner(lab: str, named: str, path: str) -> str | None:
     """The student who handed in a file, by its path; None if that says nothing.
 
     A zip belongs to whom a notebook in it would.
     """
     path = re.sub(r"\.zip$", f"/{lab}.ipynb", path, flags=re.IGNORECASE)
-    match = re.match(named, f"{course}/downloaded/{lab}/extracted/{path}")
+    match = re.match(named, f"/downloaded/{lab}/extracted/{path}")
     if match is None or match.group("file_id") != lab:
         return None
-    student = match.group("student_id").strip().replace("+", "_")  # nbgrader allows no "+"
+    student = cleaned(match.group("student_id"))
     return None if student in ("", ".", "..") or "\0" in student or "/" in student else student
+
+
+def cleaned(name: str) -> str:
+    """A student's name as an id: nbgrader allows no "+", and spreadsheets compute what begins so.
+
+    >>> cleaned(" Ada_12"), cleaned("=1+1_13")
+    ('Ada_12', '_1_1_13')
+    """
+    return re.sub(r"^[=@-]", "_", name.strip().replace("+", "_"))
+
+
+def printable(text: str) -> str:
+    """A student's text for the terminal: nothing in it moves the cursor or turns the writing.
+
+    >>> printable("ada\\x1b[2J")
+    'ada\ufffd[2J'
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def put(folder: Path, name: str, data: bytes, lab: str, *, new: bool) -> None:

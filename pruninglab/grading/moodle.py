@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pruninglab.grading.gradebook import Mark
@@ -24,6 +25,19 @@ def participant(student: str) -> tuple[str, str]:
     return (name, number) if name and number.isdigit() else (student, "")
 
 
+def names(students: Iterable[str]) -> dict[str, str]:
+    """Student -> the name to show: Moodle's number only where two have the same name.
+
+    In the gradebook, in submitted/ and in the log a student keeps the number.
+
+    >>> names(["Lovelace Ada_12", "Ng An_3", "Ng An_4", "bob"])
+    {'Lovelace Ada_12': 'Lovelace Ada', 'Ng An_3': 'Ng An_3', 'Ng An_4': 'Ng An_4', 'bob': 'bob'}
+    """
+    without = {student: participant(student)[0] for student in students}
+    times = Counter(without.values())
+    return {s: name if times[name] == 1 else s for s, name in without.items()}
+
+
 def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
     """The grading worksheet.
 
@@ -40,7 +54,7 @@ def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
         name, number = participant(student)
         who = [f"Participant {number}" if number else "", name]
         # a spreadsheet would compute a name that begins like a formula
-        who = [f"'{text}" if text[:1] in ("=", "+", "-", "@") else text for text in who]
+        who = [f"'{text}" if text[:1] in tuple("=+-@\t\r") else text for text in who]
         points = sum(mark.points or 0 for mark in row.values())
         maximum = sum(mark.maximum for mark in row.values())
         waiting = ", ".join(name for name, mark in row.items() if mark.points is None)
