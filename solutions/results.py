@@ -29,8 +29,9 @@ from solutions.systems import systems
 from solutions.systems_job import BUDGETS, Job, Pruned, System
 
 WORK = Path("build/results")
-CLUSTER = """a Dask cluster, e.g. tcp://10.0.0.1:8786; start its workers in this folder, with
---nthreads 1; records are written here, checkpoints to the workers' own --work folder"""
+CLUSTER = """a Dask cluster, e.g. tcp://10.0.0.1:8786; its workers are started in this folder, by
+PYTHONPATH=. dask worker ADDRESS --nthreads 1; they keep their checkpoints in their own --work,
+the records are written here"""
 
 
 @dataclass
@@ -197,4 +198,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from solutions import results  # workers look for `run` in a module of that name
+
+    results.main()
