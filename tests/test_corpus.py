@@ -23,7 +23,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from pruninglab.grading import class_flow, marking
+from pruninglab.grading import marking
+from pruninglab.grading.course import open_course, register
 from pruninglab.grading.submissions import fill
 from solutions import build
 
@@ -36,7 +37,7 @@ def exam_of(lab: str, folder: Path) -> marking.Exam:
     """The lab as it is graded."""
     shutil.copytree(build.SOLUTIONS / lab, folder / "solutions" / lab)
     shutil.copy(build.ROOT / "nbgrader_config.py", folder)
-    return marking.Exam(lab, *class_flow.register(class_flow.open_course(folder), lab), seed=11)
+    return marking.Exam(lab, *register(open_course(folder), lab), seed=11)
 
 
 def corpus(lab: str, kind: str) -> dict[str, list[Callable]]:

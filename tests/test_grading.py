@@ -24,8 +24,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from traitlets.config import PyFileConfigLoader
 
 from pruninglab.grading import __main__ as command
-from pruninglab.grading import class_flow, demo, gradebook, handed_in, marking
-from pruninglab.grading.class_flow import GradingError, Report, open_course
+from pruninglab.grading import class_flow, collecting, demo, gradebook, handed_in, marking
+from pruninglab.grading.course import GradingError, open_course, register, submission, succeed
+from pruninglab.grading.handed_back import Report
 from pruninglab.grading.submissions import code_of, fill
 from solutions import structures_mistakes
 from solutions.build import nbgrader_cell
@@ -101,7 +102,7 @@ def make_tiny_course(course: Path) -> None:
     (course / "solutions" / TINY / "probes.py").write_text("PROBES = {}\n")
     (course / "solutions" / TINY / "tiny_hidden.py").write_text("secret = 4711\n")
     shutil.copy(ROOT / "nbgrader_config.py", course)
-    class_flow.succeed(open_course(course).generate_assignment(TINY), "release")
+    succeed(open_course(course).generate_assignment(TINY), "release")
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +156,8 @@ def tiny(
 def regrade(course: Path, student: str) -> None:
     """Grade one submission again."""
     api = open_course(course)
-    exam = marking.Exam(TINY, *class_flow.register(api, TINY), seed=1)
-    result = marking.work(exam, *class_flow.submission(api, TINY, student))
+    exam = marking.Exam(TINY, *register(api, TINY), seed=1)
+    result = marking.work(exam, *submission(api, TINY, student))
     gradebook.enter(api, TINY, student, result["notebook"])
 
 
@@ -327,7 +328,7 @@ def test_a_broken_resubmission_does_not_keep_the_old_marks(
 def test_grading_leaves_labs_alone(course: Path) -> None:
     mine = course / "labs" / TINY / f"{TINY}.ipynb"
     mine.write_text("tried something here")
-    class_flow.register(open_course(course), TINY)
+    register(open_course(course), TINY)
     assert mine.read_text() == "tried something here"
 
 
@@ -426,7 +427,7 @@ def test_a_platforms_zip_of_zips_is_everybodys(tmp_path: Path) -> None:
         file.writestr("Bob_13_assignsubmission_file_/01_tiny.zip", b"no zip")
         file.writestr(f"Cy_14_assignsubmission_file_/{TINY}.ipynb", text)
     config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
-    assert handed_in.collect(tmp_path, TINY, config.FileNameCollectorPlugin.named_regexp) == []
+    assert collecting.collect(tmp_path, TINY, config.FileNameCollectorPlugin.named_regexp) == []
     folders = {path.name: path / TINY for path in (tmp_path / "submitted").iterdir()}
     assert set(folders) == {"Ada_12", "Bob_13", "Cy_14"}
     for student in ("Ada_12", "Cy_14"):
@@ -447,7 +448,7 @@ def inbox(tmp_path: Path) -> Path:
 def collected(course: Path) -> tuple[set[str], str]:
     """Who has handed in what lies in the inbox, and what is told."""
     config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
-    told = handed_in.collect(course, TINY, config.FileNameCollectorPlugin.named_regexp)
+    told = collecting.collect(course, TINY, config.FileNameCollectorPlugin.named_regexp)
     return {path.name for path in (course / "submitted").iterdir()}, "\n".join(told)
 
 

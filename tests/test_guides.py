@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from pruninglab.grading import demo
-from pruninglab.grading.class_flow import open_course
+from pruninglab.grading.course import open_course
 from tests.copies import ROOT, blocks, copy_tree, download_from_moodle, shell
 from tests.test_grading import free_port
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from pruninglab import checkpoints, counters, data, networks
-from pruninglab.grading import leaderboard
-from pruninglab.grading.leaderboard import Entry, front
+from pruninglab.grading import leaderboard, standings
+from pruninglab.grading.standings import Entry, front
 from pruninglab.masks import apply, random_masks
 from pruninglab.models import ResNet20
 from pruninglab.training import accuracy
@@ -90,7 +90,7 @@ def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monk
     assert reasons[3:] == ["only the first 3 networks count"] * 2
     assert not (tmp_path / "ran.txt").exists()
 
-    html, png = leaderboard.write(rows, len(images), tmp_path / "out", was_busy=True)
+    html, png = standings.write(rows, len(images), tmp_path / "out", was_busy=True)
     text = html.read_text(encoding="utf-8")
     assert "0.999" not in text.replace("accuracy-0.999.npz", "")
     assert "&lt;b&gt;eve" in text
@@ -123,7 +123,7 @@ def test_the_front_has_whom_nobody_beats() -> None:
     ]  # fmt: skip
     assert names(front(rows, "compression")) == ["large", "middle", "small", "twin"]
     assert front([], "compression") == []
-    assert [row.student for row in leaderboard.ranking(rows)][-1] in ("beaten", "equal size")
+    assert [row.student for row in standings.ranking(rows)][-1] in ("beaten", "equal size")
 
 
 def test_the_command(folder, tmp_path, monkeypatch, capsys) -> None:

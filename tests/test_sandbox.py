@@ -32,6 +32,7 @@ from pruninglab.grading import (
     wall,
 )
 from pruninglab.grading.codec import Codec
+from pruninglab.grading.course import open_course
 from pruninglab.grading.link import Link
 from pruninglab.grading.record import Record
 from pruninglab.grading.sandbox import Sandbox
@@ -323,7 +324,7 @@ def test_a_killed_run_goes_on_without_grading_twice(course: Path, tmp_path: Path
     ]
     assert len({line["seed"] for line in after if line["event"] == "mark"}) == 1
     assert after[-1]["event"] == "end"
-    api = class_flow.open_course(course)
+    api = open_course(course)
     assert gradebook.marks(api, tiny.TINY, "bob")["double"].points == 2
     assert gradebook.marks(api, tiny.TINY, "eve")["triple"].points == 3
     page = (course / "feedback" / "eve" / tiny.TINY / f"{tiny.TINY}.html").read_text()
@@ -362,7 +363,7 @@ def test_a_cluster_grades_although_a_worker_is_killed(course: Path) -> None:
         thread = threading.Thread(target=kill_after_a_mark, args=(course, victim))
         thread.start()
         options = class_flow.Options(seed=6, scheduler=cluster.scheduler_address)
-        report = class_flow.grade_class(class_flow.open_course(course), tiny.TINY, options)
+        report = class_flow.grade_class(open_course(course), tiny.TINY, options)
         thread.join()
     with pytest.raises(ProcessLookupError):
         os.kill(victim, 0)

@@ -19,6 +19,7 @@ from pruninglab.causes import causes
 from pruninglab.findings import Finding
 from pruninglab.fresh_run import Run
 from pruninglab.grading import class_flow, handed_in
+from pruninglab.grading.course import succeed
 from pruninglab.grading.nursery import Limits
 from pruninglab.outcome import Outcome
 from pruninglab.progress import manifest
@@ -37,7 +38,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = course / "solutions" / LAB
     text = json.dumps(manifests.manifest(tiny.tiny_lab(), folder))
     (folder / "manifest.json").write_text(text)
-    class_flow.succeed(tiny.open_course(course).generate_assignment(LAB), "release")
+    succeed(tiny.open_course(course).generate_assignment(LAB), "release")
     return course
 
 

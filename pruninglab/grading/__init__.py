@@ -5,6 +5,8 @@ with a submission is different, because stock nbgrader runs the tests inside the
 where the student's code can change them, read them, and change the gradebook.
 
 What happens to a submission
+    course      knows the labs and who has handed in; collecting sorts by student what a learning
+                platform hands over.
     handed_in   finds it and reads it: sizes are limited, links are not followed, nothing is
                 unpacked; what cannot be read ends with 0 points and a reason.
     canonical   puts its solutions on the instructor's skeleton. Of the student's notebook only the
@@ -12,11 +14,14 @@ What happens to a submission
     sandbox     runs them in a process without network, files, environment or rights, under limits:
                 bubblewrap (wall) around a Python that forks (nursery, guest), and a second set of
                 namespaces for each submission (isolate), with fewer calls of the kernel (calls).
-    judge       runs the tests, outside of that process. The student's functions are proxies there:
-                arguments go in, plain data come back (wire, codec, link), never a pickle.
+    judge       runs the tests (task, verdict), outside of that process. The student's functions
+                are proxies there: arguments go in, plain data come back (wire, link, and codec with
+                known, tensors, modules), never a pickle.
     marking     makes an nbgrader notebook of the outcome; class_flow enters it into the gradebook.
+                Many are judged at a time (pools).
     record      notes each mark in an append-only log, with hashes of the notebook and tests, and
                 the seed of the hidden tests' inputs.
+    handed_back writes feedback pages, CSVs (moodle) and the class report (report, similar).
 
 Threat model
     Assumed hostile: everything that a student hands in, and all code in it. It may try to get

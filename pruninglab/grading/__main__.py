@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from pruninglab.grading import gradebook, moodle
-from pruninglab.grading.class_flow import GradingError, Options, Report, run
-from pruninglab.grading.handed_in import printable
+from pruninglab.grading.class_flow import Options, run
+from pruninglab.grading.collecting import printable
+from pruninglab.grading.course import GradingError
+from pruninglab.grading.handed_back import Report
 from pruninglab.grading.nursery import GIB, Limits
 from pruninglab.grading.wall import NoSandboxError
 

@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 
 from pruninglab.grading import class_flow, demo
 from pruninglab.grading.class_flow import Options
+from pruninglab.grading.course import open_course, succeed
 
 
 def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> None:
@@ -36,16 +37,16 @@ def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> 
 def ours(course: Path, workers: int) -> float:
     """Seconds for everything in submitted/."""
     began = time.perf_counter()
-    class_flow.grade_class(class_flow.open_course(course), demo.LAB, Options(workers, seed=0))
+    class_flow.grade_class(open_course(course), demo.LAB, Options(workers, seed=0))
     return time.perf_counter() - began
 
 
 def stock(course: Path, students: Sequence[str]) -> list[float]:
     """Seconds that nbgrader's autograder takes for each of some submissions."""
-    api, seconds = class_flow.open_course(course), []
+    api, seconds = open_course(course), []
     for student in students:
         began = time.perf_counter()
-        class_flow.succeed(api.autograde(demo.LAB, student), f"grade {student}")
+        succeed(api.autograde(demo.LAB, student), f"grade {student}")
         seconds.append(time.perf_counter() - began)
     return seconds
 

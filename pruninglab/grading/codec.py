@@ -6,8 +6,8 @@ description crosses with the next message, and the other side changes *its* obje
 function that silences the filters of a layer in the sandbox changes the grader's layer, as if it
 had run there. A function crosses as a number: calling it calls back.
 
-Of classes only those of `torch.nn`, `torch.optim`, `pruninglab.models` and the lab's `probes` are
-rebuilt; any other module arrives as one that computes on the side where it is known.
+Modules of a class that is not known (see `known`) arrive as ones that compute on the side where it
+is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
@@ -23,47 +22,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pruninglab.grading.known import (
+    FUNCTIONS,
+    MODULES,
+    OPTIMIZERS,
+    full_name,
+    known_class,
+    known_function,
+)
+from pruninglab.grading.modules import describe_module, fill_module
+from pruninglab.grading.tensors import DTYPES, describe_tensor, read_tensor, write_tensor
 from pruninglab.grading.wire import BadMessage
 
-TENSORS = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
-TENSORS += [torch.float16, torch.bfloat16, torch.float32, torch.float64]
-DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in TENSORS}
 ARRAYS = {"bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"}
 ARRAYS |= {"uint16", "uint32", "uint64"}
-MODULES = ("torch.nn.modules.", "pruninglab.models", "probes")
-OPTIMIZERS = ("torch.optim.",)
-PRIVATE = "_reversed_padding_repeated_twice"  # of a convolution; other private names stay behind
-FUNCTIONS = {"torch": torch, "torch.nn.functional": nn.functional}  # cross by their names
 TOO_DEEP = 200  # lists within lists
 Part = bytes
 Proxy = Callable[[int, str], Any]  # number, name -> what stands for a function of the other side
-
-
-def known_class(name: str, prefixes: tuple[str, ...], base: type) -> type | None:
-    """A class of an allowed module, if it has been imported; None for all others."""
-    home, _, short = name.rpartition(".")
-    found = vars(sys.modules[home]).get(short) if home in sys.modules else None
-    allowed = any(home == p or (p.endswith(".") and home.startswith(p)) for p in prefixes)
-    fits = allowed and isinstance(found, type) and issubclass(found, base)
-    return found if fits and found.__module__ == home else None
-
-
-def known_function(thing: Any) -> str | None:
-    """The name of one of torch's own functions, else None.
-
-    >>> known_function(torch.zeros_like), known_function(print)
-    ('torch.zeros_like', None)
-    """
-    name = getattr(thing, "__name__", None)
-    for home, module in FUNCTIONS.items():
-        if isinstance(name, str) and vars(module).get(name) is thing and callable(thing):
-            return f"{home}.{name}"
-    return None
-
-
-def full_name(thing: Any) -> str:
-    """The module and name of an object's class."""
-    return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
 class Codec:
@@ -169,7 +144,7 @@ class Codec:
             return [[refer(name), refer(value)] for name, value in items.items()]
 
         if isinstance(thing, Tensor):
-            return self._describe_tensor(thing, refer, parts)
+            return describe_tensor(thing, refer, parts)
         if isinstance(thing, np.ndarray):
             if thing.dtype.name not in ARRAYS:
                 raise TypeError(f"an array of {thing.dtype} cannot be graded")
@@ -191,20 +166,6 @@ class Codec:
             state = [[refer(p), pairs(values)] for p, values in thing.state.items()]
             return {"optimizer": full_name(thing), "groups": groups, "state": state}
         raise TypeError(f"a {type(thing).__name__} cannot be graded: return tensors, numbers, ...")
-
-    def _describe_tensor(self, x: Tensor, refer: Callable, parts: list[Part]) -> dict[str, Any]:
-        grad = refer(x.grad) if x.is_leaf and x.grad is not None else None
-        flat = x.detach().as_subclass(Tensor).cpu()
-        kind = str(flat.dtype).removeprefix("torch.")
-        if flat.layout != torch.strided or kind not in DTYPES:
-            raise TypeError(f"a tensor of {flat.dtype}, {flat.layout} cannot be graded")
-        strides = flat.stride()
-        order = sorted(range(flat.dim()), key=lambda i: (-strides[i], i))
-        flat = flat.resolve_conj().resolve_neg().permute(order).contiguous().reshape(-1)
-        parts.append(flat.view(torch.uint8).numpy().tobytes())
-        described: dict[str, Any] = {"tensor": kind, "shape": list(x.shape), "order": order}
-        described |= {"parameter": isinstance(x, nn.Parameter), "grad": grad}
-        return described | {"requires_grad": bool(x.requires_grad)}
 
     # --- unpacking ------------------------------------------------------------------------------
 
@@ -307,84 +268,3 @@ class Codec:
             thing.set_state(torch.frombuffer(bytearray(parts[0]), dtype=torch.uint8))
         elif "function" not in content or not callable(thing):
             raise BadMessage("an object has changed its kind")
-
-
-# --- tensors and modules --------------------------------------------------------------------------
-
-
-def read_tensor(content: Mapping[str, Any], data: bytes) -> Tensor:
-    """A tensor from its description and its bytes."""
-    dtype, shape, order = DTYPES[content["tensor"]], content["shape"], content["order"]
-    if len(shape) > 64 or any(type(n) is not int or not 0 <= n < 2**40 for n in shape):
-        raise BadMessage("a tensor of an impossible shape")
-    if len(data) != math.prod(shape) * dtype.itemsize or sorted(order) != list(range(len(shape))):
-        raise BadMessage("a tensor whose size does not fit its shape")
-    # bytearray: a tensor on immutable bytes could not be changed
-    flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0, dtype=dtype)
-    if dtype == torch.bool:  # bytes other than 0 and 1 are no bools
-        flat = flat.view(torch.uint8) != 0
-    stored = flat.reshape([shape[i] for i in order])
-    x = stored.permute([order.index(i) for i in range(len(shape))])
-    if content["parameter"]:
-        return nn.Parameter(x, requires_grad=content["requires_grad"] is True)
-    return x.requires_grad_(content["requires_grad"] is True and dtype.is_floating_point)
-
-
-def write_tensor(x: Tensor, new: Tensor, grad: Tensor | None) -> None:
-    """Give a tensor the values of another one, in place."""
-    if x.shape != new.shape or x.dtype != new.dtype:
-        x.data = new.data
-    else:
-        x.data.copy_(new.data)
-    if x.is_leaf:
-        if x.dtype.is_floating_point:
-            x.requires_grad_(new.requires_grad)
-        x.grad = grad
-
-
-def describe_module(module: nn.Module, refer: Callable, pairs: Callable) -> dict[str, Any]:
-    """A module by its class, plain attributes, parameters, buffers, children and hooks."""
-    plain = {}
-    for name, value in vars(module).items():
-        named = name == PRIVATE or not name.startswith("_")
-        if named and not isinstance(value, Tensor | nn.Module) and is_plain(value):
-            plain[name] = value
-    return {
-        "module": full_name(module),
-        "attributes": pairs(plain),
-        "parameters": pairs(module._parameters),
-        "buffers": pairs(module._buffers),
-        "children": pairs(module._modules),
-        "hooks": len(module._forward_hooks) + len(module._forward_pre_hooks),
-    }
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a module's attribute is a number, string, or tuple or list of them."""
-    if isinstance(value, tuple | list):
-        return all(is_plain(part) for part in value)
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def nothing(*_: Any) -> None:
-    """Stand for a hook that exists on the other side."""
-
-
-def fill_module(module: nn.Module, content: Mapping[str, Any], mapping: Callable) -> None:
-    """Give a module the described attributes, parameters, buffers and children."""
-    kinds = {"parameters": nn.Parameter, "buffers": Tensor, "children": nn.Module}
-    tables = {"parameters": "_parameters", "buffers": "_buffers", "children": "_modules"}
-    for kind, expected in kinds.items():
-        new, table = mapping(content[kind]), module.__dict__[tables[kind]]
-        for name, value in new.items():
-            if not isinstance(name, str) or not (value is None or isinstance(value, expected)):
-                raise BadMessage(f"{name!r} is none of a module's {kind}")
-        table.clear()
-        table.update(new)
-    for name, value in mapping(content["attributes"]).items():
-        shadows = hasattr(type(module), name) or not (name == PRIVATE or name.isidentifier())
-        if not shadows and (name == PRIVATE or not name.startswith("_")) and is_plain(value):
-            module.__dict__[name] = value
-    hooks = len(module._forward_hooks) + len(module._forward_pre_hooks)
-    for _ in range(min(int(content["hooks"]), 100) - hooks):
-        module.register_forward_hook(nothing)

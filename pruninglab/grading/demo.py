@@ -27,6 +27,7 @@ from tqdm import tqdm
 from pruninglab import checkpoints, data, plots
 from pruninglab.grading import class_flow
 from pruninglab.grading.__main__ import show
+from pruninglab.grading.course import open_course, succeed
 from pruninglab.grading.submissions import fill
 from pruninglab.grading.wall import NoSandboxError, bubblewrap
 from pruninglab.models import prunable
@@ -63,8 +64,8 @@ def make_course(repository: Path, course: Path) -> NotebookNode:
     shutil.rmtree(course, ignore_errors=True)
     shutil.copytree(repository / "solutions" / LAB, course / "solutions" / LAB)
     shutil.copy(repository / "nbgrader_config.py", course)
-    api = class_flow.open_course(course)
-    class_flow.succeed(api.generate_assignment(LAB), f"release {LAB}")
+    api = open_course(course)
+    succeed(api.generate_assignment(LAB), f"release {LAB}")
     return nbformat.read(course / "labs" / LAB / f"{LAB}.ipynb", as_version=4)
 
 

@@ -17,7 +17,7 @@ from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
-from pruninglab.grading.handed_in import printable
+from pruninglab.grading.collecting import printable
 
 # Beside a notebook that nbgrader's exchange has brought; it gives feedback back by them.
 OF_THE_EXCHANGE = ("timestamp.txt", "submission_secret.txt")

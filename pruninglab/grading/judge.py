@@ -7,29 +7,23 @@ ever comes here: nothing that the notebook does to Python, torch or IPython can 
 
 from __future__ import annotations
 
-import ast
-import base64
 import contextlib
-import importlib
 import io
 import re
-import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from torch import Tensor, nn
+from torch import Tensor
 
-from pruninglab.grading.canonical import bound, plain_source, used
-from pruninglab.grading.codec import MODULES, full_name, known_class
-from pruninglab.grading.link import Backward, Failed, Link
+from pruninglab.grading.canonical import bound, used
+from pruninglab.grading.link import Backward, Failed, GraderLink
 from pruninglab.grading.nursery import START, Nursery
 from pruninglab.grading.sandbox import Sandbox
+from pruninglab.grading.task import Step, Task, Test
+from pruninglab.grading.verdict import drawn, execute, outcome, probes, quiet
 from pruninglab.grading.wall import NoSandboxError
 from pruninglab.grading.wire import BadMessage, Closed
 
@@ -40,85 +34,8 @@ HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS$(.*?)^### END HIDDEN TESTS$", flag
 LOST = (Closed, BadMessage, TimeoutError)
 
 
-@dataclass(frozen=True)
-class Step:
-    """A code cell to run before the tests, or the place of a test among them."""
-
-    source: str
-    needed: bool = True
-    solution: bool = False
-    test: str = ""
-
-
-@dataclass(frozen=True)
-class Test:
-    """A test cell: its grade_id and its source, with the hidden tests."""
-
-    name: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Task:
-    """All that is needed to judge one submission.
-
-    Attributes:
-        steps: the code cells of the canonical notebook, without the tests.
-        tests: the test cells.
-        given: code of the lab that the tests may need (imports).
-        files: names and contents of what lies beside the notebook.
-        seed: of the hidden tests' inputs.
-    """
-
-    steps: tuple[Step, ...]
-    tests: tuple[Test, ...]
-    given: tuple[str, ...]
-    files: tuple[tuple[str, bytes], ...]
-    seed: int
-
-
 class OutOfBoundsError(TimeoutError):
     """A submission has used up its time, or ended its own process too often."""
-
-
-class GraderLink(Link):
-    """A link whose other end is not trusted."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox.wire, first=0)
-        self.broken: BaseException | None = None
-
-    def call(
-        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, anew: bool = False
-    ) -> Any:
-        """As `Link.call`; an error in a test's own callback wins over whatever comes back."""
-        try:
-            result = super().call(target, args, kwargs, anew=anew)
-        except Failed:
-            if self.broken is not None:
-                raise self.broken from None
-            raise
-        if self.broken is not None:
-            raise self.broken
-        return result
-
-    def find(self, target: Any) -> Callable:
-        """Only functions that a test has passed along may be called, and none after a failure.
-
-        Nor a module, unless it is of a class that the sandbox cannot rebuild and run itself.
-        """
-        function = super().find(target)
-        rebuilt = isinstance(function, nn.Module) and known_class(
-            full_name(function), MODULES, nn.Module
-        )
-        if isinstance(target, str) or isinstance(function, type) or rebuilt or self.broken:
-            raise BadMessage("a call of something that is no function")
-        return function
-
-    def refuse(self, error: BaseException) -> None:
-        """A test's callback has found a mistake: the sandbox only learns that it is over."""
-        self.broken = self.broken or error
-        super().refuse(RuntimeError("the test has ended"))
 
 
 class Proxy:
@@ -219,7 +136,7 @@ class Judge:
         files = {name: content.decode("latin-1") for name, content in self.task.files}
         for _ in range(2):  # the second time without an inner wall, if the kernel forbids it
             self.box = Sandbox(self.nursery)
-            self.link = GraderLink(self.box)
+            self.link = GraderLink(self.box.wire)
             with contextlib.suppress(*LOST):
                 self.box.watch(self.ask("hello", files, seconds=START))
                 break
@@ -355,71 +272,3 @@ class Judge:
             return str(error) or "the test found a wrong result"
         lines = [f"{type(error).__name__}: {error}"]
         return "\n".join([*lines, *(f"  {line}" for line in getattr(error, "trace", []))])
-
-
-def outcome(
-    name: str, passed: bool, text: str, part: str = "", picture: str | None = None
-) -> dict[str, Any]:
-    """The verdict on one test, as plain data.
-
-    Returns:
-        name, passed, text (what the check printed, or what went wrong), hint (the likely mistake),
-        part ("visible" or "hidden": where it failed), picture (PNG in base64, or None).
-    """
-    hint = re.search(r"^Likely: (.*)$", text, flags=re.M)
-    text = text.encode("utf-8", "replace").decode()[:8000]
-    found = {"name": name, "passed": passed, "text": text, "part": part, "picture": picture}
-    return found | {"hint": hint.group(1) if hint and not passed else ""}
-
-
-def drawn() -> str | None:
-    """The figure that a check has drawn, as PNG in base64."""
-    if not plt.get_fignums():
-        return None
-    file = io.BytesIO()
-    with contextlib.suppress(Exception):
-        plt.gcf().savefig(file, format="png", dpi=72, bbox_inches="tight")
-    return base64.b64encode(file.getvalue()).decode() or None
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """No warnings from a test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def execute(source: str, namespace: dict[str, Any], seed: int) -> None:
-    """Run a test's source; its functions' argument `seed` is `seed` by default."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            named = node.args.args[len(node.args.args) - len(node.args.defaults) :]
-            for place, argument in enumerate(named):
-                if argument.arg == "seed":
-                    node.args.defaults[place] = ast.Constant(seed)
-    exec(compile(ast.fix_missing_locations(tree), "<test>", "exec"), namespace)
-
-
-def probes(task: Task, files: list[Path]) -> dict[str, Any]:
-    """What the tests need of the lab's own code: imports, run here, once."""
-    wanted = set[str]().union(*(used(test.source) for test in task.tests))
-    beside = [path for path in files if path.suffix == ".py"]
-    for path in beside:
-        sys.modules.pop(path.stem, None)  # of another lab, maybe
-        sys.path[:0] = [str(path.parent)] if str(path.parent) not in sys.path else []
-    for path in beside:  # the tests' `from probes import check`, and classes for `codec`
-        importlib.import_module(path.stem)
-    namespace: dict[str, Any] = {}
-    for source in task.given:
-        imports = [n for n in ast.parse(plain_source(source)).body if is_import_of(n, wanted)]
-        exec(compile(ast.Module(imports, []), "<lab>", "exec"), namespace)
-    namespace.pop("__builtins__", None)
-    return namespace
-
-
-def is_import_of(node: ast.stmt, names: set[str]) -> bool:
-    """Whether a statement imports one of the names."""
-    imports = isinstance(node, ast.Import | ast.ImportFrom)
-    return imports and any((a.asname or a.name.split(".")[0]) in names for a in node.names)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from pruninglab.grading.codec import Codec
+from pruninglab.grading.known import MODULES, full_name, known_class
 from pruninglab.grading.wire import BadMessage, Closed, Message, Wire
 
 TEXT = 4000  # characters of an error's message
@@ -140,6 +141,46 @@ class Link:
             self.tell(message, None)
         except TypeError:  # an argument has been changed to something that cannot cross
             self.wire.send(message | {"value": None, "objects": []}, [], self.deadline)
+
+
+class GraderLink(Link):
+    """A link whose other end is not trusted."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire, first=0)
+        self.broken: BaseException | None = None
+
+    def call(
+        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, anew: bool = False
+    ) -> Any:
+        """As `Link.call`; an error in a test's own callback wins over whatever comes back."""
+        try:
+            result = super().call(target, args, kwargs, anew=anew)
+        except Failed:
+            if self.broken is not None:
+                raise self.broken from None
+            raise
+        if self.broken is not None:
+            raise self.broken
+        return result
+
+    def find(self, target: Any) -> Callable:
+        """Only functions that a test has passed along may be called, and none after a failure.
+
+        Nor a module, unless it is of a class that the sandbox cannot rebuild and run itself.
+        """
+        function = super().find(target)
+        rebuilt = isinstance(function, nn.Module) and known_class(
+            full_name(function), MODULES, nn.Module
+        )
+        if isinstance(target, str) or isinstance(function, type) or rebuilt or self.broken:
+            raise BadMessage("a call of something that is no function")
+        return function
+
+    def refuse(self, error: BaseException) -> None:
+        """A test's callback has found a mistake: the sandbox only learns that it is over."""
+        self.broken = self.broken or error
+        super().refuse(RuntimeError("the test has ended"))
 
 
 def describe(error: BaseException) -> dict[str, Any]:

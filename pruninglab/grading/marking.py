@@ -25,8 +25,9 @@ from nbformat.v4 import new_notebook, new_output
 
 from pruninglab.grading import canonical, handed_in
 from pruninglab.grading.canonical import Cell
-from pruninglab.grading.judge import Judge, Step, Task, Test
+from pruninglab.grading.judge import Judge
 from pruninglab.grading.nursery import GIB, START, Limits, Nursery
+from pruninglab.grading.task import Step, Task, Test
 from pruninglab.grading.usage import mapped
 from pruninglab.grading.wall import NoSandboxError
 
@@ -74,7 +75,7 @@ def mark(exam: Exam, name: str, data: bytes, reason: str = "") -> dict[str, Any]
         reason: why there is nothing to read, if so.
 
     Returns:
-        reason (why it could not be graded, or an empty string), outcomes (see `judge.outcome`),
+        reason (why it could not be graded, or an empty string), outcomes (see `verdict.outcome`),
         notebook (JSON: the canonical notebook with the outcomes as outputs of its tests).
     """
     skeleton = notebook_of(exam.skeleton)

@@ -1,0 +1,42 @@
+"""What is to be judged of one submission: its cells, and the tests of the lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """A code cell to run before the tests, or the place of a test among them."""
+
+    source: str
+    needed: bool = True
+    solution: bool = False
+    test: str = ""
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test cell: its grade_id and its source, with the hidden tests."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that is needed to judge one submission.
+
+    Attributes:
+        steps: the code cells of the canonical notebook, without the tests.
+        tests: the test cells.
+        given: code of the lab that the tests may need (imports).
+        files: names and contents of what lies beside the notebook.
+        seed: of the hidden tests' inputs.
+    """
+
+    steps: tuple[Step, ...]
+    tests: tuple[Test, ...]
+    given: tuple[str, ...]
+    files: tuple[tuple[str, bytes], ...]
+    seed: int
