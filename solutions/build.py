@@ -86,7 +86,7 @@ def expected(lab: str) -> dict[str, Any]:
     stem, table = LABS[lab], {}
     exercises, mistakes = module(stem), module(f"{stem}_mistakes").MISTAKES
     for name, probes in probes_of(lab).items():
-        known = [{"hint": hint(m), "seen": observed(probes, m)} for m in mistakes[name]]
+        known = [{"hint": hint(m), "seen": observed(probes, m)} for m in mistakes.get(name, [])]
         right = observed(probes, getattr(exercises, name))
         table[name] = {"expected": right, "mistakes": known}
     return table
