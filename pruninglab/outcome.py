@@ -74,11 +74,12 @@ class Outcome:
         if self.passed(name):
             points = self.points[name]
             return Finding("ready", f"done     {at}: {points} point{'s' * (points != 1)}")
+        ran = check in self.ran.seconds
         if name in self.damaged:
-            return Finding("note", f"wrong    {at}: see above")
+            return Finding("note", f"{'wrong  ' if ran else 'not run'}  {at}: see above")
         if name in self.unwritten:
             return Finding("note", f"not yet  {at}")
-        if check not in self.ran.seconds:
+        if not ran:
             return Finding("note", f"not run  {at}: the run ended before")
         if needs := self.causes[check] - {name}:
             return Finding("note", f"not yet  {at}: it needs {', '.join(sorted(needs))} first")

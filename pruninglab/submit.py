@@ -141,11 +141,11 @@ def ago(seconds: float) -> str:
     """A time that has passed.
 
     >>> ago(200), ago(90_000)
-    ('3 minutes ago', '1 days ago')
+    ('3 minutes ago', '1 day ago')
     """
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit} ago"
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if (count := int(seconds // length)) > 0:
+            return f"{count} {unit}{'s' * (count > 1)} ago"
     return "just now"
 
 

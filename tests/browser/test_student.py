@@ -78,6 +78,7 @@ def test_the_start_page_leads_to_the_lab(page: Any, server: Any, shot: Callable)
     assert "90" in body
     page.locator(".jp-MarkdownViewer").get_by_role("link").first.click()
     sync_api.expect(page.locator(".jp-NotebookPanel h1").first).to_contain_text("Structures")
+    shot("student-02-lab")
 
 
 def test_a_wrong_answer_gets_a_hint_and_a_picture(lab: Any, page: Any, shot: Callable) -> None:
