@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 
+from pruninglab.progress import manifest
 from solutions import build
 
 # What is for instructors; `bench` takes turns as lab 5 asks for in an exercise.
@@ -41,8 +42,15 @@ def contents(lab: str) -> dict[str, bytes]:
             files[str(inside)] = path.read_bytes()
     files |= {name: (build.ROOT / name).read_bytes() for name in INSTALLERS}
     files["environment.yml"] = files["environment.yml"].replace(b".[dev]", b".")
-    files["README.md"] = README.read_text().replace("LAB", lab).encode()
+    files["README.md"] = guide(lab).encode()
     return files
+
+
+def guide(lab: str) -> str:
+    """What students read first, with the lab's title and what it is about."""
+    about = manifest(build.ROOT / "labs" / lab)
+    text = README.read_text(encoding="utf-8").replace("LAB", lab)
+    return text.replace("TITLE", about["title"]).replace("ABOUT", about["about"])
 
 
 def secrets(lab: str, kind: str) -> Iterator[list[str]]:

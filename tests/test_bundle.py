@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from pruninglab import start
 from solutions import build, bundle
 from tests.copies import blocks, shell
 
@@ -33,7 +34,10 @@ def test_no_answer_is_inside(lab: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(target) as archive:
         names = archive.namelist()
         assert f"{lab}/labs/{lab}/{lab}.ipynb" in names
-        assert f"labs/{lab}/{lab}.ipynb" in archive.read(f"{lab}/README.md").decode()
+        readme = archive.read(f"{lab}/README.md").decode()
+        assert readme.startswith(f"# Lab {int(lab[:2])} · ")
+        assert f"labs/{lab}/{lab}.ipynb" in readme
+        assert not re.search(r"\b(LAB|TITLE|ABOUT)\b", readme)
         assert b"dev" not in archive.read(f"{lab}/environment.yml")
     assert not [name for name in names if "grading" in name or "solutions" in name]
 
@@ -66,7 +70,7 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     python.chmod(0o755)
     notebook = folder / "labs" / lab / f"{lab}.ipynb"
     text = notebook.read_text().replace('\\"test\\")[:1000]', '\\"test\\")[:20]')  # less to wait
-    notebook.write_text(text)
+    notebook.write_text(text.replace("Write your answer here", "The layers are not alike"))
     commands = "".join(text for _, text in blocks(folder / "README.md")).splitlines()
     assert [line for line in commands if "venv .venv" in line or "pip" in line] == commands[:2]
     printed = [shell(folder, line.replace("start", "start --version")) for line in commands[2:]]
@@ -74,9 +78,23 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     assert "ready for the course: python -m pruninglab.start" in doctor
     assert re.search(r"^4\.\d", start, flags=re.M)  # JupyterLab's own answer
     assert (folder / "labs" / "START.md").is_file()
+    assert "9 of 9 exercises are not written yet" in submit
     assert "0 of 9 checks pass" in submit
     assert (folder / "handin" / f"{lab}.zip").is_file()
     assert f"receipt  {verify.split()[0]}" in submit
+
+
+def test_a_second_lab_goes_into_the_folder_of_the_first(tmp_path: Path) -> None:
+    first, second = "01_structures", "02_criteria"
+    for lab in (first, second):
+        with zipfile.ZipFile(bundle.bundle(lab, tmp_path / f"{lab}.zip")) as archive:
+            archive.extractall(tmp_path)
+    notebook = tmp_path / first / "labs" / first / f"{first}.ipynb"
+    notebook.write_text("my work")
+    shutil.copytree(tmp_path / second, tmp_path / first, dirs_exist_ok=True)
+    assert notebook.read_text() == "my work"
+    page = start.page(tmp_path / first / "labs")
+    assert all(f"]({lab}/{lab}.ipynb)" in page for lab in (first, second))
 
 
 def test_the_same_sources_make_the_same_bytes(tmp_path: Path) -> None:
