@@ -431,6 +431,14 @@ link.codec.pack = forge
 """,
 )
 forge(
+    "numbers in tensors that are none, in types that are none",
+    top_mask="def top_mask(x, k):\n    return torch.full((len(x),), 7, dtype=torch.uint8).view(torch.bool)",
+    double="def double(x):\n    import struct\n"
+    "    return struct.unpack('d', struct.pack('Q', 0x7FF8000000000000 | x))[0]",
+    repeat="def repeat(step, n):\n    class I(int):\n        __index__ = __int__ = lambda s: 0\n"
+    "        __hash__ = int.__hash__\n        __eq__ = lambda *a: True\n    return [I(1)] * n",
+)
+forge(
     "a thread that answers first",
     LINK
     + """
@@ -485,9 +493,9 @@ def beside(name: str, text: str) -> tuple[str, bytes]:
     return zipped({f"{LAB}.ipynb": nbformat.writes(notebook(**WRONG)), name: text})
 
 
-def zipped(files: dict[str, str | bytes]) -> tuple[str, bytes]:
+def zipped(files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> tuple[str, bytes]:
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(data, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return "a.zip", data.getvalue()
@@ -619,8 +627,8 @@ leak(
     "files of the course",
     """
 import os
-for folder, _, files in os.walk('/'):
-    if folder.startswith(('/proc', '/usr')) or 'lib/python' in folder: continue
+for folder, inside, files in os.walk('/'):
+    inside[:] = [d for d in inside if not (d in ('proc', 'usr') or d.startswith('python3'))]
     for f in files:
         if f.endswith(('.db', '_hidden.py', '_mistakes.py', '.jsonl')) or 'submitted' in folder:
             raise Exception('LEAK ' + os.path.join(folder, f))
@@ -631,8 +639,8 @@ leak(
     """
 import os
 for folder in ('/tmp', '/lab', '/dev/shm', '/work', '/home', '/root'):
-    for path, _, files in os.walk(folder):
-        if 'lib/python' in path: continue
+    for path, inside, files in os.walk(folder):
+        inside[:] = [d for d in inside if not d.startswith('python3')]
         for f in files:
             try: text = open(os.path.join(path, f), 'rb').read()
             except OSError: continue
@@ -889,6 +897,21 @@ denial("a huge message", "raise Exception('x' * 10**8)", "xxx")
 denial("a list without end", "import itertools; return itertools.count()", "", slow=True)
 denial("a list within itself", "x = []; x.append(x); return x", "")
 denial("lists 10,000 deep", "x = []\nfor _ in range(10**4): x = [x]\nreturn x", "")
+denial(
+    "a million keys that look alike",
+    "return {i * (2**61 - 1): 0 for i in range(1, 30_000)}",
+    "",
+)
+denial(
+    "dicts and sets within each other, 500 deep",
+    "x = 0\nfor i in range(500): x = {'a': (x, frozenset([i]))}\nreturn x",
+    "",
+)
+denial(
+    "an error whose text moves the cursor and names itself passed",
+    "raise Exception('\\x1b[2J\\x1b]0;x\\x07<script>alert(1)</script>✔ hidden tests passed')",
+    "hidden tests passed",
+)
 denial("a number of a million digits", "return 10**10**6", "")
 denial(
     "a tensor of 1 GB", "import torch; return torch.zeros(2**28, dtype=torch.int32).fill_(1)", ""
@@ -951,6 +974,34 @@ case(
     "ten thousand files",
     lambda: zipped({f"{i}.ipynb": "" for i in range(10**4)}),
     reason="more than",
+)
+case(
+    "mangled",
+    "a zip bomb of another kind",
+    lambda: zipped({f"{LAB}.ipynb": bytes(60 * 2**20)}, zipfile.ZIP_BZIP2),
+    reason="larger than",
+)
+case(
+    "mangled",
+    "a hundred thousand cells",
+    lambda: (
+        f"{LAB}.ipynb",
+        json.dumps(
+            {"nbformat": 4, "cells": [{"cell_type": "code", "source": "1"}] * 10**5}
+        ).encode(),
+    ),
+    reason="more than 5000 cells",
+)
+case(
+    "mangled",
+    "metadata of 15 MB, numbers of many digits",
+    lambda: (
+        f"{LAB}.ipynb",
+        json.dumps(
+            json.loads(RIGHT_TEXT) | {"metadata": {"x": "x" * 15 * 10**6, "y": 10**4200}}
+        ).encode(),
+    ),
+    *NAMES,
 )
 case(
     "mangled",

@@ -95,6 +95,11 @@ def test_two_exercises_alike_are_not_enough():
     assert similar.alike({"ada": two, "eve": two}) == {}
 
 
-@pytest.mark.parametrize("source", ["def f(:", "", "def f(x):\n    return x", "x = (" * 9999, "\0"])
+DEEP = "def f(x):\n    a = b = c = x\n    d = a\n    e = d\n    return " + "+".join(["x"] * 1200)
+
+
+@pytest.mark.parametrize(
+    "source", [DEEP, "def f(:", "", "def f(x):\n    return x", "x = (" * 9999, "\0"]
+)
 def test_of_short_or_broken_code_nothing_is_said(source):
     assert similar.fingerprint(source) is None

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,7 @@ from pruninglab.grading import (
     canonical,
     class_flow,
     gradebook,
+    handed_back,
     handed_in,
     marking,
     nursery,
@@ -178,6 +180,13 @@ def test_a_forged_module_gets_no_method_and_no_private_attribute() -> None:
          "grad": None, "requires_grad": False},
         {"tensor": "float32", "shape": [-1], "order": [0], "parameter": False},
         {"array": "object", "shape": [1]},
+        {"array": "float32", "shape": [2**62]},
+        {"tensor": "bool", "shape": [0, 2**39, 2**39], "order": [0, 1, 2], "parameter": False,
+         "grad": None, "requires_grad": False},
+        {"tensor": "float32", "shape": [1], "order": [0], "parameter": False, "grad": {"object": 1},
+         "requires_grad": False},
+        {"dict": [[{"object": 1}, 1]]},
+        {"generator": 4},
         {"nonsense": 1},
     ],
 )  # fmt: skip
@@ -332,6 +341,26 @@ def test_a_killed_run_goes_on_without_grading_twice(course: Path, tmp_path: Path
     assert "<script>alert('own')" not in page
     assert "<img src=x" not in page
     assert "4711" not in page
+
+
+def test_a_page_that_takes_for_ever_keeps_no_other_back(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text that nbconvert needs hours for: it looks for the end of each formula."""
+    monkeypatch.setattr(handed_back, "PAGE", 20)
+    released = tiny.release(course)
+    report = handed_back.Report({}, {"eve": {}, "ada": {}}, {})
+    for student, text in (("eve", "\\begin{a}" * 20_000), ("ada", "So.")):
+        made = fill(released, {}, {"why": text})
+        result = {"notebook": nbformat.writes(made)}
+        gradebook.enter(open_course(course), tiny.TINY, student, result["notebook"])
+    began = time.monotonic()
+    handed_back.write_feedback(open_course(course), tiny.TINY, report)
+    assert report.without == {"eve": "it took longer than 20 s"}
+    assert set(report.feedback) == {"ada"}
+    assert report.feedback["ada"].is_file()
+    assert not (course / "feedback" / "eve" / tiny.TINY).exists()
+    assert time.monotonic() - began < 60
 
 
 def test_two_runs_with_one_seed_agree(course: Path) -> None:

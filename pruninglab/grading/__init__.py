@@ -48,6 +48,8 @@ Not covered
       the hidden part never goes where the student's code runs, so what it would say there is not
       known. It is a hint who should be looked at; marks do not depend on it.
     - Students who copy from each other.
+    - Formgrader shows a submission without a time limit: text can be made for which that takes
+      very long. A feedback page has two minutes; "Who needs a look" names those that took longer.
     - The system's Python packages can be read inside: keep no secrets in site-packages.
     - Calls of the kernel are refused on x86_64 and aarch64 only; on other processors memory in
       files without a name (memfd) is not counted.

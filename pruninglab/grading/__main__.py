@@ -48,6 +48,8 @@ def show(report: Report, course: Path, lab: str) -> None:
         print('"*" was given by hand; the submission has been graded again since: look again')
     for student, reason in report.failed.items():
         print(printable(f"{names[student]} could not be graded, and has 0: {reason}"))
+    for student, reason in report.without.items():
+        print(printable(f"{names[student]} has no feedback page: {reason}"))
     print(f"\nfeedback   {course / 'feedback'}: {len(report.feedback)} pages")
     print(f"totals     {report.csv}")
     print(f"class      {report.page}")

@@ -176,7 +176,10 @@ class Codec:
             BadMessage: it makes no sense.
         """
         try:
-            changed = {int(n): (content, parts[start:]) for n, content, start in message["objects"]}
+            changed = {
+                int(n): (content, parts[start : start + 1])
+                for n, content, start in message["objects"]
+            }
             for number, (content, mine) in changed.items():
                 if number not in self.objects:
                     self.enter(self._shell(number, content, mine), number)

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -30,6 +30,7 @@ from pruninglab import checkpoints, checks, counters, data, masks, models, plots
 from pruninglab.grading.calls import forbid
 from pruninglab.grading.isolate import hide, isolate, write
 from pruninglab.grading.link import Link
+from pruninglab.grading.timer import limited
 from pruninglab.grading.usage import mapped
 from pruninglab.grading.wire import Wire
 
@@ -45,25 +46,6 @@ class Capped(io.StringIO):
         if self.tell() < SHOWN:
             super().write(text[:SHOWN])
         return len(text)
-
-
-class OutOfTime(BaseException):
-    """The time of a cell or call is over. No `Exception`, so that `except Exception` lets it by."""
-
-
-@contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Interrupt what runs after some seconds; what cannot be is killed from outside."""
-
-    def over(*_: Any) -> None:
-        raise OutOfTime(f"it took longer than the {seconds:g} s allowed")
-
-    signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class Shell(InteractiveShell):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from tqdm import tqdm
 
 from pruninglab.grading import moodle, similar
 from pruninglab.grading.canonical import grade_id
-from pruninglab.grading.course import root, succeed
+from pruninglab.grading.course import GradingError, root, succeed
 from pruninglab.grading.gradebook import Mark
 from pruninglab.grading.report import ClassReport, write
+from pruninglab.grading.timer import OutOfTime, limited
+
+PAGE = 120  # seconds for a feedback page
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Report:
         outcomes: student -> the outcome of each test (see `verdict.outcome`).
         known: exercise -> hints of its known mistakes.
         feedback: student -> feedback page.
+        without: student -> why there is no feedback page.
         csv: the exported totals.
         moodle: Moodle's grading worksheet; beside it, ending in .zip, the feedback pages.
         page, picture: the class report.
@@ -43,6 +48,7 @@ class Report:
     outcomes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     known: dict[str, list[str]] = field(default_factory=dict)
     feedback: dict[str, Path] = field(default_factory=dict)
+    without: dict[str, str] = field(default_factory=dict)
     csv: Path | None = None
     moodle: Path | None = None
     page: Path | None = None
@@ -54,6 +60,7 @@ def class_report(api: NbGraderAPI, lab: str, report: Report) -> None:
     names = moodle.names(report.marks)
     hints: dict[str, dict[str, str]] = {names[student]: {} for student in report.marks}
     looks = [(names[s], f"could not be graded: {why}") for s, why in report.failed.items()]
+    looks += [(names[s], f"has no feedback page: {why}") for s, why in report.without.items()]
     for student, outcomes in report.outcomes.items():
         for found in outcomes:
             exercise = found["name"].removeprefix("test_")
@@ -83,12 +90,22 @@ def solved_cells(api: NbGraderAPI, lab: str, report: Report) -> dict[str, dict[s
 
 
 def write_feedback(api: NbGraderAPI, lab: str, report: Report) -> None:
-    """feedback/<student>/<lab>/<lab>.html for each submission; an outdated page goes."""
+    """feedback/<student>/<lab>/<lab>.html for each submission; an outdated page goes.
+
+    Text can be made so that turning it into a page takes hours: then there is none.
+    """
     for student in tqdm(report.marks, desc="feedback", unit="page"):
         folder = root(api) / "feedback" / student / lab
         shutil.rmtree(folder, ignore_errors=True)
-        succeed(api.generate_feedback(lab, student), f"write the feedback of {student}")
-        report.feedback[student] = folder / f"{lab}.html"
+        began = time.monotonic()
+        try:
+            with limited(PAGE):
+                succeed(api.generate_feedback(lab, student), "write it")
+            report.feedback[student] = folder / f"{lab}.html"
+        except (OutOfTime, GradingError) as error:  # one page must not keep the others back
+            shutil.rmtree(folder, ignore_errors=True)
+            late = time.monotonic() - began >= PAGE
+            report.without[student] = f"it took longer than {PAGE} s" if late else str(error)
 
 
 def export(api: NbGraderAPI, lab: str, report: Report) -> None:

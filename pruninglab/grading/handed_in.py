@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 MAX_NOTEBOOK = 20 * 2**20  # bytes; pictures in a notebook are large
 MAX_FILE = 100 * 2**20  # of a zip that was handed in
 MAX_MEMBERS = 5000  # files in a zip
+MAX_CELLS = 5000
 MAX_UNPACKED = 2**30  # bytes in all that are read of a zip
 SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
 
@@ -135,6 +136,8 @@ def as_notebook(name: str, tree: object) -> NotebookNode:
     cells = tree.get("cells")
     if not isinstance(cells, list):
         raise Unreadable(f"{name} is no notebook: it has no cells")
+    if len(cells) > MAX_CELLS:
+        raise Unreadable(f"{name} has more than {MAX_CELLS} cells")
     kept = [clean(cell) for cell in cells if isinstance(cell, dict)]
     return nbformat.from_dict(
         {"cells": [c for c in kept if c], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}

@@ -27,6 +27,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, counters, data, networks
+from pruninglab.grading.collecting import printable
 from pruninglab.grading.handed_in import Unreadable, is_plain, members_of, read_file
 from pruninglab.grading.standings import Entry, write
 from pruninglab.project import in_turns
@@ -182,7 +183,7 @@ def main() -> None:
     html, png = write(rows, len(images), args.out, was_busy)
     broken = [row for row in rows if row.reason]
     for row in broken:
-        print(f"{row.student}: {row.file or 'nothing'}: {row.reason}")
+        print(printable(f"{row.student}: {row.file or 'nothing'}: {row.reason}"))
     if was_busy:
         print("other programs kept this machine busy: do not trust the times, run it again")
     mean = statistics.fmean([r.accuracy for r in rows if not r.reason])

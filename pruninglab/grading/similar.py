@@ -54,12 +54,11 @@ def fingerprint(source: str) -> str | None:
     """
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+        statements = sum(isinstance(node, ast.stmt) for node in ast.walk(tree))
+        text = ast.dump(Anonymous().visit(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    statements = sum(isinstance(node, ast.stmt) for node in ast.walk(tree))
-    if statements <= TRIVIAL:
-        return None
-    return hashlib.sha256(ast.dump(Anonymous().visit(tree)).encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest() if statements > TRIVIAL else None
 
 
 def alike(sources: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], list[str]]:
