@@ -82,7 +82,7 @@ train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --epochs 60 22 12
 	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 30 12
 
-fast: setup  ## ResNet-20 in 40 epochs, three seeds (two hours on two CPU cores; resumes)
+fast: setup  ## ResNet-20 in 40 epochs, three seeds (an hour and a half on two CPU cores; resumes)
 	$(BIN)/python -m pruninglab.fast choose
 	$(BIN)/python -m pruninglab.fast run
 

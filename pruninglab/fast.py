@@ -66,10 +66,11 @@ def run(work: Path, seeds: list[int], epochs: int = EPOCHS) -> None:
     images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
     test, settings = data.load("cifar10", "test"), best() | {"epochs": epochs}
     for seed in seeds:
-        runs = [r for r in record().get("runs", []) if r["seed"] != seed]
         model, curve = trained(settings, seed, images, val, work / f"fast-{epochs}-{seed}.pt")
         row = settings | {"seed": seed, "test": accuracy(model, test), "curve": curve}
-        write({"runs": [*runs, row | {"machine": checkpoints.machine()}]})
+        others = [r for r in record().get("runs", []) if r["seed"] != seed]  # as of now
+        runs = [*others, row | {"machine": checkpoints.machine()}]
+        write({"runs": sorted(runs, key=lambda row: row["seed"])})
         print(f"seed {seed}: test {row['test']:.2%}", flush=True)
 
 
@@ -92,7 +93,9 @@ def show() -> None:
     runs = record().get("runs", [])
     if runs:
         tests = plus_minus([row["test"] for row in runs])
-        print(f"\n{runs[0]['epochs']} epochs, {len(runs)} seeds: test accuracy {tests} %")
+        print(
+            f"\n{runs[0]['epochs']} epochs, seeds {', '.join(str(row['seed']) for row in runs)}: test accuracy {tests} %"
+        )
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 """The fast recipe: what was compared, what was chosen, what is claimed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from pruninglab import checkpoints, data, fast
+from pruninglab import checkpoints, data, fast, plots
 
 
 @pytest.fixture
@@ -36,4 +37,20 @@ def test_choosing_then_running_writes_one_record(here, capsys):
     assert all(row["muon"] == chosen["muon"] for row in runs)
     assert all(0 <= row["test"] <= 1 for row in runs)
     fast.show()
-    assert "2 seeds: test accuracy" in capsys.readouterr().out
+    assert "seeds 0, 1: test accuracy" in capsys.readouterr().out
+
+
+def test_what_ships_was_chosen_on_held_out_images_and_took_at_most_40_epochs():
+    compared, runs = fast.record()["compared"], fast.record()["runs"]
+    assert {row["muon"] == 0 for row in compared} == {True, False}, "SGD is compared, too"
+    chosen = max(compared, key=lambda row: row["val"])
+    for row in runs:
+        assert all(row[key] == chosen[key] for key in fast.CANDIDATES[0])
+        assert len(row["curve"]) == row["epochs"] <= 40
+    assert sorted(row["seed"] for row in runs) == [0, 1, 2]
+
+
+def test_the_readme_says_what_was_measured():
+    tests = plots.plus_minus([row["test"] for row in fast.record()["runs"]])
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    assert f"{tests} %" in " ".join(readme.split())
