@@ -93,9 +93,8 @@ def show() -> None:
     runs = record().get("runs", [])
     if runs:
         tests = plus_minus([row["test"] for row in runs])
-        print(
-            f"\n{runs[0]['epochs']} epochs, seeds {', '.join(str(row['seed']) for row in runs)}: test accuracy {tests} %"
-        )
+        seeds = ", ".join(str(row["seed"]) for row in runs)
+        print(f"\n{runs[0]['epochs']} epochs, seeds {seeds}: test accuracy {tests} %")
 
 
 def main() -> None:
