@@ -28,7 +28,6 @@ from pruninglab.grading.wall import NoSandboxError
 from pruninglab.grading.wire import BadMessage, Closed
 
 GRACE = 5  # seconds beyond a limit until what cannot be interrupted is killed
-CELLS = 0.5  # of the total may go to cells; beyond, only the solutions run
 RESTARTS = 12  # of the sandbox for one submission
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS$(.*?)^### END HIDDEN TESTS$", flags=re.M | re.S)
 LOST = (Closed, BadMessage, TimeoutError)
@@ -163,8 +162,7 @@ class Judge:
 
     def run_step(self, number: int, step: Step) -> None:
         """Run a cell, if there is time for it."""
-        share = 1.0 if step.solution else CELLS
-        seconds = min(self.limits.cell, share * self.limits.total - self.spent)
+        seconds = min(self.limits.cell, step.share * self.limits.total - self.spent)
         if seconds <= 0:
             self.errors[number] = "not run: the cells before it have used up the time"
             return

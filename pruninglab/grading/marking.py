@@ -33,6 +33,9 @@ from pruninglab.grading.wall import NoSandboxError
 
 JUDGE_MEMORY = 6 * GIB
 ONE_AT_A_TIME = threading.Lock()
+# Of the total time: when the student's own cells have used up half of it, the lab's own (imports,
+# say) and the solutions still run.
+SHARES = {"own": 0.5, "given": 0.75, "solution": 1.0}
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def judged(
             tests.append(Test(cell.name, cell.source))
             steps.append(Step("", test=cell.name))
         else:
-            steps.append(Step(cell.source, cell.needed, cell.kind == "solution"))
+            steps.append(Step(cell.source, cell.needed, SHARES[cell.kind]))
         places.append(place)
     given = tuple(c.source for c in skeleton.cells if canonical.kind_of(c) == "given")
     task = Task(tuple(steps), tuple(tests), given, exam.files, exam.seed)

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """A code cell to run before the tests, or the place of a test among them."""
+    """A code cell to run before the tests, or the place of a test among them.
+
+    Attributes:
+        source: its text; empty for a test.
+        needed: for the functions to work.
+        share: of the submission's total time that may be over when it ends.
+        test: grade_id of the test.
+    """
 
     source: str
     needed: bool = True
-    solution: bool = False
+    share: float = 1.0
     test: str = ""
 
 
