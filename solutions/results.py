@@ -9,6 +9,7 @@ images, which no network was trained on; the test images are read when a run has
 from __future__ import annotations
 
 import argparse
+import io
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -36,10 +37,13 @@ the records are written here"""
 
 @dataclass
 class Outcome:
-    """What a run gives back: pruned networks and what was measured of them, in the same order."""
+    """What a run gives back: pruned networks and what was measured of them, in the same order.
+
+    The networks are bytes: tensors would be fetched from the process that ran, and it may be gone.
+    """
 
     points: list[Point]
-    networks: list[nn.Module | None]
+    networks: bytes
     machine: str
 
 
@@ -81,18 +85,18 @@ def run(
     torch.set_num_threads(threads)
     images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
     job = Job(images.to(device()), val.to(device()), seed, BUDGETS[budget], place, device())
-    made = Outcome([], [], checkpoints.machine())
+    points, networks = list[Point](), list[nn.Module]()
     for pruned in system_named(name).run(job, targets):
         torch.compiler.reset()
-        made.points.append(point(pruned, job))
-        made.networks.append(pruned.model.eval())
-        print(f"{name}, seed {seed}: {told(made.points[-1])}", flush=True)
+        points.append(point(pruned, job))
+        networks.append(pruned.model.eval())
+        print(f"{name}, seed {seed}: {told(points[-1])}", flush=True)
     test = data.load("cifar10", "test").to(device())
-    for row, network in zip(made.points, made.networks, strict=True):
-        assert network is not None
+    for row, network in zip(points, networks, strict=True):
         row.test = round(accuracy(network, test, bf16=None), 4)
         network.cpu()
-    return made
+    torch.save(networks, packed := io.BytesIO())
+    return Outcome(points, packed.getvalue(), checkpoints.machine())
 
 
 def point(pruned: Pruned, job: Job) -> Point:
@@ -117,7 +121,8 @@ def keep(record: Record, made: Outcome, place: Path, folder: Path) -> None:
     again = {p.target for p in made.points}
     file = place / "networks.pt"
     rows = [row for row in stored(record, file) if row[0].target not in again]
-    rows += zip(made.points, made.networks, strict=True)
+    networks = torch.load(io.BytesIO(made.networks), weights_only=False)  # written by ourselves
+    rows += zip(made.points, networks, strict=True)
     order = list(system_named(record.system).targets)
     rows.sort(key=lambda row: order.index(t) if (t := row[0].target) in order else len(order))
     added = f"{made.machine} ({', '.join(f'{p.target:g}' for p in made.points if p.target)})"

@@ -1,5 +1,6 @@
 """The runs of the results: made once, extended, on a cluster too; what their networks weigh."""
 
+import io
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
@@ -54,7 +56,8 @@ def test_runs_make_records_once_and_one_that_fails_stops_no_other(tmp_path, monk
         if name == "Han 2015":
             raise RuntimeError("no luck")
         points = record(accuracies=[(target, 0.9) for target in targets]).points
-        return results.Outcome(points, [None] * len(points), "m")
+        torch.save([None] * len(points), networks := io.BytesIO())
+        return results.Outcome(points, networks.getvalue(), "m")
 
     monkeypatch.setattr(results, "run", run)
     names = ["Han 2015", "Li 2016"]
@@ -64,6 +67,14 @@ def test_runs_make_records_once_and_one_that_fails_stops_no_other(tmp_path, monk
     assert calls.count(("Li 2016", 0)) == calls.count(("Li 2016", 1)) == 1
     assert calls.count(("Han 2015", 0)) == 2
     assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_what_a_run_gives_back_does_not_need_its_process_any_more(tmp_path, tiny):
+    """Tensors between processes are handles to memory of the sender, which ends after its run."""
+    made = results.run("Li 2016", [0.5], 0, "quick", 1, tmp_path)
+    assert b"torch.multiprocessing" not in bytes(ForkingPickler.dumps(made))
+    (network,) = torch.load(io.BytesIO(made.networks), weights_only=False)
+    assert sum(w.numel() for w in network.parameters()) == made.points[0].parameters
 
 
 def test_a_record_that_lacks_targets_gets_these_alone(tmp_path, monkeypatch, tiny):
