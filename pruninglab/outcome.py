@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from pruninglab.causes import causes
 from pruninglab.findings import Finding
 from pruninglab.fresh_run import TOO_LONG, TOTAL, Run
-from pruninglab.preflight import grade_id, place, structure, unwritten
+from pruninglab.preflight import grade_id, place, structure, unchanged, unwritten
 from pruninglab.progress import points_of, so_far
 
 RESTART = "Kernel > Restart Kernel and Run All Cells..., save, then again"
@@ -65,7 +65,8 @@ class Outcome:
     def passed(self, name: str) -> bool:
         """Whether the check of an exercise passes."""
         check = self.where.get(f"test_{name}")
-        return check in self.ran.seconds and check not in self.ran.errors
+        ran = check in self.ran.seconds and check not in self.ran.errors
+        return ran and unchanged(self.nb.cells[check])
 
     def exercise(self, name: str) -> Finding:
         """How far an exercise is, in a line."""
@@ -81,6 +82,8 @@ class Outcome:
             return Finding("note", f"not yet  {at}")
         if not ran:
             return Finding("note", f"not run  {at}: the run ended before")
+        if not unchanged(self.nb.cells[check]):
+            return Finding("note", f"not run  {at}: its check was changed")
         if needs := self.causes[check] - {name}:
             return Finding("note", f"not yet  {at}: it needs {', '.join(sorted(needs))} first")
         return self.fails(f"wrong    {at}", function if function in self.ran.errors else check)

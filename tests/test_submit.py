@@ -480,3 +480,12 @@ def test_bad_input_changes_nothing(
     _, error = hand_in(capsys, *arguments)
     assert said in error
     assert everything(Path()) == before
+
+
+def test_an_exercise_whose_check_was_changed_does_not_count_as_done(file: Path) -> None:
+    change(file, source("test_double", "pass"))
+    nb = nbformat.read(file, as_version=4)
+    every = Run(seconds=dict.fromkeys(range(len(nb.cells)), 0.1))
+    outcome = Outcome(nb, manifest(file.parent), every)
+    assert "not run  double (cell 1): its check was changed" in outcome.exercise("double").text
+    assert outcome.exercise("triple").text.startswith("done")
