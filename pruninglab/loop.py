@@ -36,10 +36,10 @@ class Loop:
         images: to train on; the steps are computed where the model is.
         seed: of the order and the augmentation of the images.
         batch_size: images per step.
-        folder: where each call of 50 steps or more leaves its outcome. A recipe that is started
-            again, with the same folder, finds it there instead of training again, if the call is
-            the same: network, masks and learning rates. (What `before_step` does is not compared:
-            who changes that clears the folder.)
+        folder: where each call of 50 steps or more leaves its state after every epoch. A recipe
+            that is started again, with the same folder, goes on from there, if the call is the
+            same: network, masks and learning rates. (What `before_step` does is not compared: who
+            changes that clears the folder. It has to be a function of the model alone.)
         compiled: use torch.compile; worth it for networks of one shape.
         keep: return the minibatches `(x, y)` of each call (Molchanov 2019 scores on them).
 
@@ -91,20 +91,21 @@ class Loop:
         before_step: Callable[[nn.Module], None] | None = None,
     ) -> list[Batch]:
         """Train; returns the minibatches used if `keep`, else an empty list."""
-        trainer, long, start = self._trainer(model), len(lrs) >= LONG, time.perf_counter()
+        trainer, long, used = self._trainer(model), len(lrs) >= LONG, list[Batch]()
         path = self.folder / f"call-{self.calls}.pt" if self.folder and long else None
         self.calls, self.steps = self.calls + 1, self.steps + len(lrs)
         if long:
             self.passes = None
         identity = identity_of(model, masks, lrs) if path else ""
-        if path and path.exists() and not self.keep and self._replay(trainer, path, identity):
-            return []
-        used = self._train(trainer, masks, lrs, before_step)
-        self.seconds += time.perf_counter() - start
+        done = self._resume(trainer, path, identity) if path and not self.keep else 0
+        while done < len(lrs):
+            some = lrs[done : done + self.steps_per_epoch] if path else lrs
+            used += self._train(trainer, masks, some, before_step)
+            done += len(some)
+            if path:
+                self._save(trainer, path, identity, done)
         if long:
             self.passes = None
-        if path:
-            self._save(trainer, path, identity)
         return used
 
     def _train(
@@ -114,7 +115,7 @@ class Loop:
         lrs: Sequence[float],
         before_step: Callable[[nn.Module], None] | None,
     ) -> list[Batch]:
-        model, used = trainer.model.train(), []
+        model, used, start = trainer.model.train(), [], time.perf_counter()
         hook = trainer.optimizer.register_step_pre_hook(
             lambda *_: before_step(model) if before_step else None
         )
@@ -125,6 +126,7 @@ class Loop:
                 if self.keep:
                     used.append((x, y))
         hook.remove()
+        self.seconds += time.perf_counter() - start
         return used
 
     def _endless(self) -> Iterator[Batch]:
@@ -140,10 +142,11 @@ class Loop:
             self.trainer, self.ids = Trainer(model, recipe, compiled=self.compiled), ids
         return self.trainer
 
-    def _save(self, trainer: Trainer, path: Path, identity: str) -> None:
+    def _save(self, trainer: Trainer, path: Path, identity: str, done: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         state = {
-            "identity": identity,
+            "call": identity,
+            "done": done,
             "model": trainer.model.state_dict(),
             "optimizer": trainer.optimizer.state_dict(),
             "generator": self.generator.get_state(),
@@ -152,16 +155,19 @@ class Loop:
         torch.save(state, f"{path}.part")
         os.replace(f"{path}.part", path)
 
-    def _replay(self, trainer: Trainer, path: Path, identity: str) -> bool:
+    def _resume(self, trainer: Trainer, path: Path, identity: str) -> int:
+        """Take up the state of the same call, if it is there; returns the steps it had made."""
+        if not path.exists():
+            return 0
         state = torch.load(path, weights_only=True, map_location=trainer.device)
-        if state["identity"] != identity:
-            return False
+        if state.get("call") != identity:
+            return 0
         trainer.model.load_state_dict(state["model"])
         trainer.model.train()
         trainer.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self.seconds = state["seconds"]
-        return True
+        return int(state["done"])
 
 
 def identity_of(model: nn.Module, masks: Mapping[str, Tensor], lrs: Sequence[float]) -> str:

@@ -95,6 +95,27 @@ def test_a_killed_recipe_ends_as_an_uninterrupted_one(tmp_path):
     assert third.seconds > 0  # what the training took, not what finding it again took
 
 
+def test_a_call_killed_in_the_middle_loses_no_more_than_an_epoch(tmp_path):
+    """Ten steps are an epoch: killed in the 26th, it goes on with the 21st."""
+    seen = []
+
+    def killed(_):
+        seen.append(len(seen))
+        if len(seen) == 26:
+            raise KeyboardInterrupt
+
+    masks = random_masks(model(), 0.5, torch.Generator().manual_seed(0))
+    whole, network = model(), model()
+    loop()(whole, masks, LRS)
+    with pytest.raises(KeyboardInterrupt):
+        loop(tmp_path)(network, masks, LRS, killed)
+    network, again = model(), loop(tmp_path)
+    again(network, masks, LRS, killed)
+    assert len(seen) == 26 + len(LRS) - 20
+    assert again.steps == len(LRS)
+    assert same(network.state_dict(), whole.state_dict())
+
+
 def test_it_follows_a_network_that_is_shrunk_between_calls(tmp_path):
     def recipe(train):
         network = model()
