@@ -7,7 +7,10 @@ lab asks for. Here is only what they need around them.
 from __future__ import annotations
 
 import copy
+import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +24,8 @@ from pruninglab.training import device_of, mixed_precision, mode
 
 Draw = Callable[[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor, Tensor], Tensor]
 Loss = Callable[[Tensor, Tensor, Tensor, int, float, float], Tensor]
+
+History = list[dict[str, float]]
 
 
 class NoisyConv2d(nn.Conv2d):
@@ -116,9 +121,10 @@ def train(
     batch_size: int = 128,
     seed: int = 0,
     after_epoch: Callable[[int], None] | None = None,
+    checkpoint: Path | None = None,
     bf16: bool | None = None,
     progress: bool = True,
-) -> list[dict[str, float]]:
+) -> History:
     """Train means and variances together with Adam, the learning rate falling to 0.
 
     Args:
@@ -126,9 +132,10 @@ def train(
         kl: `(theta, log_sigma2) -> scalar`, for one layer.
         loss: `(outputs, labels, kl of the network, images, progress, warmup) -> scalar`.
         lr: at the start; `lr_sigma` is that of log σ², whose scale is another one.
+        checkpoint: written after each epoch; if it is there, training goes on from it.
 
     Returns:
-        One dict per epoch: epoch, loss, and kl (in nats, at the end of it).
+        One dict per epoch: epoch, loss, kl (in nats, at the end of it), and seconds.
     """
     device, generator = device_of(noisy), torch.Generator().manual_seed(seed)
     noisy.to(memory_format=torch.channels_last)  # several times faster
@@ -137,12 +144,17 @@ def train(
     others = [p for p in noisy.parameters() if id(p) not in ids]
     groups = [{"params": others, "lr": lr}, {"params": variances, "lr": lr_sigma}]
     optimizer = torch.optim.Adam(groups)
-    steps = epochs * max(1, len(images) // batch_size)
+    per_epoch = max(1, len(images) // batch_size)
+    steps = epochs * per_epoch
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
-    history, step = [], 0
+    parts = {"model": noisy, "optimizer": optimizer, "lr": falling}
     with mode(noisy, training=True), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the noise of the weights
-        for epoch in tqdm(range(1, epochs + 1), unit="epoch", disable=None if progress else True):
+        history = _resume(checkpoint, parts, generator)
+        step = per_epoch * len(history)
+        bar = tqdm(range(len(history) + 1, epochs + 1), unit="epoch", disable=not progress or None)
+        for epoch in bar:
+            start = time.perf_counter()
             for x, y in batches(images, batch_size, train=True, generator=generator):
                 with mixed_precision(device, bf16):
                     outputs = noisy(x.to(device)).float()
@@ -154,7 +166,35 @@ def train(
                 optimizer.step()
                 falling.step()
                 step += 1
-            history.append({"epoch": epoch, "loss": value.item(), "kl": divergence.item()})
+            row = {"epoch": epoch, "loss": value.item(), "kl": divergence.item()}
+            history.append(row | {"seconds": time.perf_counter() - start})
             if after_epoch:
                 after_epoch(epoch)
+            _save(checkpoint, parts, generator, history)
     return history
+
+
+def _save(
+    path: Path | None, parts: dict[str, Any], generator: torch.Generator, history: History
+) -> None:
+    """Write everything that `_resume` needs, atomically."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: part.state_dict() for name, part in parts.items()}
+    noise = torch.random.get_rng_state()
+    state |= {"images": generator.get_state(), "noise": noise, "history": history}
+    torch.save(state, half_written := Path(f"{path}.part"))
+    os.replace(half_written, path)
+
+
+def _resume(path: Path | None, parts: dict[str, Any], generator: torch.Generator) -> History:
+    """Go on from a checkpoint, if there is one; returns the history so far."""
+    if path is None or not path.exists():
+        return []
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    generator.set_state(state["images"])
+    torch.random.set_rng_state(state["noise"])
+    return list(state["history"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -65,13 +64,14 @@ def obd(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
 
 def variational_dropout(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
     """Variational Dropout 2017: train noise, cut the noisiest, no retraining."""
-    dense, epochs, start = job.dense(), job.budget.retrain, time.perf_counter()
+    dense, epochs = job.dense(), job.budget.retrain
     noisy = variational.make_noisy(dense, further.noisy_output, log_sigma2=-9.0)
-    variational.train(
+    history = variational.train(
         noisy, job.images, epochs, kl=further.kl_divergence, loss=further.variational_loss,
         lr=1e-3, lr_sigma=0.1, seed=job.seed,
+        checkpoint=job.folder / "noisy.pt",
     )  # fmt: skip
-    state, seconds = noisy.state_dict(), time.perf_counter() - start
+    state, seconds = noisy.state_dict(), sum(row["seconds"] for row in history)
     dense.load_state_dict({k: v for k, v in state.items() if not k.endswith("log_sigma2")})
     for threshold in targets:
         model = copy.deepcopy(dense)

@@ -196,20 +196,43 @@ def test_a_noisy_copy_computes_the_same_in_evaluation_mode() -> None:
     assert list(variational.log_sigma2s(noisy)) == list(prunable(model))
 
 
+def noisy_training(checkpoint=None, after_epoch=None):
+    """Two epochs on a few images: loss and KL of each, and the log α of the last layer."""
+    noisy = variational.make_noisy(ResNet20(2), further.noisy_output)
+    history = variational.train(
+        noisy, subset("train")[:256], 2, kl=further.kl_divergence, loss=further.variational_loss,
+        checkpoint=checkpoint, after_epoch=after_epoch,
+    )  # fmt: skip
+    told = [(row["epoch"], row["loss"], row["kl"]) for row in history]
+    return told, variational.log_alphas(noisy)["fc.weight"]
+
+
 def test_training_moves_means_and_variances_and_repeats_itself() -> None:
-    images, runs = subset("train")[:256], []
-    for _ in range(2):
-        noisy = variational.make_noisy(ResNet20(2), further.noisy_output)
-        history = variational.train(
-            noisy, images, 2, kl=further.kl_divergence, loss=further.variational_loss
-        )
-        runs.append((history, variational.log_alphas(noisy)["fc.weight"]))
-    assert runs[0][0] == runs[1][0]
-    assert torch.equal(runs[0][1], runs[1][1])
-    assert [row["epoch"] for row in runs[0][0]] == [1, 2]
-    assert all(math.isfinite(row["loss"]) and row["kl"] > 0 for row in runs[0][0])
+    (told, alphas), (again, same) = noisy_training(), noisy_training()
+    assert told == again
+    assert torch.equal(alphas, same)
+    assert [epoch for epoch, _, _ in told] == [1, 2]
+    assert all(math.isfinite(loss) and kl > 0 for _, loss, kl in told)
     start = variational.make_noisy(ResNet20(2), further.noisy_output)
-    assert not torch.equal(variational.log_alphas(start)["fc.weight"], runs[0][1])
+    assert not torch.equal(variational.log_alphas(start)["fc.weight"], alphas)
+
+
+def test_a_killed_noisy_training_ends_as_an_uninterrupted_one(tmp_path) -> None:
+    path, seen = tmp_path / "run" / "noisy.pt", []
+
+    def killed(epoch: int) -> None:
+        seen.append(epoch)
+        if seen == [1, 2]:
+            raise KeyboardInterrupt
+
+    whole = noisy_training()
+    with pytest.raises(KeyboardInterrupt):
+        noisy_training(path, killed)
+    told, alphas = noisy_training(path, killed)
+    assert seen == [1, 2, 2]
+    assert told == whole[0]
+    assert torch.equal(alphas, whole[1])
+    assert noisy_training(path)[0] == whole[0]  # nothing is left to do
 
 
 # --- AMC ----------------------------------------------------------------------------------------
