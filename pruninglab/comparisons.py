@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pruninglab import published
 from pruninglab.curves import UNPRUNED, accuracy, by_system, kind_of, share
+from pruninglab.plots import plus_minus
 from pruninglab.published import RENDA_DENSE, Setting
 from pruninglab.records import Point, Record
 
@@ -51,10 +52,10 @@ def dense_of(members: Sequence[Record], groups: Groups) -> float:
     return accuracy(members[0].dense)
 
 
-def changed(members: Sequence[Record], i: int, groups: Groups) -> tuple[float, float]:
-    """Accuracy of our point `i` and its change, in percent."""
-    ours = statistics.mean(accuracy(record.points[i]) for record in members)
-    return 100 * ours, 100 * (ours - dense_of(members, groups))
+def changed(members: Sequence[Record], i: int, groups: Groups) -> tuple[str, float]:
+    """Accuracy of our point `i`, with its spread over the seeds, and its change, in percent."""
+    ours = [accuracy(record.points[i]) for record in members]
+    return plus_minus(ours), 100 * (statistics.mean(ours) - dense_of(members, groups))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
@@ -82,7 +83,7 @@ def _comparison(row: Mapping[str, str], groups: Groups) -> Sequence[str]:
     return (
         row["system"], f"{row['network']}; {row['settings']}", f"{x:.1%} {row['axis']}",
         row["accuracy"] + ("" if theirs is None else f", {theirs:+.2f}"),
-        f"{at:.1%}", f"{ours:.2f}, {change:+.2f}", f"{point.epochs:g}",
+        f"{at:.1%}", f"{ours}, {change:+.2f}", f"{point.epochs:g}",
         difference if near(at, x) else FAR,
     )  # fmt: skip
 
@@ -119,7 +120,7 @@ def _renda(setting: Setting, sparsity: float, groups: Groups) -> Sequence[str]:
     return (
         setting.ours + (f" ({setting.differs})" if setting.differs else ""), way,
         f"{sparsity:.1%}", *theirs, f"{at:.1%}",
-        f"{ours:.2f}, {change:+.2f}" if near(at, sparsity) else FAR,
+        f"{ours}, {change:+.2f}" if near(at, sparsity) else FAR,
         f"{members[0].points[i].epochs:g}",
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ def systems_table(records: Iterable[Record]) -> str:
         for i, first in enumerate(members[0].points):
             row = [record.points[i] for record in members]
             dense = members[0].dense
-            macs = statistics.mean(macs_left(p, members[0]) for p in row)
+            macs = statistics.mean(map(macs_left, row, members))
             times = dense.parameters / statistics.mean(p.nonzeros for p in row)
             cells = (
                 name, "" if first.target is None else f"{first.target:g}",
@@ -78,38 +78,44 @@ def worth_it_table(records: Iterable[Record], losses: Sequence[float] = (0.01, 0
     """Ma et al. 2019's question: bytes and time of the smallest network at equal accuracy.
 
     For each loss of accuracy that is accepted, and both structures, the point with the fewest
-    bytes among those that lose no more on the held-out images; its accuracy is that on the test
-    images. Points that were not weighed (see `Point.stored`) are left out.
+    bytes among those that lose no more on the held-out images, all as means over the seeds; its
+    accuracy is that on the test images. What was not weighed (see `Point.stored`) is left out.
     """
     lines = [
         "| may lose | structure | smallest | sparsity | test accuracy (%) | bytes, and how stored "
         "| times smaller | times faster |",
         "|---|---|---|---:|---:|---:|---:|---:|",
     ]
-    everything = [r for r in records if r.dense.stored and kind_of(r) in ("filters", WEIGHTS)]
+    groups = by_system(r for r in records if r.dense.stored)
     for loss in losses:
         for kind in (WEIGHTS, "filters"):
-            rows = [
-                (p.stored[way], way, p, r)
-                for r in everything if kind_of(r) == kind
-                for p in r.points if p.stored and p.val >= r.dense.val - loss
-                for way in p.stored
+            found = [
+                (statistics.mean(p.stored[way] for p in points if p.stored), way, points, members)
+                for members in groups.values() if kind_of(members[0]) == kind
+                for points in zip(*(r.points for r in members), strict=True)
+                if all(p.stored for p in points) and _val(points) >= members[0].dense.val - loss
+                for way in points[0].stored or ()
             ]  # fmt: skip
-            if rows:
-                lines.append(_smallest(loss, kind, min(rows, key=lambda row: row[0])))
+            if found:
+                lines.append(_smallest(loss, kind, *min(found, key=lambda row: row[0])))
     return "\n".join(lines)
 
 
-def _smallest(loss: float, kind: str, row: tuple[int, str, Point, Record]) -> str:
-    size, way, point, record = row
-    assert record.dense.stored is not None
-    assert point.latency is not None
-    assert point.dense_latency is not None
+def _val(points: Sequence[Point]) -> float:
+    return statistics.mean(point.val for point in points)
+
+
+def _smallest(
+    loss: float, kind: str, size: float, way: str, points: Sequence[Point], members: list[Record]
+) -> str:
+    whole = members[0].dense.stored
+    assert whole is not None
+    faster = [p.dense_latency / p.latency for p in points if p.latency and p.dense_latency]
     cells = (
-        f"{100 * loss:g} points", kind, record.system, f"{point.sparsity:.1%}",
-        f"{100 * accuracy(point):.2f}", f"{size:,} ({way})",
-        f"{record.dense.stored['dense'] / size:.1f}",
-        f"{point.dense_latency / point.latency:.2f}",
+        f"{100 * loss:g} points", kind, members[0].system,
+        f"{statistics.mean(p.sparsity for p in points):.1%}",
+        plus_minus([accuracy(p) for p in points]), f"{size:,.0f} ({way})",
+        f"{whole['dense'] / size:.1f}", f"{statistics.mean(faster):.2f}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

@@ -1,7 +1,8 @@
 """What the pruned networks of the results weigh: `python -m solutions.weigh`, on an idle machine.
 
-For each record whose networks are still in build/results it measures latency, in turns with the
-dense network, and counts the bytes of three ways of storing. This is Ma et al. 2019's question.
+For each network of the records that has not been weighed yet and is still in build/results it
+measures latency, in turns with the dense network, and counts the bytes of three ways of storing.
+This is Ma et al. 2019's question. `--again` weighs the others anew, too.
 """
 
 from __future__ import annotations
@@ -43,18 +44,19 @@ def latencies(model: nn.Module, dense: nn.Module) -> tuple[float, float]:
     return in_turns(one, other, rounds=15, repeats=20)
 
 
-def weigh(path: Path, work: Path) -> bool:
-    """Fill in one record; whether any of its networks were there."""
-    record = records.load(path)
-    dense, any_there = checkpoints.trained(16), False
-    for point, network in results.stored(record, work / path.stem / "networks.pt"):
-        if network is not None:
-            point.stored, any_there = stored(network), True
-            point.latency, point.dense_latency = latencies(network.eval(), dense)
-    if any_there:
+def weigh(path: Path, work: Path, again: bool = False) -> int:
+    """Fill in one record; returns how many of its networks could not be found."""
+    record, dense = records.load(path), checkpoints.trained(16)
+    found = results.stored(record, work / path.stem / "networks.pt")
+    waiting = [(p, network) for p, network in found if again or p.stored is None]
+    there = [(p, network) for p, network in waiting if network is not None]
+    for point, network in there:
+        point.stored = stored(network)
+        point.latency, point.dense_latency = latencies(network.eval(), dense)
+    if there:
         record.dense.stored = stored(dense)
         records.save(record, path.parent)
-    return any_there
+    return len(waiting) - len(there)
 
 
 def main() -> None:
@@ -63,10 +65,11 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=results.WORK, help="where the runs left their networks"
     )
+    parser.add_argument("--again", action="store_true", help="those that have been weighed, too")
     args = parser.parse_args()
     for path in tqdm(sorted(records.FOLDER.glob("*.json")), unit="record"):
-        if not weigh(path, args.work):
-            print(f"{path.name}: its networks are not in {args.work}, left as it is")
+        if lost := weigh(path, args.work, args.again):
+            print(f"{path.name}: {lost} networks are not in {args.work}, left as they are")
 
 
 if __name__ == "__main__":

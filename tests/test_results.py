@@ -198,6 +198,27 @@ def test_is_it_worth_it_takes_the_smallest_that_is_good_enough():
     assert tables.worth_it_table([record()]).count("\n") == 1  # nothing weighed, no line
 
 
+def test_one_lucky_seed_is_not_good_enough():
+    """The smallest network is chosen by the mean over the seeds, on the held-out images."""
+    lucky, other = (record(seed=s, accuracies=((0.3, 0.92), (0.6, a)))
+                    for s, a in ((0, 0.915), (1, 0.895)))  # fmt: skip
+    for one in (lucky, other):
+        one.dense.val, one.dense.stored = 0.92, {"dense": 1000}
+        for point, size in zip(one.points, (700, 400), strict=True):
+            point.stored, point.latency, point.dense_latency = {"dense": size}, 1.0, 1.5
+    assert "| 400 (dense) | 2.5 | 1.50 |" in tables.worth_it_table([lucky], [0.01])
+    row = tables.worth_it_table([lucky, other], [0.01]).splitlines()[-1]
+    assert row.endswith("| 30.0% | 92.00 ± 0.00 | 700 (dense) | 1.4 | 1.50 |")
+    other.points[0].stored = None  # not weighed yet: left out
+    assert tables.worth_it_table([lucky, other], [0.01]).count("\n") == 1
+
+
+def test_ours_stand_beside_the_papers_with_their_spread():
+    members = [record(seed=s, accuracies=((0.1, a), (0.3, 0.8))) for s, a in ((0, 0.9), (1, 0.88))]
+    text = comparisons.published_table(members)
+    assert f"| 89.00 ± 1.41, {89 - 100 * members[0].dense.test:+.2f} | 1 |" in text
+
+
 def test_published_tables_are_whole():
     assert [len(published.rows(n)) for n in ("lecture_figure", "renda2020")] == [22, 120]
     assert {setting.ours for setting in published.RENDA} <= set(BY_NAME)
