@@ -42,17 +42,18 @@ c.ClearSolutions.text_stub = "*Write your answer here: two or three sentences, i
 # Put the files into downloaded/LAB/archive/. These names are understood, zipped or not:
 #   Lovelace Ada_12_assignsubmission_file_01_structures.ipynb     Moodle: student "Lovelace Ada_12"
 #   Lovelace Ada_12_assignsubmission_file_/01_structures.ipynb    Moodle, "download in folders"
+#   Lovelace Ada_12_assignsubmission_file/01_structures.ipynb     the same, from Moodle 4.1 on
 #   ada_01_structures.ipynb, ada_01_structures.zip, ada.zip       anything else: student "ada"
 # A browser's "01_structures (1).ipynb" is taken for 01_structures.ipynb.
 c.FileNameCollectorPlugin.named_regexp = r"""(?x)
     (?!.*/(?:\.ipynb_checkpoints|__MACOSX)/)          # not what JupyterLab and macOS leave behind
     (?>.*?/downloaded/[^/]+/extracted/)               # the first one: a student's may follow
-    (?:(?![^/]*_assignsubmission_file_)               # the folder of "download all submissions"
+    (?:(?![^/]*_assignsubmission_file[_/])            # the folder of "download all submissions"
         [^/]+-\d+(?:\ ?\(\d+\))?/                     # (Course-Lab-77), none of a student's
-        (?=[^/]+_assignsubmission_file_))?
+        (?=[^/]+_\d+_assignsubmission_file[_/]))?     # Moodle has numbered everybody in it
     (?P<student_id>
-        [^/]+?(?=_assignsubmission_file_)
-      | (?![^/]*_assignsubmission_file_)[^/]+?(?=_\d\d_[a-z]|/)
+        [^/]+?(?=_assignsubmission_file[_/])
+      | (?![^/]*_assignsubmission_file[_/])[^/]+?(?=_\d\d_[a-z]|/)
     )
     (?:.*/)?[^/]*?
     (?P<file_id>(?<!\d)\d\d_[a-z]+)[^/]*\.ipynb$

@@ -395,6 +395,10 @@ def test_the_command_prints_the_gradebook_and_where_the_files_are(
         ("ada/__MACOSX/01_structures/._01_structures.ipynb", None),
         ("01_structures.ipynb", None),
         ("Course-Lab 1-77 (1)/Ada_12_assignsubmission_file_01_structures.ipynb", "Ada_12"),
+        # from Moodle 4.1 on the folders end without "_"
+        ("Lovelace Ada_12_assignsubmission_file/01_structures.ipynb", "Lovelace Ada_12"),
+        ("CS_Lab_01_structures-77/Ada_12_assignsubmission_file/01_structures.ipynb", "Ada_12"),
+        ("E_9_assignsubmission_file/Bob_2_assignsubmission_file/01_structures.ipynb", "E_9"),
         # what a student wrote inside of an own zip or folder gives nothing to anybody else
         ("eve/Bob_2_assignsubmission_file_01_structures.ipynb", "eve"),
         ("eve_01_structures/Bob_2_assignsubmission_file_/01_structures.ipynb", "eve"),
@@ -405,6 +409,7 @@ def test_the_command_prints_the_gradebook_and_where_the_files_are(
         ),
         ("eve/downloaded/01_structures/extracted/bob_01_structures.ipynb", "eve"),
         ("E_9_assignsubmission_file_Bob_2_assignsubmission_file_01_structures.ipynb", "E_9"),
+        ("eve_01_structures-77/bob_assignsubmission_file_01_structures.ipynb", "eve"),
     ],
 )
 def test_who_handed_in(path: str, student: str | None) -> None:
@@ -462,10 +467,7 @@ def test_nobody_hands_in_for_somebody_else(inbox: Path, tmp_path: Path) -> None:
     students, told = collected(tmp_path)
     assert students == {"bob", "eve"}
     assert [p.read_text() for p in (tmp_path / "submitted" / "bob" / TINY).iterdir()] == ["Bob's"]
-    assert (
-        "eve: a file named 'bob_assignsubmission_file_01_tiny.ipynb' counts as handed in by eve"
-        in told
-    )
+    assert "eve: in it are files named as other students', and all counts as eve's" in told
     assert len(told.splitlines()) == 1
 
 
@@ -475,10 +477,106 @@ def test_a_renamed_zip_of_the_class_is_noticed(inbox: Path, tmp_path: Path) -> N
             file.writestr(f"{student}_assignsubmission_file_/{TINY}.ipynb", "{}")
     students, told = collected(tmp_path)
     assert students == {"everybody"}
-    assert "give it its own name back (...-77.zip)" in told
+    assert "put it into archive/ as it was, with its own name (...-77.zip)" in told
     (inbox / "everybody.zip").rename(inbox / "Course-Lab 0-77 (2).zip")
     shutil.rmtree(tmp_path / "submitted")
     assert collected(tmp_path) == ({"Ada_12", "Bob_13"}, "")
+
+
+@pytest.mark.parametrize("end", ["_", ""], ids=["before 4.1", "Moodle 4.1"])
+@pytest.mark.parametrize("packed", ["everything/CS-77", "everything.zip/CS-77.zip"])
+def test_a_zip_of_the_class_that_was_packed_again_is_noticed(
+    inbox: Path, tmp_path: Path, packed: str, end: str
+) -> None:
+    inner = packed.partition("/")[2]
+    with zipfile.ZipFile(tmp_path / "CS-77.zip", "w") as file:
+        for student in ("Ada_12", "Bob_13"):
+            file.writestr(f"{student}_assignsubmission_file{end}/{TINY}.ipynb", "{}")
+    with zipfile.ZipFile(inbox / "everything.zip", "w") as file:
+        if inner.endswith(".zip"):
+            file.write(tmp_path / "CS-77.zip", inner)
+        else:
+            for student in ("Ada_12", "Bob_13"):
+                file.writestr(f"{inner}/{student}_assignsubmission_file{end}/{TINY}.ipynb", "{}")
+    students, told = collected(tmp_path)
+    assert students == {"everything"}
+    assert told.count("everything: in it are files named as other students'") == 1
+    shutil.copy(tmp_path / "CS-77.zip", inbox / "everything.zip")
+    (inbox / "everything.zip").rename(inbox / "CS-77.zip")
+    shutil.rmtree(tmp_path / "submitted")
+    assert collected(tmp_path) == ({"Ada_12", "Bob_13"}, "")
+
+
+def test_a_damaged_zip_of_the_class_says_that_somebody_may_be_missing(
+    inbox: Path, tmp_path: Path
+) -> None:
+    path = inbox / "CS-77.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for student in ("Ada_12", "Bob_13", "Cyd_14"):
+            file.writestr(
+                f"{student}_assignsubmission_file_/{TINY}.ipynb", f"{student}'s own words"
+            )
+    path.write_bytes(path.read_bytes().replace(b"Bob_13's", b"Bob_13_s"))  # its checksum is wrong
+    students, told = collected(tmp_path)
+    assert len(students) == 1
+    assert "is no zip file, or a damaged one: not all of it was collected" in told
+    assert "download it anew" in told
+
+
+@pytest.mark.parametrize(
+    "old", [f"old/{TINY}.ipynb", f"{TINY}_old.ipynb", f"{TINY} (1).ipynb", f"{TINY}-Copy1.ipynb"]
+)
+def test_an_old_copy_does_not_count(inbox: Path, tmp_path: Path, old: str) -> None:
+    """In a zip of one's own, in a zip in the zip of the class, and as two files of Moodle's."""
+    right, wrong = (nbformat.writes(tiny_lab()) + space for space in ("", "\n"))
+    with zipfile.ZipFile(inbox / f"ada_{TINY}.zip", "w") as own:
+        for name, text in sorted({f"{TINY}.ipynb": right, old: wrong}.items()):
+            own.writestr(name, text)
+    with zipfile.ZipFile(inbox / "CS-77.zip", "w") as file:
+        file.write(inbox / f"ada_{TINY}.zip", "Bob_13_assignsubmission_file_/mine.zip")
+        for name, text in ((f"{TINY}.ipynb", right), (old, wrong)):
+            file.writestr(f"Cyd_14_assignsubmission_file_/{name}", text)
+    for name, text in ((f"{TINY}.ipynb", right), (old.replace("/", " "), wrong)):
+        (inbox / f"Dan_15_assignsubmission_file_{name}").write_text(text)
+    assert collected(tmp_path)[0] == {"ada", "Bob_13", "Cyd_14", "Dan_15"}
+    for student in ("ada", "Cyd_14", "Dan_15"):
+        _, data = handed_in.pick(tmp_path / "submitted" / student / TINY, TINY)
+        assert data == right.encode(), student
+    name, data = handed_in.pick(tmp_path / "submitted" / "Bob_13" / TINY, TINY)
+    members = list(handed_in.members_of(name, data, {".ipynb": 10**6}))
+    assert members[-1] == (f"{TINY}.ipynb", right.encode())
+
+
+def test_names_that_are_no_text_or_patterns_get_a_row_and_a_page(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bytes that are no UTF-8, brackets, and a notebook whose format is half a character."""
+    notebook = nbformat.writes(fill(release(course), {"double": double}))
+    archive = course / "downloaded" / TINY / "archive"
+    archive.mkdir(parents=True)
+    for name in (b"M\xfcller_1", b"Ann [x]_2", b"=1+1_3", b"Lee+Ann_4"):
+        path = os.path.join(
+            os.fsencode(archive), name + f"_assignsubmission_file_{TINY}.ipynb".encode()
+        )
+        Path(os.fsdecode(path)).write_text(notebook)
+    (archive / f"Eve_5_assignsubmission_file_{TINY}.ipynb").write_text(
+        '{"nbformat": "\\ud800", "cells": []}'
+    )
+    report = class_flow.run(course, TINY)
+    names = {"M ller_1", "Ann (x)_2", "1+1_3", "Lee+Ann_4", "Eve_5"}
+    assert set(report.marks) == set(report.feedback) == names
+    assert {s: marks["double"].points for s, marks in report.marks.items()} == {
+        student: 0 if student == "Eve_5" else 2 for student in names
+    }
+    assert "has notebook format ?" in report.failed["Eve_5"]
+    with zipfile.ZipFile(report.moodle.with_suffix(".zip")) as pages:  # Moodle splits them at "_"
+        assert {name.split("_")[1] for name in pages.namelist()} == set("12345")
+    command.show(report, course, TINY)
+    assert "M ller" in capsys.readouterr().out
+    bad = Path(os.fsdecode(os.fsencode(course / "submitted") + b"/M\xfcller")) / TINY
+    bad.mkdir(parents=True)
+    with pytest.raises(GradingError, match=r"submitted/M\?ller: its name is no text"):
+        class_flow.run(course, TINY, collecting=False)
 
 
 def test_names_of_files_are_printed_as_text_and_not_by_thousands(

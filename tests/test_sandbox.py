@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,13 @@ from pruninglab.grading import (
     handed_in,
     marking,
     nursery,
+    task,
     usage,
     wall,
 )
 from pruninglab.grading.codec import Codec
 from pruninglab.grading.course import open_course
+from pruninglab.grading.judge import Judge
 from pruninglab.grading.link import Link
 from pruninglab.grading.record import Record
 from pruninglab.grading.sandbox import Sandbox
@@ -62,6 +65,7 @@ def wires() -> tuple[Wire, socket.socket]:
         struct.pack(">I", 7) + b'[1, []]',
         struct.pack(">I", 9) + b'[{}, [-1]'[:9],
         struct.pack(">I", 19) + b'[{}, [99999999999]]',
+        struct.pack(">I", 14) + b'[{}, [1e9999]]',
         struct.pack(">I", 100_000) + b"[" * 100_000,
     ],
 )  # fmt: skip
@@ -487,3 +491,72 @@ def test_one_sandbox_each_where_the_kernel_forbids_an_inner_wall(
     assert marked()["test_double"]
     assert started
     marking.nursery_for.cache_clear()
+
+
+# --- one exercise does not cost another its points ------------------------------------------------
+
+DEADLY = """
+import os, torch
+from torch import nn
+def right(x): return x + 1
+def closure(): return lambda x: os._exit(1)
+def endless():
+    def wait(x):
+        while True: pass
+    return wait
+class Module(nn.Module):
+    def forward(self, x): os._exit(1)
+class Slope(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): return x * 2
+    @staticmethod
+    def backward(ctx, grad): os._exit(1)
+def slope(x): return Slope.apply(x)
+def late(x): raise TimeoutError("my own words")
+"""
+HIDDEN_TEST = "right(0)\n### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[nursery.Nursery]:
+    """A nursery with short limits."""
+    made = nursery.Nursery(nursery.Limits(cell=10, exercise=2, total=200))
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "why"),
+    [
+        ("closure()(1)", "its process ended by itself"),
+        ("endless()(1)", "it took longer than the 2 s allowed"),
+        ("Module()(torch.ones(1))", "its process ended by itself"),
+        ("slope(torch.ones(1, requires_grad=True)).backward()", "its process ended by itself"),
+        ("late(1)", "my own words"),
+    ],
+)
+def test_what_ends_an_exercise_keeps_no_point_from_the_next(
+    box: nursery.Nursery, hidden: str, why: str
+) -> None:
+    tests = (
+        task.Test("deadly", HIDDEN_TEST.format(hidden)),
+        task.Test("next", "assert right(1) == 2"),
+    )
+    steps = (task.Step(DEADLY), *(task.Step("", test=test.name) for test in tests))
+    first, second = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).grade()
+    assert (first["passed"], second["passed"]) == (False, True), (first["text"], second["text"])
+    assert why in first["text"]
+
+
+def test_an_answer_in_a_cell_made_raw_or_without_its_name_is_kept() -> None:
+    skeleton = tiny.tiny_lab()
+    written = json.loads(nbformat.writes(skeleton))
+    by_name = {c["metadata"].get("nbgrader", {}).get("grade_id"): c for c in written["cells"]}
+    by_name["why"] |= {"cell_type": "raw", "source": "My answer."}
+    by_name["double"] |= {"cell_type": "markdown", "source": "def double(x): return 2 * x"}
+    by_name["triple"] |= {"metadata": {}, "source": "triple = lambda x: 3 * x"}
+    submission = handed_in.as_notebook("x.ipynb", written)
+    merged = {cell.name: cell.source for cell in canonical.merge(skeleton, submission)}
+    assert merged["why"] == "My answer."
+    assert merged["double"] == "def double(x): return 2 * x"
+    assert merged["triple"] == "triple = lambda x: 3 * x"

@@ -111,6 +111,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     bounds = {name: getattr(args, name) for name in LIMITS}
+    if min(args.workers, *bounds.values()) <= 0:
+        parser.error("--workers and all limits must be more than 0")
     bounds |= {"memory": int(args.memory * GIB), "processes": int(args.processes)}
     options = Options(
         args.workers, args.seed, Limits(**bounds), args.unsafe_no_sandbox, args.scheduler

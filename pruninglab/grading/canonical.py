@@ -75,11 +75,9 @@ def bound(source: str) -> set[str]:
     ['c', 'd', 'f', 'x']
     """
     table = symbols(source)
-    return (
-        {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
-        if (table)
-        else set()
-    )
+    if table is None:
+        return set()
+    return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
 
 
 def used(source: str) -> set[str]:
@@ -131,7 +129,8 @@ def solutions(skeleton: NotebookNode, submission: NotebookNode) -> dict[str, Not
         if kind_of(template) != "solution":
             continue
         name, kind = grade_id(template), template.cell_type
-        copies = [c for c in cells if grade_id(c) == name and c.cell_type == kind]
+        mine = [c for c in cells if is_of(c, template)]
+        copies = [c for c in mine if c.cell_type == kind] or mine  # made raw or code by mistake
         changed = [c for c in copies if c.source.strip() != template.source.strip()]
         wanted = defined(template.source)
         if not changed and wanted and kind == "code":  # its metadata is gone: by what it defines
@@ -141,6 +140,13 @@ def solutions(skeleton: NotebookNode, submission: NotebookNode) -> dict[str, Not
         if changed or copies:
             found[name] = (whole or changed or copies)[-1]
     return found
+
+
+def is_of(cell: NotebookNode, template: NotebookNode) -> bool:
+    """Whether a cell was one of the skeleton's: by nbgrader's name, or else by its id."""
+    name = grade_id(cell)
+    own_id = bool(cell.get("id")) and cell.get("id") == template.get("id")
+    return name == grade_id(template) if name else own_id
 
 
 def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:

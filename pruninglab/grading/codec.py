@@ -68,12 +68,12 @@ class Codec:
         self.numbers[id(thing)] = number
         return number
 
-    def forget(self, keep: type | tuple[type, ...] = ()) -> None:
-        """Forget all objects but functions and those of the types `keep`."""
+    def forget(self) -> None:
+        """Forget all objects but functions."""
         stay = {
             n: thing
             for n, thing in self.objects.items()
-            if isinstance(thing, keep) or (callable(thing) and not isinstance(thing, nn.Module))
+            if callable(thing) and not isinstance(thing, nn.Module)
         }
         self.objects, self.numbers = stay, {id(thing): n for n, thing in stay.items()}
         self.seen = {n: digest for n, digest in self.seen.items() if n in stay}

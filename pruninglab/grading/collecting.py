@@ -6,23 +6,28 @@ named so inside of an own zip or folder says nothing.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pruninglab.grading.handed_in import (
     MAX_FILE,
+    MAX_MEMBERS,
     MAX_NOTEBOOK,
     MAX_UNPACKED,
     Unreadable,
     beginning,
+    best_last,
     is_plain,
+    legible,
     members_of,
 )
 
-MOODLES = "_assignsubmission_file_"  # behind the student's name
+MOODLES = "_assignsubmission_file"  # behind the student's name; then "_", or "/" from 4.1 on
 SHOWN = 5  # files of one zip that are named on the terminal
 
 
@@ -43,16 +48,18 @@ def collect(course: Path, lab: str, named: str) -> list[str]:
     """
     archive, told = course / "downloaded" / lab / "archive", dict[str, None]()
     taken: dict[str, int] = {}  # student -> bytes: files are written as they come, none is kept
-    for path in sorted(p for p in archive.rglob("*") if is_plain(p, archive)):
+    files = [path for path in archive.rglob("*") if is_plain(path, archive)]
+    for path in sorted(files, key=lambda path: best_last(str(path))):
         shown, owned = str(path.relative_to(archive)), False
         nobodys: list[str] = []
-        for inner, data in entries(path, shown):
+        for inner, data in entries(path, shown, told):
             student = owner(lab, named, inner)
             owned = owned or student is not None
             if student is None:
                 nobodys.append(inner)
                 continue
-            told |= doubts(inner, student)
+            for within in paths_in(inner, data):
+                told |= doubts(within, student)
             if taken.get(student, 0) + len(data) <= MAX_UNPACKED:
                 put(
                     course / "submitted" / student / lab, inner, data, lab, new=student not in taken
@@ -78,29 +85,48 @@ def strays(zipped: str, names: list[str]) -> dict[str, None]:
 def doubts(path: str, student: str) -> dict[str, None]:
     """A line about a file that counts as one student's, though named as Moodle names another's.
 
-    Somebody may want to hand in for somebody else; or Moodle's zip of the class was renamed.
+    Somebody may want to hand in for somebody else; or Moodle's zip of the class was renamed, or
+    packed once more.
     """
-    top, below = [*path.split("/"), ""][:2]
-    own, found, _ = below.partition(MOODLES)
-    if MOODLES in top or not own or not found or cleaned(own) == student:
+    top, *inner = path.split("/")
+    below = next((part for part in inner if MOODLES in part), "")
+    own = below.partition(MOODLES)[0]
+    if MOODLES in top or not own or cleaned(own) == student:
         return {}
-    line = f"{top}: a file named {below!r} counts as handed in by {student}. If this is Moodle's"
-    return {printable(f"{line} zip of the class, give it its own name back (...-77.zip)"): None}
+    line = f"{top}: in it are files named as other students', and all counts as {student}'s. If"
+    line += " this is Moodle's zip of the class, put it into archive/ as it was, with its own name"
+    return {printable(f"{line} (...-77.zip)"): None}
 
 
-def entries(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
+def paths_in(path: str, data: bytes) -> list[str]:
+    """The paths in a zip, by their names alone; of any other file its own."""
+    if not path.lower().endswith(".zip"):
+        return [path]
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as inside:
+            return [f"{path[:-4]}/{name}" for name in inside.namelist()[:MAX_MEMBERS]]
+    except Exception:  # a damaged one ends with a row that says so
+        return [path]
+
+
+def entries(path: Path, shown: str, told: dict[str, None]) -> Iterator[tuple[str, bytes]]:
     """What was handed in with a file: itself, or the notebooks and zips in a zip (a platform's
     zip of everybody's zips, of any size), as paths below the archive.
+
+    `told` gets a line if a zip is damaged: somebody's file may be behind the damage.
     """
     if path.suffix.lower() != ".zip":
         yield shown, beginning(path)
         return
     wanted = {".ipynb": MAX_NOTEBOOK, ".zip": MAX_FILE}
+    inner = ""
     try:
         for inner, part in members_of(shown, path, wanted, in_all=math.inf):
             yield f"{shown[:-4]}/{inner}", part
-    except Unreadable:
-        return
+    except Unreadable as error:
+        if inner:
+            line = f"{error}: not all of it was collected, {inner} is the last one read; download"
+            told[printable(f"{line} it anew")] = None
 
 
 def owner(lab: str, named: str, path: str) -> str | None:
@@ -112,17 +138,18 @@ def owner(lab: str, named: str, path: str) -> str | None:
     match = re.match(named, f"/downloaded/{lab}/extracted/{path}")
     if match is None or match.group("file_id") != lab:
         return None
-    student = cleaned(match.group("student_id"))
+    student = cleaned(legible(match.group("student_id")))
     return None if student in ("", ".", "..") or "\0" in student or "/" in student else student
 
 
 def cleaned(name: str) -> str:
-    """A student's name as an id: nbgrader allows no "+", and spreadsheets compute what begins so.
+    """A student's name as an id: spreadsheets compute what begins like a formula, and nbgrader
+    looks for files by patterns, in which brackets and stars mean something.
 
-    >>> cleaned(" Ada_12"), cleaned("=1+1_13")
-    ('Ada_12', '_1_1_13')
+    >>> cleaned(" Ada_12"), cleaned("=1+1_13"), cleaned("Lee+Ann [x]_1")
+    ('Ada_12', '1+1_13', 'Lee+Ann (x)_1')
     """
-    return re.sub(r"^[=@-]", "_", name.strip().replace("+", "_"))
+    return re.sub(r"^[=+@-]+", "", name.strip()).translate(str.maketrans("[]*?", "()  "))
 
 
 def printable(text: str) -> str:

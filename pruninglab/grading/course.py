@@ -102,13 +102,16 @@ def students_of(api: NbGraderAPI, lab: str) -> list[str]:
     """Everybody who has handed in a lab.
 
     Raises:
-        GradingError: nobody has.
+        GradingError: nobody has; or a folder's name is no text, so that no file could hold it.
     """
     folders = (root(api) / "submitted").glob(f"*/{lab}")
     students = sorted(p.parent.name for p in folders if p.is_dir() and not p.is_symlink())
     if not students:
         where = f"submitted/<student>/{lab}/ or downloaded/{lab}/archive/"
         raise GradingError(f"nobody has handed in {lab}: put notebooks into {where}")
+    for student in students:
+        if (shown := handed_in.legible(student)) != student:
+            raise GradingError(f"submitted/{shown}: its name is no text in UTF-8: rename it")
     return students
 
 

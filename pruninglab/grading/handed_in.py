@@ -42,10 +42,24 @@ def pick(folder: Path, lab: str) -> tuple[str, bytes]:
     zips = [p for p in files if p.suffix.lower() == ".zip"]
     chosen = right or sorted(notebooks, key=lambda p: (lab in p.name, p.stat().st_mtime)) or zips
     if not chosen:
-        found = ", ".join(sorted(p.name for p in files)[:5]) or "nothing"
-        found += f" and a link ({links[0]}), which is not followed" if links else ""
+        found = ", ".join(sorted(legible(p.name) for p in files)[:5]) or "nothing"
+        found += f" and a link ({legible(links[0])}), which is not followed" if links else ""
         raise Unreadable(f"there is no notebook: handed in was {found}")
-    return chosen[-1].name, read_file(chosen[-1])
+    return legible(chosen[-1].name), read_file(chosen[-1])
+
+
+def legible(name: str) -> str:
+    """A file's name; bytes in it that are no text become "?", or nobody could write it down."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def best_last(path: str) -> tuple[int, int, str]:
+    """Of several notebooks of a lab the last one counts: not in a folder, with a short name.
+
+    >>> sorted(["old/01_a.ipynb", "01_a.ipynb", "01_a_old.ipynb", "01_a (1).ipynb"], key=best_last)
+    ['old/01_a.ipynb', '01_a_old.ipynb', '01_a (1).ipynb', '01_a.ipynb']
+    """
+    return (-path.count("/"), -len(path), path)
 
 
 def is_plain(path: Path, folder: Path) -> bool:
@@ -63,7 +77,7 @@ def read_file(path: Path) -> bytes:
     """
     data = beginning(path)
     if len(data) > MAX_FILE:
-        raise Unreadable(f"{path.name} is larger than {MAX_FILE >> 20} MB")
+        raise Unreadable(f"{legible(path.name)} is larger than {MAX_FILE >> 20} MB")
     return data
 
 
@@ -90,13 +104,13 @@ def parse(name: str, data: bytes, lab: str) -> NotebookNode:
     """
     if name.lower().endswith(".zip"):
         # Only the best one is kept: a small zip can hold thousands of large ones.
-        best: tuple[tuple[bool, str], bytes] | None = None
+        best: tuple[bool, str, bytes] | None = None
         for path, content in members_of(name, data, {".ipynb": MAX_NOTEBOOK}):
-            rank = (lab in PurePosixPath(path).name, path)
-            best = (rank, content) if best is None or rank >= best[0] else best
+            right = lab in PurePosixPath(path).name
+            best = (right, path, content) if best is None or right >= best[0] else best
         if best is None:
             raise Unreadable(f"{name} contains no notebook")
-        name, data = PurePosixPath(best[0][1]).name, best[1]
+        name, data = PurePosixPath(best[1]).name, best[2]
     if len(data) > MAX_NOTEBOOK:
         raise Unreadable(f"{name} is larger than {MAX_NOTEBOOK >> 20} MB: clear its outputs")
     if not data.strip():
@@ -165,6 +179,8 @@ def members_of(
 ) -> Iterator[tuple[str, bytes]]:
     """Paths and contents of the files in a zip, of each no more than is allowed and one byte.
 
+    They come in the order of `best_last`.
+
     Args:
         name: of the zip, for messages.
         data: its content, or where it is.
@@ -176,7 +192,7 @@ def members_of(
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data) as archive:
-            members = archive.infolist()
+            members = sorted(archive.infolist(), key=lambda member: best_last(member.filename))
             if len(members) > MAX_MEMBERS:
                 raise Unreadable(f"{name} contains more than {MAX_MEMBERS} files")
             left = in_all

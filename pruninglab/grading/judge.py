@@ -25,15 +25,15 @@ from pruninglab.grading.sandbox import Sandbox
 from pruninglab.grading.task import Step, Task, Test
 from pruninglab.grading.verdict import drawn, execute, outcome, probes, quiet
 from pruninglab.grading.wall import NoSandboxError
-from pruninglab.grading.wire import BadMessage, Closed
+from pruninglab.grading.wire import BadMessage, Closed, Late
 
 GRACE = 5  # seconds beyond a limit until what cannot be interrupted is killed
 RESTARTS = 12  # of the sandbox for one submission
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS$(.*?)^### END HIDDEN TESTS$", flags=re.M | re.S)
-LOST = (Closed, BadMessage, TimeoutError)
+LOST = (Closed, BadMessage, Late)
 
 
-class OutOfBoundsError(TimeoutError):
+class OutOfBoundsError(Late):
     """A submission has used up its time, or ended its own process too often."""
 
 
@@ -76,7 +76,7 @@ class Judge:
         """Have the sandbox do something within some seconds (and some grace).
 
         Raises:
-            Closed, BadMessage, TimeoutError: it did not; it has been ended.
+            Closed, BadMessage, Late: it did not; it has been ended.
             Failed: it raised.
         """
         assert self.box is not None
@@ -95,7 +95,7 @@ class Judge:
     def lose(self, error: BaseException, seconds: float) -> None:
         """End the sandbox after it failed to answer; `self.why` says what happened."""
         assert self.box is not None
-        if isinstance(error, TimeoutError):
+        if isinstance(error, Late):
             self.box.kill(f"it took longer than the {seconds:g} s allowed")
         elif isinstance(error, BadMessage):
             self.box.kill(f"it answered with something that cannot be read: {error}")
@@ -125,7 +125,7 @@ class Judge:
                 raise OutOfBoundsError("the notebook has ended its own process too often")
             self.begin()
             if self.box is None:
-                raise OutOfBoundsError("the sandbox does not start on this machine")
+                raise NoSandboxError("the sandbox does not start on this machine")
             with contextlib.suppress(*LOST):
                 self.run_steps()
 
@@ -219,9 +219,7 @@ class Judge:
         began, shown, part = time.monotonic(), io.StringIO(), "visible"
         hidden = "\n".join(HIDDEN.findall(test.source))
         try:
-            self.start()
-            self.link.broken = None
-            self.ask("meet", test.name, seconds=GRACE)
+            self.meet(test.name)
             self.until = time.monotonic() + min(self.limits.exercise, max(self.time_left(), 0.1))
             with contextlib.redirect_stdout(shown), quiet():
                 namespace = self.names(test.source)
@@ -231,6 +229,8 @@ class Judge:
         except NoSandboxError:
             raise
         except Exception as error:
+            if isinstance(error, LOST) and self.box is not None:  # in what a function had returned
+                self.lose(error, self.limits.exercise)
             found = outcome(test.name, False, self.explain(error), part, picture=drawn())
             found["tampered"] = part == "visible" and self.passes_inside(test)
         else:
@@ -239,6 +239,16 @@ class Judge:
         if self.box is not None and isinstance(self.link.broken, BaseException):
             self.stop()  # its callbacks were cut short
         return found | {"seconds": round(time.monotonic() - began, 2)}
+
+    def meet(self, test: str) -> None:
+        """The sandbox as the notebook left it where a test stands; a new one if it has ended."""
+        self.start()
+        try:
+            self.ask("meet", test, seconds=GRACE)
+        except LOST:  # unnoticed so far: a check forgives what a student's object raises
+            self.start()
+            self.ask("meet", test, seconds=GRACE)
+        self.link.broken = None
 
     def passes_inside(self, test: Test) -> bool:
         """Whether a visible test that failed here passes in the sandbox: somebody should look."""

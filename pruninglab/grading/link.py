@@ -14,7 +14,7 @@ from torch.autograd import Function
 
 from pruninglab.grading.codec import Codec
 from pruninglab.grading.known import MODULES, full_name, known_class
-from pruninglab.grading.wire import BadMessage, Closed, Message, Wire
+from pruninglab.grading.wire import BadMessage, Closed, Late, Message, Wire
 
 TEXT = 4000  # characters of an error's message
 
@@ -87,7 +87,7 @@ class Link:
 
         Raises:
             Failed: it raised.
-            Closed, BadMessage, TimeoutError: there is no sensible answer.
+            Closed, BadMessage, Late: there is no sensible answer.
         """
         if anew:
             self.codec.forget()
@@ -122,7 +122,7 @@ class Link:
         try:
             result = self.find(message.get("target"))(*args, **kwargs)
             self.tell({"do": "return"}, result)
-        except (Closed, BadMessage, TimeoutError):
+        except (Closed, BadMessage, Late):
             raise
         except BaseException as error:
             self.refuse(error)

@@ -232,6 +232,7 @@ def forked(pipe: Connection, exam: Exam, name: str, data: bytes, reason: str) ->
             result = {"refused": str(error)}
         except Exception as error:
             result = mark(exam, "", b"", f"grading failed ({type(error).__name__}: {error})")
-        pipe.send_bytes(json.dumps(result).encode())
+        text = json.dumps(result, ensure_ascii=False)
+        pipe.send_bytes(text.encode("utf-8", "replace"))  # what cannot be written: "?"
     finally:
         os._exit(0)

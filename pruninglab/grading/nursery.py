@@ -92,6 +92,7 @@ class Nursery:
         with contextlib.suppress(OSError):
             ready = self.control.recv(16)
         if ready != b"ready":
+            self.stop()
             raise NoSandboxError("Python does not start in the sandbox: is there enough memory?")
 
     def running(self) -> bool:
@@ -113,8 +114,12 @@ class Nursery:
         ours, theirs = socket.socketpair()
         limits = {name: getattr(self.limits, name) for name in ("memory", "processes", "disk")}
         order |= {"do": "fork", "limits": limits, "wall": self.walls}
-        socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
-        theirs.close()
+        try:
+            socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
+        except OSError as error:
+            raise NoSandboxError(f"Python in the sandbox has ended ({error})") from None
+        finally:
+            theirs.close()
         self.used = True
         return ours
 

@@ -63,7 +63,7 @@ def judge_all(
     while True:
         for student, name, data, reason in islice(waiting, ahead - len(running)):
             future = pool.submit(marking.work, exam, name, data, reason)
-            running[future] = (student, digest(name.encode() + b"\0" + data))
+            running[future] = (student, digest(name, data))
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 
-def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
+def digest(name: str, data: bytes) -> str:
+    """SHA-256 of a submission, its file's name and its content, in hexadecimal digits."""
+    return hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
 
 
 @dataclass

@@ -74,9 +74,7 @@ def alike(sources: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], lis
     """
     prints = {
         student: {
-            exercise: fingerprint(source)
-            for exercise, source in solved.items()
-            if fingerprint(source) is not None
+            exercise: found for exercise, source in solved.items() if (found := fingerprint(source))
         }
         for student, solved in sources.items()
     }

@@ -29,8 +29,8 @@ def outcome(
         name, passed, text (what the check printed, or what went wrong), hint (the likely mistake),
         part ("visible" or "hidden": where it failed), picture (PNG in base64, or None).
     """
-    hint = re.search(r"^Likely: (.*)$", text, flags=re.M)
     text = text.encode("utf-8", "replace").decode()[:8000]
+    hint = re.search(r"^Likely: (.*)$", text, flags=re.M)
     found = {"name": name, "passed": passed, "text": text, "part": part, "picture": picture}
     return found | {"hint": hint.group(1) if hint and not passed else ""}
 
