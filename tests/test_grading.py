@@ -547,6 +547,33 @@ def test_an_old_copy_does_not_count(inbox: Path, tmp_path: Path, old: str) -> No
     assert members[-1] == (f"{TINY}.ipynb", right.encode())
 
 
+def test_what_has_another_name_counts_if_moodle_says_whose_it_is(
+    inbox: Path, tmp_path: Path
+) -> None:
+    """Renamed notebooks, no notebook at all, and notes beside the right one."""
+    text = nbformat.writes(tiny_lab())
+    with zipfile.ZipFile(inbox / "CS-77.zip", "w") as file:
+        file.writestr("Ada_1_assignsubmission_file/solution.ipynb", text)
+        file.writestr("Bob_2_assignsubmission_file/answers.pdf", "%PDF")
+        file.writestr(f"Cyd_3_assignsubmission_file/{TINY}.ipynb", text)
+        file.writestr("Cyd_3_assignsubmission_file/n.ipynb", "notes")
+    (inbox / "Dan_4_assignsubmission_file_mine.ipynb").write_text(text)
+    (inbox / "Eve_5_assignsubmission_file_scan.jpg").write_text("a picture")
+    (inbox / "fay.ipynb").write_text(text)
+    students, told = collected(tmp_path)
+    assert students == {"Ada_1", "Bob_2", "Cyd_3", "Dan_4", "Eve_5"}
+    for student in ("Ada_1", "Cyd_3", "Dan_4"):
+        name, data = handed_in.pick(tmp_path / "submitted" / student / TINY, TINY)
+        assert len(handed_in.parse(name, data, TINY).cells) == 5
+    for student in ("Bob_2", "Eve_5"):
+        with pytest.raises(handed_in.Unreadable, match="there is no notebook"):
+            handed_in.pick(tmp_path / "submitted" / student / TINY, TINY)
+    counted = [line for line in told.splitlines() if "is not named for 01_tiny; it counts" in line]
+    assert len(counted) == 4
+    assert "or another lab: fay.ipynb" in told
+    assert len(told.splitlines()) == 5
+
+
 def test_names_that_are_no_text_or_patterns_get_a_row_and_a_page(
     course: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

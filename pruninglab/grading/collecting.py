@@ -12,6 +12,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pruninglab.grading.handed_in import (
@@ -46,36 +47,90 @@ def collect(course: Path, lab: str, named: str) -> list[str]:
     Returns:
         What to tell the instructor: files that belong to nobody, or maybe to somebody else.
     """
-    archive, told = course / "downloaded" / lab / "archive", dict[str, None]()
-    taken: dict[str, int] = {}  # student -> bytes: files are written as they come, none is kept
-    files = [path for path in archive.rglob("*") if is_plain(path, archive)]
-    for path in sorted(files, key=lambda path: best_last(str(path))):
-        shown, owned = str(path.relative_to(archive)), False
-        nobodys: list[str] = []
-        for inner, data in entries(path, shown, told):
-            student = owner(lab, named, inner)
-            owned = owned or student is not None
+    inbox = Inbox(course / "downloaded" / lab / "archive", course / "submitted", lab, named)
+    files = [path for path in inbox.archive.rglob("*") if is_plain(path, inbox.archive)]
+    files.sort(key=lambda path: best_last(str(path)))
+    left = {path: inbox.take(path) for path in files}
+    for path, names in left.items():
+        inbox.take_misnamed(path, names)
+    return list(inbox.told)
+
+
+@dataclass
+class Inbox:
+    """What a learning platform has handed over, while it is being sorted.
+
+    Attributes:
+        archive: where it lies.
+        submitted: where it goes.
+        lab, named: see `collect`.
+        taken: student -> bytes so far: files are written as they come, none is kept in memory.
+        told: what to tell the instructor (the keys).
+    """
+
+    archive: Path
+    submitted: Path
+    lab: str
+    named: str
+    taken: dict[str, int] = field(default_factory=dict)
+    told: dict[str, None] = field(default_factory=dict)
+
+    def take(self, path: Path) -> list[str]:
+        """Hand in what is named for the lab in a file; returns the names of everything else."""
+        shown, left, owned = str(path.relative_to(self.archive)), list[str](), False
+        for inner, data in entries(path, shown, self.told):
+            student = owner(self.lab, self.named, inner)
             if student is None:
-                nobodys.append(inner)
+                left.append(inner)
                 continue
+            owned = True
             for within in paths_in(inner, data):
-                told |= doubts(within, student)
-            if taken.get(student, 0) + len(data) <= MAX_UNPACKED:
-                put(
-                    course / "submitted" / student / lab, inner, data, lab, new=student not in taken
-                )
-                taken[student] = taken.get(student, 0) + len(data)
-        student = None if owned else owner(lab, named, shown)
-        if student is not None and student not in taken:
-            put(course / "submitted" / student / lab, path.name, beginning(path), lab, new=True)
-            taken[student] = 0
-        elif student is None:
-            told |= strays(shown, nobodys or ([] if owned else [shown]))
-    return list(told)
+                self.told |= doubts(within, student)
+            self.put(student, inner, data)
+        student = None if owned else owner(self.lab, self.named, shown)
+        if student is None:
+            return left or ([] if owned else [shown])
+        if student not in self.taken:
+            self.put(student, path.name, beginning(path))
+        return []
+
+    def take_misnamed(self, path: Path, names: list[str]) -> None:
+        """Hand in what has another name, if Moodle says whose it is and they have nothing better.
+
+        The rest is told.
+        """
+        shown = str(path.relative_to(self.archive))
+        wanted = {name: owner(self.lab, self.named, renamed(name, self.lab)) for name in names}
+        wanted = {n: student for n, student in wanted.items() if student not in self.taken}
+        if any(wanted.values()):
+            for inner, data in entries(path, shown, self.told):
+                if student := wanted.pop(inner, None):
+                    line = f"{inner} is not named for {self.lab}; it counts as {student}'s"
+                    self.told[printable(line)] = None
+                    self.put(student, inner, data)
+        self.told |= strays(shown, [n for n, student in wanted.items() if student is None])
+
+    def put(self, student: str, name: str, data: bytes) -> None:
+        """Put a file into a student's folder, as long as theirs are not too large together."""
+        size = self.taken.get(student, 0) + len(data)
+        if size <= MAX_UNPACKED:
+            folder = self.submitted / student / self.lab
+            put(folder, name, data, self.lab, new=student not in self.taken)
+            self.taken[student] = size
+
+
+def renamed(path: str, lab: str) -> str:
+    """A path as it would be had the student named the file for the lab; only Moodle's change.
+
+    >>> renamed("Ada_12_assignsubmission_file_solution.pdf", "01_structures")
+    'Ada_12_assignsubmission_file_01_structures.ipynb'
+    """
+    return re.sub(rf"({MOODLES}[_/]).*$", rf"\g<1>{lab}.ipynb", path, count=1)
 
 
 def strays(zipped: str, names: list[str]) -> dict[str, None]:
-    """Lines about files that belong to nobody: a few of a zip, which may have thousands."""
+    """Lines about notebooks and zips that belong to nobody: a few, there may be thousands."""
+    names = [name for name in names if name == zipped or name.lower().endswith((".ipynb", ".zip"))]
     why = "not collected, because its name says no student or another lab"
     rest = [f"not collected either: {len(names) - SHOWN} more in {zipped}"]
     lines = [*(f"{why}: {name}" for name in names[:SHOWN]), *rest[: len(names[SHOWN:])]]
@@ -111,14 +166,15 @@ def paths_in(path: str, data: bytes) -> list[str]:
 
 def entries(path: Path, shown: str, told: dict[str, None]) -> Iterator[tuple[str, bytes]]:
     """What was handed in with a file: itself, or the notebooks and zips in a zip (a platform's
-    zip of everybody's zips, of any size), as paths below the archive.
+    zip of everybody's zips, of any size), as paths below the archive. Of other files in a zip it
+    gives the beginning.
 
     `told` gets a line if a zip is damaged: somebody's file may be behind the damage.
     """
     if path.suffix.lower() != ".zip":
         yield shown, beginning(path)
         return
-    wanted = {".ipynb": MAX_NOTEBOOK, ".zip": MAX_FILE}
+    wanted = {".ipynb": MAX_NOTEBOOK, ".zip": MAX_FILE, "": 1}
     inner = ""
     try:
         for inner, part in members_of(shown, path, wanted, in_all=math.inf):

@@ -184,7 +184,7 @@ def members_of(
     Args:
         name: of the zip, for messages.
         data: its content, or where it is.
-        wanted: suffix of the files -> bytes allowed.
+        wanted: suffix of the files -> bytes allowed; "" stands for all others.
         in_all: bytes that are read at most.
 
     Raises:
@@ -199,8 +199,9 @@ def members_of(
             for member in members:
                 path = PurePosixPath(member.filename.replace("\\", "/"))
                 link = stat.S_ISLNK(member.external_attr >> 16)
-                most = 0 if path.name.startswith(".") else wanted.get(path.suffix.lower(), 0)
-                if most and not link and not SKIPPED & set(path.parts):
+                most = wanted.get(path.suffix.lower(), wanted.get("", 0))
+                hidden = path.name.startswith(".") or SKIPPED & set(path.parts)
+                if most and not link and not hidden and not member.is_dir():
                     with archive.open(member) as file:  # read no more than is allowed: zip bombs
                         content = file.read(most + 1)
                     left -= len(content)
