@@ -17,6 +17,7 @@ from solutions.systems_job import System
 
 WEIGHTS = (0.5, 0.8, 0.9, 0.95)  # share of the weights
 FILTERS = (0.3, 0.5, 0.7)  # share of the filters that are free to go (AMC: of the MACs)
+CUBIC_FILTERS = (0.3, 0.4, 0.5, 0.7)  # published: for 25 and 39 % of the MACs
 QUALITIES = (0.5, 0.8, 1.1, 1.4)  # threshold / standard deviation
 LOG_ALPHAS = (3.0, 1.0, 0.0)  # the noisiest weight that stays
 COMPRESSIONS = (10.0, 31.6, 100.0, 1000.0)  # weights before / after
@@ -59,6 +60,8 @@ def systems() -> Sequence[System]:
                FILTERS),
         System("Zhu & Gupta 2017", SINGLE, "magnitude, per layer", "more and more while training",
                OF_EACH, weights.zhu, WEIGHTS),
+        System("Zhu & Gupta on filters", FREE, "L1 norm, per layer",
+               "more and more while training", OF_FILTERS, filters.zhu, CUBIC_FILTERS),
         System("AMC 2018", FREE, "L1 norm, shares chosen by an agent", FINE_TUNED,
                "share of the MACs", filters.amc_search, FILTERS),
         System("OBD 1989", SINGLE, "saliency h w²/2, global", "rounds, fine-tuned after each",

@@ -10,7 +10,7 @@ from pruninglab import amc, counters
 from pruninglab.training import accuracy
 from solutions import further, papers
 from solutions.criteria import filter_masks
-from solutions.methods import retraining_lrs
+from solutions.methods import cubic_sparsity, retraining_lrs
 from solutions.structures import free_convs
 from solutions.systems_job import CYCLE, Job, Pruned, after, penalty, remeasure, replayed
 
@@ -24,6 +24,27 @@ def li(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
         model, loop = job.dense(), job.loop(target, shrinks=True)
         epochs = job.budget.retrain
         papers.li2016(model, target, SENSITIVE, CYCLE, epochs, job.steps(1), loop)
+        yield after(target, model, loop)
+
+
+def zhu(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
+    """Zhu & Gupta 2017 on filters: L1 norm per layer, by the cubic, over a replayed cycle.
+
+    What goes is removed at once: weights held at zero would be the smallest next time, too.
+    """
+    lrs = replayed(job.steps())
+    every = max(1, len(lrs) * 3 // 4 // 10)
+    for target in targets:
+        model, loop = job.dense(), job.loop(target, shrinks=True)
+        sizes = {n: len(model.get_parameter(f"{n}.weight")) for n in free_convs(model)}
+        for update in range(11):
+            share = cubic_sparsity(update * every, 0, every, 10, target)
+            for name, size in sizes.items():
+                weight = model.get_parameter(f"{name}.weight")
+                gone = 1 - (size - round(share * size)) / len(weight)
+                papers.shrink(model, {name: papers.filter_mask(weight, gone)})
+            last = len(lrs) if update == 10 else (update + 1) * every
+            loop(model, {}, lrs[update * every : last])
         yield after(target, model, loop)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pruninglab import counters, data
+from pruninglab.loop import Loop
 from pruninglab.models import ResNet20, prunable
 from solutions import systems
 from solutions.systems_filters import SENSITIVE
@@ -68,10 +69,32 @@ def test_slimming_all_layers_reaches_the_share_and_stays_silent(tiny, name):
         assert pruned.epochs == (1 if "BN scale" in name else 2)  # one with the penalty, one after
 
 
-@pytest.mark.parametrize("name", ["Random filters", "Liu 2017", "Molchanov 2019", "He 2018 (SFP)"])
+@pytest.mark.parametrize(
+    "name",
+    ["Random filters", "Liu 2017", "Molchanov 2019", "He 2018 (SFP)", "Zhu & Gupta on filters"],
+)
 def test_systems_that_are_told_a_share_of_the_filters_remove_it(tiny, name):
     found = list(BY_NAME[name].run(tiny, TWO))
     assert [filters(p.model) for p in found] == pytest.approx([0.7, 0.3], abs=0.07)
+
+
+def test_filters_go_along_the_cubic(tiny, monkeypatch):
+    """Ten removals, the first ones the largest, and the rest of the training after the last."""
+    sizes = []
+
+    def seen(loop, model, masks, lrs):
+        sizes.append((filters(model), len(lrs)))
+        return []
+
+    monkeypatch.setattr(Loop, "__call__", seen)
+    (last,) = BY_NAME["Zhu & Gupta on filters"].run(tiny, (0.6,))
+    shares, steps = zip(*sizes, strict=True)
+    cubic = [1 - 0.6 * (1 - (1 - k / 10) ** 3) for k in range(11)]
+    assert shares == pytest.approx(cubic, abs=0.07)
+    assert list(shares) == sorted(shares, reverse=True)
+    assert sum(steps) == tiny.steps()
+    assert min(steps) > 0
+    assert filters(last.model) == pytest.approx(0.4, abs=0.07)
 
 
 def test_li_leaves_the_sensitive_layers_alone(tiny):
