@@ -145,13 +145,12 @@ def run(
         grading: if not, only feedback, CSVs and report are written, from the gradebook as it is.
     """
     api = open_course(folder)
-    _, files = register(api, lab)
     if grading:
         if collecting and collect(api, lab):
             print(f"collected downloaded/{lab}/archive")
         report = grade_class(api, lab, options or Options())
     else:
-        report = graded_before(api, lab, files)
+        report = graded_before(api, lab, register(api, lab)[1])
     write_feedback(api, lab, report)
     export(api, lab, report)
     class_report(api, lab, report)
