@@ -37,7 +37,7 @@ from pruninglab.grading import (
 )
 from pruninglab.grading.codec import Codec
 from pruninglab.grading.course import open_course
-from pruninglab.grading.judge import Judge
+from pruninglab.grading.judge import HIDDEN, Judge
 from pruninglab.grading.link import Link
 from pruninglab.grading.record import Record
 from pruninglab.grading.sandbox import Sandbox
@@ -546,6 +546,18 @@ def test_what_ends_an_exercise_keeps_no_point_from_the_next(
     first, second = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).grade()
     assert (first["passed"], second["passed"]) == (False, True), (first["text"], second["text"])
     assert why in first["text"]
+
+
+@pytest.mark.parametrize("marks", ["  # {} HIDDEN TESTS", "### {} HIDDEN TESTS ###"])
+def test_hidden_tests_are_found_where_nbgrader_finds_them(box: nursery.Nursery, marks: str) -> None:
+    """Markers with a margin, too: nothing of them is sent with the visible part."""
+    hidden = f"{marks.format('BEGIN')}\nassert right(1) == 3, 'hidden'\n{marks.format('END')}"
+    source = f"assert right(1) == 2\n{hidden}"
+    assert HIDDEN.sub("", source).strip() == "assert right(1) == 2"
+    steps = (task.Step(DEADLY), task.Step("", test="one"))
+    exam = task.Task(steps, (task.Test("one", source),), (), (), 0)
+    (found,) = Judge(exam, box).grade()
+    assert (found["passed"], found["part"], found["text"]) == (False, "hidden", "hidden")
 
 
 def test_an_answer_in_a_cell_made_raw_or_without_its_name_is_kept() -> None:

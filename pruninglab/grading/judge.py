@@ -29,7 +29,9 @@ from pruninglab.grading.wire import BadMessage, Closed, Late
 
 GRACE = 5  # seconds beyond a limit until what cannot be interrupted is killed
 RESTARTS = 12  # of the sandbox for one submission
-HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS$(.*?)^### END HIDDEN TESTS$", flags=re.M | re.S)
+HIDDEN = re.compile(  # whole lines, as nbgrader finds them
+    r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*$(.*?)^[^\n]*END HIDDEN TESTS[^\n]*$", flags=re.M | re.S
+)
 LOST = (Closed, BadMessage, Late)
 
 
