@@ -98,10 +98,11 @@ for stage in ("layer1", "layer3"):
 # %% [markdown]
 # Magnitude is **not balanced** between layers. A filter of `layer3` adds up 576 products, one of
 # the stem 27: to make outputs of the same size it needs smaller weights. It starts with them (the
-# initial deviation is sqrt(2 / fan)) and keeps them, because batch normalisation behind it takes
-# every common factor out again. A global ranking compares the incomparable: the last stage goes
-# first, whether it is useless or not. Here that is luck, as it has three quarters of the weights
-# and many to spare. It is not a law.
+# initial deviation is sqrt(2 / fan-out), with fan-out = filters · kernel pixels: 144 for the stem,
+# 576 in `layer3`) and keeps them, because batch normalisation behind it takes every common factor
+# out again. A global ranking compares the incomparable: the last stage goes first, whether it is
+# useless or not. Here that is luck, as it has three quarters of the weights and many to spare. It
+# is not a law.
 #
 # (Two layers of the second stage have nearly no weights left to rank: training has switched that
 # block off by itself. Weight decay shrinks what no gradient holds.)
@@ -619,8 +620,8 @@ print("you:", my_order)
 
 # %% [markdown]
 # Look at the gradient. It survives light pruning (the weights of dead filters have a gradient of
-# zero and go first), and from the middle on it **hardly beats the dice**. That is no bug, it is
-# what Exercise 2 showed: at the end of training a gradient says where the loss would still move,
+# zero and go first), and from 70 % on it **hardly beats the dice**. That is no bug, it is what
+# Exercise 2 showed: at the end of training a gradient says where the loss would still move,
 # not what carries the network. Multiplied by w the same gradient makes a decent criterion, and
 # plain magnitude, which asks nobody, is the one to beat.
 #
@@ -689,9 +690,10 @@ print(f"you: winner {my_winner}, better than the dice {my_better}")
 # %% [markdown]
 # The gates win. The sizes agree with them while there are dead filters to remove, and fall behind
 # when filters of different layers have to be compared. The L1 sum, which empties the early layers
-# but for one filter each, ends *below the dice*: no recalibration mends that. For the L2 norm and γ
-# it mends a lot, and for the dice as well, so that at 50 % they are about level: much of what
-# looked like a difference between criteria was stale statistics.
+# but for one filter each, ends level with the dice as pruned, and far *below them* once BN is
+# recalibrated. For the L2 norm and γ recalibration mends a lot, and for the dice as well, so that
+# at 50 % they are about level: much of what looked like a difference between criteria was stale
+# statistics.
 #
 # What to take home:
 #

@@ -11,7 +11,7 @@
 # |---|---|---|---|---|
 # | Curvature | Can the damage be *computed* beforehand? | 1, 2 | 30 | 9 |
 # | Flow | Can one prune before training, *without data*? | 3, 4 | 35 | 11 |
-# | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 30 | 8 |
+# | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 25 | 8 |
 # | Choice | Who says how much each *layer* loses? | 8, 9 | 30 | 9 |
 #
 # They are Optimal Brain Damage (LeCun et al. 1989), SynFlow (Tanaka et al. 2020), Variational
@@ -19,7 +19,8 @@
 #
 # The parts do not build on each other: start where you like. Two of them need more computing than
 # a lesson has. There you run the first steps yourself and then open a record of the whole run. It
-# was made by the functions you write here: `python -m solutions.further_record` is the command.
+# was made by the functions you write here (in the course's repository:
+# `python -m solutions.further_record`).
 #
 # Words: **sparsity** is the pruned share of the prunable weights, **density** is 1 - sparsity,
 # **compression** is all parameters / those that remain, **MACs** are multiply-accumulates for one
@@ -391,8 +392,8 @@ plt.show()
 
 # %% [markdown] answer="what_synflow_knows" points=3
 # At 80 % most likely yes: the magnitudes of a trained network tell which weights the data needed,
-# and no layer is in danger yet, so protecting the layers gains nothing. At 99.9 % it turns round:
-# one global ranking of magnitudes empties whole layers, and then the accuracy is that of
+# and no layer is in danger yet, so protecting the layers gains nothing. At 99.9 % it is the other
+# way round: one global ranking of magnitudes empties whole layers, and then the accuracy is that of
 # guessing, whatever the data said. SynFlow protects the flow: its scores rise as a layer gets
 # thin. A fair comparison also counts the cost: SynFlow needs no training of the dense network.
 #

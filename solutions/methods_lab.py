@@ -307,8 +307,8 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 # %% [markdown]
 # ## Exercise 4 · With which learning rate?  (10 minutes, 2 points)
 #
-# A training starts with a high learning rate and ends with a low one. At which shall the pruned
-# network go on?
+# A training starts with a high learning rate and ends with a low one. At which one should the
+# pruned network go on?
 #
 # - **Fine-tuning** holds the last learning rate: the network is nearly finished, be careful.
 # - **LR-rewinding** (Renda et al. 2020) keeps the trained *weights*, but sets the clock of the
@@ -427,14 +427,14 @@ plt.gca().set(xlabel="training step", ylabel=f"accuracy on {len(val)} val images
 plt.show()
 
 # %% [markdown]
-# A saw: each pruning costs, and the deeper the cut, the more a retraining brings back. (Part of it
-# comes from batch normalisation alone, whose running statistics still described the network before
-# the cut. Lab 2 named that confounder.)
+# A saw: each cut is deeper than the one before. Retraining brings back nearly all of the second,
+# and about two thirds of the third. (Part of it comes from batch normalisation alone, whose running
+# statistics still described the network before the cut. Lab 2 named that confounder.)
 
 # %% [markdown]
 # ## Exercise 6 · Soft pruning  (15 minutes, 3 points)
 #
-# So far, what is gone is gone. He et al. (2018) regret nothing so early: **soft filter pruning**
+# So far, what is gone is gone. He et al. (2018) decide nothing so early: **soft filter pruning**
 # (SFP) sets the weakest *filters* of each convolution to zero after every epoch, and then trains
 # *all* of them on. A filter that deserves it grows back, and another one goes. Only the last
 # pruning is final. They rank by the L2 norm, within each layer.
@@ -521,13 +521,13 @@ print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.su
 # no gradient and nothing behind it does. Even with a gradient there, γ's is (gradient)·(normalised
 # value) = 0, and that of the weights carries the factor γ = 0. All three are stuck at zero: soft
 # pruning has become hard. With SFP γ and β live, so the weights get a gradient through γ wherever
-# the constant β passes ReLU. At the end, however, a zeroed filter still emits that constant β:
-# removing the filter changes the function, unless it is silenced (or β is moved into the next
-# layer) before.
+# the constant β passes ReLU. At the end, however, a zeroed filter still emits a constant (β in
+# training; γ·(0 - mean)/std + β with the running statistics of evaluation): removing the filter
+# changes the function, unless it is silenced (or the constant is moved into the next layer) before.
 #
 # **Marking guide.** 1 point: at least one of the gradients right, with its reason. 1 point: the
-# conclusion that all are zero, so it is hard pruning. 1 point: the β that a zeroed filter emits,
-# so that silenced filters can be removed without changing the outputs.
+# conclusion that all are zero, so it is hard pruning. 1 point: the constant that a zeroed filter
+# emits, so that silenced filters can be removed without changing the outputs.
 
 # %% [markdown]
 # ## Exercise 7 · A penalty that makes zeros  (8 minutes, 2 points)

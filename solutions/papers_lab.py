@@ -417,8 +417,9 @@ run(
 # - *Criterion*: scale of batch normalisation, |γ|
 # - *Method*: training with the penalty λ·Σ|γ| on all γ, removal, fine-tuning with the same settings
 #
-# *Simplified:* the paper's λ on CIFAR-10 is 0.0001, and it acts for 160 epochs. Ours acts for half
-# an epoch and is much larger. A global threshold can empty a layer; `filter_masks` keeps one.
+# *Simplified:* the authors' λ on CIFAR-10 is 0.0001 for VGG and 0.00001 for ResNets, and it acts
+# for 160 epochs. Ours acts for half an epoch and is much larger. A global threshold can empty a
+# layer; `filter_masks` keeps one.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -677,13 +678,13 @@ if my_weights is not None:
 # does that say about the criterion in comparison with the method?
 
 # %% [markdown] answer="random_control" points=3
-# **Model answer.** Random *weights* at 83 % destroy the network, magnitudes hardly harm it: there
-# the criterion does the work. Random *filters* are much closer to the papers' filters: in a layer
-# of 16 to 64 filters the norms, scales and gates do not differ that much between filters, every
-# choice removes something that is needed, and what counts is that the rest is trained again: the
-# method does more of the work. (Liu 2019, *Rethinking the Value of Network Pruning*, takes this to
-# the end: for filters, training the small network from scratch is often as good.) So a paper on
-# filters without a random control says little about its criterion.
+# **Model answer.** Random *weights* at 83 % destroy the network (32 %), magnitudes cost it 6 to 11
+# points: there the criterion does the work. Random *filters* are much closer to the papers'
+# filters: in a layer of 16 to 64 filters the norms, scales and gates do not differ that much
+# between filters, every choice removes something that is needed, and what counts is that the rest
+# is trained again: the method does more of the work. (Liu 2019, *Rethinking the Value of Network
+# Pruning*, takes this to the end: for filters, training the small network from scratch is often as
+# good.) So a paper on filters without a random control says little about its criterion.
 #
 # **Marking guide.** 1 point: filters, read off the picture (if a student's picture shows something
 # else, the point is for reading it correctly). 1 point: criterion matters much for weights, less

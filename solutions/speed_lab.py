@@ -3,7 +3,7 @@
 #
 # **What pruning is worth in bytes and in seconds**
 #
-# The camera at the wildlife crossing has a new task. It shall look at every frame of a video, and
+# The camera at the wildlife crossing has a new task. It has to look at every frame of a video, and
 # it is too slow: at the rate it manages, a hare is gone before the network has finished with its
 # ears. A colleague says: "We prune 90 % of the weights, then it is ten times as fast." In this lab
 # you measure what becomes of such promises.
@@ -12,7 +12,7 @@
 # |---|---|---|---|
 # | Count and time | 1 multiplications · 2 a fair race | 25 | 6 |
 # | Zeros | 3 bytes · a look at sparse products | 20 | 6 |
-# | A smaller network | 4 ties · 5 one layer · 6 option A · 7 the whole ResNet-20 | 55 | 16 |
+# | A smaller network | 4 ties · 5 one layer · 6 option A · 7 the whole ResNet-20 | 60 | 16 |
 #
 # As before: write the function, run its check, and write down your prediction *before* the cell
 # that shows the result.
@@ -277,7 +277,7 @@ plt.show()
 # so a sparse one would have to make up for that, too. Compare where the lines cross 1 with how
 # sparse your networks of the earlier labs could be before they broke.
 #
-# ### Question 1  (3 points)
+# ### Question A  (5 minutes, 3 points)
 #
 # A product with 80 % zeros needs a fifth of the multiplications. Why is the sparse product not
 # five times as fast as the dense one? Give two reasons, and say why both weigh less at 98 %.
@@ -333,7 +333,7 @@ for group, convs in coupled_groups(model).items():
 
 
 # %% [markdown]
-# Which channels of a group shall go? A channel of a stream is written by several filters, so their
+# Which channels of a group should go? A channel of a stream is written by several filters, so their
 # weights are judged together, by the L1 norm of all of them (`filter_mask` of lab 1 ranks). And
 # the masked network, which the smaller one has to equal, comes from `silence_filters`.
 
@@ -604,7 +604,7 @@ plt.show()
 # little: with more of both (and the methods of lab 3) the fine-tuned network climbs. But the
 # narrow network is the bar, and an honest report of pruning shows it.
 #
-# ### Question 2  (3 points)
+# ### Question B  (5 minutes, 3 points)
 #
 # The colleague from the beginning comes back with a paper that reports "4x speed-up", meaning
 # MACs. What would you ask before you put it into the camera? Name three measurements or controls
