@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -87,7 +89,7 @@ def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monk
     assert found["Lovelace Ada_12"].reason == "it tells 100 classes apart, and cifar10 has 10"
     reasons = [row.reason for row in rows if row.student == "many"]
     assert len(reasons) == 5
-    assert reasons[3:] == ["only the first 3 networks count"] * 2
+    assert reasons[3:] == ["only 3 networks of a student count"] * 2
     assert not (tmp_path / "ran.txt").exists()
 
     html, png = standings.write(rows, len(images), tmp_path / "out", was_busy=True)
@@ -99,6 +101,97 @@ def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monk
     assert "do not trust the times" in text
     assert text.count("<tr class=") == len(rows)
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+# --- whose a network is ---------------------------------------------------------------------------
+
+
+STOLEN = "Course-Lab-77/Lovelace Ada_12_assignsubmission_file_/stolen.npz"
+
+
+def zipped(names: Iterable[str]) -> bytes:
+    """A zip of files of the same content; a zip among them has a network named as another's."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, zipped([STOLEN]) if name.endswith(".zip") else b"x")
+    return buffer.getvalue()
+
+
+MOODLE = {
+    "Lovelace Ada_12_assignsubmission_file_n.npz": ("Lovelace Ada_12", "n.npz"),
+    "Hopper Grace_14_assignsubmission_file_/n.npz": ("Hopper Grace_14", "n.npz"),
+    "Turing Alan_13_assignsubmission_file/my.n.npz": ("Turing Alan_13", "my.n.npz"),
+    "Moriarty J._15_assignsubmission_file_Course-Lab-77.zip": ("Moriarty J._15", "stolen.npz"),
+    "Noether E_16_assignsubmission_file_/07_project.ipynb": ("Noether E_16", ""),
+    "Idle I_17_assignsubmission_file_/notes.pdf": ("Idle I_17", ""),
+}
+
+
+def given(place: Path) -> set[tuple[str, str]]:
+    """Who handed in what; of a flat file of Moodle's only what the student called it."""
+    found = [(student, name) for student, name, _ in leaderboard.handed_in(place)]
+    assert len(found) == len(set(found))
+    return {(student, name.split("_assignsubmission_file_")[-1]) for student, name in found}
+
+
+@pytest.mark.parametrize(
+    "packed", ["class", "renamed", "in a folder", "loose", "loose in a folder"]
+)
+def test_what_moodle_gives(tmp_path: Path, packed: str) -> None:
+    """Its zip, that zip in a folder (as for `make grade`), and what was in it."""
+    name = "class.zip" if packed == "renamed" else "Pruning-Lab 7-77.zip"
+    archive = tmp_path / "archive" / name
+    archive.parent.mkdir()
+    archive.write_bytes(zipped(MOODLE))
+    if packed.startswith("loose"):
+        inside = packed == "loose in a folder"
+        zipfile.ZipFile(archive).extractall(archive.with_suffix("") if inside else archive.parent)
+        archive.unlink()
+    place = archive if packed in ("class", "renamed") else archive.parent
+    assert given(place) == set(MOODLE.values())
+
+
+def test_what_is_inside_of_an_own_zip_or_folder_is_nobody_elses(tmp_path: Path) -> None:
+    """Whatever it is called."""
+    for path in ("ada/n.npz", "J. Doe/07_project/n.npz", "late/.keep", "ben.npz"):
+        (tmp_path / path).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / path).write_bytes(b"x")
+    (tmp_path / "eve").mkdir()
+    (tmp_path / "eve" / "Course-Lab-77.zip").write_bytes(
+        zipped(["ada_12_assignsubmission_file_n.npz"])
+    )
+    (tmp_path / "mallory.zip").write_bytes(zipped(["ada/n.npz", "x.zip"]))
+    (tmp_path / "damaged.zip").write_bytes(b"PK")
+    assert given(tmp_path) == {
+        ("ada", "n.npz"), ("J. Doe", "n.npz"), ("late", ""), ("ben", "ben.npz"), ("eve", "n.npz"),
+        ("mallory", "n.npz"), ("mallory", "stolen.npz"), ("damaged", "damaged.zip"),
+    }  # fmt: skip
+
+
+def test_no_more_is_read_than_counts(tmp_path: Path, monkeypatch) -> None:
+    opened = []
+    monkeypatch.setattr(leaderboard, "read_file", lambda path: opened.append(path.name) or b"x")
+    (tmp_path / "many").mkdir()
+    for k in range(5):
+        (tmp_path / "many" / f"{k}.npz").write_bytes(b"x")
+    rows = leaderboard.measure_all(tmp_path, data.subset("test"), progress=False)
+    assert len([row for row in rows if row.student]) == 5
+    assert opened == ["0.npz", "1.npz", "2.npz"]
+
+
+def test_a_name_that_is_no_text_can_be_written_down(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"g\xf6del")
+    (tmp_path / odd).mkdir()
+    (tmp_path / odd / f"{odd}\n.npz").write_bytes(b"x")
+    images = data.subset("test")
+    rows = leaderboard.measure_all(tmp_path, images, progress=False)
+    assert [row.student for row in rows if row.student] == ["g del"]
+    html, _ = standings.write(rows, len(images), tmp_path / "out")
+    assert "g?del" in html.read_text(encoding="utf-8")
+
+
+# --- what is measured -----------------------------------------------------------------------------
 
 
 def test_a_network_that_would_take_for_ever_is_refused(monkeypatch) -> None:
@@ -139,3 +232,8 @@ def test_the_command(folder, tmp_path, monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit):
         leaderboard.main()
     assert "there is no folder" in capsys.readouterr().err
+    (tmp_path / "cut.zip").write_bytes(b"PK")
+    monkeypatch.setattr("sys.argv", ["leaderboard", str(tmp_path / "cut.zip")])
+    with pytest.raises(SystemExit):
+        leaderboard.main()
+    assert "cut.zip is no zip file, or a damaged one: download it anew" in capsys.readouterr().err

@@ -1,9 +1,10 @@
 """The leaderboard of lab 7: `python -m pruninglab.grading.leaderboard FOLDER`.
 
-FOLDER holds what students handed in: a folder per student, or files as the learning platform names
-them; networks are `.npz` files of `pruninglab.networks`, in zips or not. Accuracy, compression,
-MACs and time are measured here, from the networks. Whatever else lies there, a table, a record, a
-file name that claims 99 %, is not read.
+FOLDER is what the learning platform gives for a class: its zip, or a folder with that zip or with
+what was in it; or a folder with a folder per student. Networks are `.npz` files of
+`pruninglab.networks`, in a student's zip or not. Accuracy, compression, MACs and time are measured
+here, from the networks. Whatever else lies there, a table, a record, a file name that claims 99 %,
+is not read.
 
 What it keeps out: a file is never executed nor unpickled, and one that is too large, too slow or
 no ResNet-20 becomes a row with its reason. What it does not: a network that was trained or chosen
@@ -14,25 +15,38 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
+import re
 import statistics
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, counters, data, networks
-from pruninglab.grading.collecting import printable
-from pruninglab.grading.handed_in import Unreadable, is_plain, members_of, read_file
+from pruninglab.grading.collecting import owner, printable
+from pruninglab.grading.course import open_course
+from pruninglab.grading.handed_in import (
+    MAX_FILE,
+    Unreadable,
+    is_plain,
+    legible,
+    members_of,
+    read_file,
+)
 from pruninglab.grading.standings import Entry, write
 from pruninglab.project import in_turns
 from pruninglab.training import accuracy
 
+Read = Callable[[], bytes]  # reads a file; empty if it cannot be read
+ROOT, LAB = Path(__file__).parents[2], "07_project"
 MOST = 3  # networks of a student
 SLOWEST = 20  # times the MACs of the dense network; one four times as wide has 16
 
@@ -40,38 +54,94 @@ SLOWEST = 20  # times the MACs of the dense network; one four times as wide has 
 # --- what was handed in ---------------------------------------------------------------------------
 
 
-def handed_in(folder: Path) -> Iterator[tuple[str, str, bytes]]:
-    """(student, file name, content) of every network; without content where there is none.
+def handed_in(place: Path) -> Iterator[tuple[str, str, Read]]:
+    """(student, file name, how to read it) of every network, one after the other.
 
-    A student with nothing in it gets a line, too: (student, "", b"").
+    A student who handed in something else gets a line, too: (student, "", ...).
+
+    Raises:
+        Unreadable: `place` is a file, and no zip.
     """
-    for place in sorted(folder.iterdir()):
-        if place.name.startswith(".") or place.is_symlink():
-            continue
-        files = [place] if place.is_file() else sorted(place.rglob("*"))
-        found = [(p.name, p) for p in files if is_plain(p, folder)]
-        networks_of = [pair for name, path in found for pair in contents(name, path)]
-        for name, content in networks_of or [("", b"")]:
-            yield student_of(place), name, content
+    has: dict[str, bool] = {}
+    for path, name, read in files(place):
+        student = whose(path)
+        has[student] = has.get(student, False) or read is not None
+        if read is not None:
+            yield student, legible(name), read
+    for student in (student for student, some in has.items() if not some):
+        yield student, "", bytes
 
 
-def student_of(place: Path) -> str:
-    """Whose file or folder it is: its name up to what a learning platform has added."""
-    name = place.stem if place.is_file() else place.name
-    return name.split("_assignsubmission_")[0]
+def whose(path: str) -> str:
+    """Whose a file is: as `collecting` finds it for a notebook, by what the platform wrote.
+
+    >>> whose("Lovelace Ada_12_assignsubmission_file/n.npz"), whose("grace/n.npz"), whose("ben.npz")
+    ('Lovelace Ada_12', 'grace', 'ben')
+    """
+    text = re.sub(r"\s", " ", legible(path))
+    return owner(LAB, named(), f"{PurePosixPath(text).with_suffix('')}.zip") or text.split("/")[0]
 
 
-def contents(name: str, path: Path) -> list[tuple[str, bytes]]:
-    """The networks in a file: itself, or those in a zip. Unreadable: its name, and nothing."""
+@cache
+def named() -> str:
+    """How files are named, as nbgrader_config.py says."""
+    return str(open_course(ROOT).config.FileNameCollectorPlugin.named_regexp)
+
+
+def files(place: Path) -> Iterator[tuple[str, str, Read | None]]:
+    """(path, name, how to read it) of every file in a folder, or in the zip of a class.
+
+    Of what is no network there is nothing to read, nor of an empty folder.
+    """
+    if not place.is_dir():
+        yield from members("", place)
+        return
+    for path in sorted(place.rglob("*")):
+        shown = str(path.relative_to(place))
+        if path.parent == place and is_empty(path):
+            yield f"{shown}/nothing", "", None
+        elif is_plain(path, place) and path.suffix.lower() == ".zip":
+            yield from members(f"{shown[:-4]}/", path)
+        elif is_plain(path, place):
+            is_network = path.suffix.lower() == ".npz"
+            yield shown, path.name, partial(read_file, path) if is_network else None
+
+
+def is_empty(path: Path) -> bool:
+    """Whether it is a folder, and nothing that counts is in it."""
+    mine = path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+    return mine and not any(is_plain(inner, path) for inner in path.rglob("*"))
+
+
+def members(top: str, file: Path) -> Iterator[tuple[str, str, Read | None]]:
+    """What `files` says of those in a zip, a student's own or that of a class.
+
+    Args:
+        top: where they would lie, were it unpacked.
+        file: the zip.
+    """
+    wanted = {".npz": networks.LIMIT, ".zip": MAX_FILE, "": 1}
     try:
-        if path.suffix.lower() == ".npz":
-            return [(name, read_file(path))]
-        if path.suffix.lower() == ".zip":
-            inside = members_of(name, read_file(path), {".npz": networks.LIMIT})
-            return [(Path(member).name, content) for member, content in inside]
+        for inner, content in members_of(file.name, file, wanted, in_all=math.inf):
+            path, suffix = PurePosixPath(top + inner), PurePosixPath(inner).suffix.lower()
+            if suffix == ".zip":
+                yield from own_zip(path, content)
+            else:
+                yield str(path), path.name, partial(bytes, content) if suffix == ".npz" else None
     except Unreadable:
-        return [(name, b"")]
-    return []
+        if not top:
+            raise
+        yield f"{top}damaged", file.name, bytes
+
+
+def own_zip(path: PurePosixPath, data: bytes) -> Iterator[tuple[str, str, Read | None]]:
+    """What `files` says of those in a student's zip: all of them lie where the zip lies."""
+    yield str(path), path.name, None
+    try:
+        for inner, content in members_of(path.name, data, {".npz": networks.LIMIT}):
+            yield str(path), PurePosixPath(inner).name, partial(bytes, content)
+    except Unreadable:
+        yield str(path), path.name, bytes
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -83,8 +153,9 @@ class Ruler:
     def __init__(self, images: data.Images) -> None:
         self.images, self.dense = images, checkpoints.trained(16)
 
-    def entry(self, student: str, file: str, content: bytes) -> Entry:
+    def entry(self, student: str, file: str, read: Read) -> Entry:
         """The row of a file, whatever is in it."""
+        content = content_of(read)
         if not content:
             reason = f"{file} cannot be read" if file else "no network (.npz) was handed in"
             return Entry(student, file, reason)
@@ -129,18 +200,24 @@ class Ruler:
         ]
 
 
-def measure_all(folder: Path, images: data.Images, progress: bool = True) -> list[Entry]:
+def content_of(read: Read) -> bytes:
+    """The content of a file; nothing if it cannot be read."""
+    try:
+        return read()
+    except (Unreadable, OSError):
+        return b""
+
+
+def measure_all(place: Path, images: data.Images, progress: bool = True) -> list[Entry]:
     """A row for every network that was handed in, and for every student without one."""
     torch.set_flush_denormal(True)  # tiny numbers are slow on purpose or by accident
     ruler, counted, rows = Ruler(images), Counter[str](), []
-    for student, file, content in tqdm(
-        list(handed_in(folder)), unit="network", disable=not progress
-    ):
+    for student, file, read in tqdm(handed_in(place), unit=" networks", disable=not progress):
         counted[student] += 1
         if counted[student] > MOST:
-            rows.append(Entry(student, file, f"only the first {MOST} networks count"))
+            rows.append(Entry(student, file, f"only {MOST} networks of a student count"))
             continue
-        rows.append(ruler.entry(student, file, content))
+        rows.append(ruler.entry(student, file, read))
     torch.set_flush_denormal(False)
     return twins(rows) + ruler.controls()
 
@@ -169,17 +246,20 @@ def busy() -> bool:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Measure the networks of a class.")
-    parser.add_argument("folder", type=Path, help="what was handed in")
+    parser.add_argument("folder", type=Path, help="what was handed in: a folder, or a zip")
     parser.add_argument("--out", type=Path, default=Path("build/leaderboard"))
     parser.add_argument(
         "--full", action="store_true", help="all 10,000 test images, not the 2,000 embedded ones"
     )
     args = parser.parse_args()
-    if not args.folder.is_dir():
-        parser.error(f"there is no folder {args.folder}")
+    if not args.folder.exists():
+        parser.error(f"there is no folder or zip {args.folder}: give what the platform gave")
     images = data.load("cifar10", "test") if args.full else data.subset("test")
     was_busy = busy()
-    rows = measure_all(args.folder, images)
+    try:
+        rows = measure_all(args.folder, images)
+    except Unreadable as error:
+        parser.error(f"{error}: download it anew")
     html, png = write(rows, len(images), args.out, was_busy)
     broken = [row for row in rows if row.reason]
     for row in broken:
