@@ -40,11 +40,13 @@ class Run:
         errors: index of a cell -> its error, in a line.
         seconds: index of a cell -> how long it took.
         ended: why the run ended early; empty if it did not.
+        remedy: what to do about that.
     """
 
     errors: dict[int, str] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
     ended: str = ""
+    remedy: str = ""
 
 
 def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
@@ -81,8 +83,12 @@ def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
             client(copy.deepcopy(nb), scratch, start, end).execute()
         except DeadKernelError:
             found.ended = f"{place(current)} ended Python itself (too much memory, or an exit?)"
+            found.remedy = "look at this cell"
         except OutOfTimeError:
-            found.ended = f"the notebook had not ended after {ALL} s"
+            slowest = max(found.seconds, key=lambda i: found.seconds[i])
+            found.ended = f"after {ALL} s it had only come to {place(current)}"
+            faster = f"make the slowest cells faster ({place(slowest)} took longest)"
+            found.remedy = f"{faster}, or clear those that you do not need"
     return found
 
 

@@ -8,14 +8,15 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from pruninglab.causes import causes
+from pruninglab.causes import causes, names
 from pruninglab.findings import Finding
-from pruninglab.fresh_run import TOO_LONG, TOTAL, Run
+from pruninglab.fresh_run import CELL, TOO_LONG, TOTAL, Run
 from pruninglab.preflight import grade_id, place, structure, unchanged, unwritten
 from pruninglab.progress import points_of, so_far
 
 RESTART = "Kernel > Restart Kernel and Run All Cells..., save, then again"
 FASTER = "make it faster: grading allows no more"
+NO_WAITING = "make it faster, or delete it: `submit` waits no longer"
 
 
 class Outcome:
@@ -41,7 +42,7 @@ class Outcome:
         seconds = self.ran.seconds
         if self.ran.ended:
             text = f"a fresh run did not end: {self.ran.ended}"
-            yield Finding("wrong", text, "look at this cell")
+            yield Finding("wrong", text, self.ran.remedy)
         else:
             text = f"runs from top to bottom in {sum(seconds.values()):.0f} s"
             yield Finding("ready", text)
@@ -50,6 +51,31 @@ class Outcome:
             text = f"the graded cells take {sum(graded.values()):.0f} s; grading allows {TOTAL} s"
             slowest = max(graded, key=lambda i: graded[i])
             yield Finding("wrong", text, f"{place(slowest)} takes most of it: make it faster")
+        yield from self.slow_helpers()
+
+    def slow_helpers(self) -> Iterator[Finding]:
+        """Cells without points that the exercises need, and that grading does not wait for."""
+        for index in self.helpers():
+            seconds = self.ran.seconds.get(index, 0)
+            if seconds > CELL and index not in self.ran.errors:
+                text = f"{place(index)} took {seconds:.0f} s, and your functions use what it makes"
+                yield Finding("wrong", f"{text}; grading allows a cell {CELL} s", "make it faster")
+
+    def helpers(self) -> list[int]:
+        """Cells without points that make what the exercises use; of the lab's own only quick ones,
+        such as its imports.
+        """
+        used, found = set[str](), list[int]()
+        for index, cell in reversed(list(enumerate(self.nb.cells))):
+            if cell.cell_type != "code":
+                continue
+            uses, makes = names(cell.source)
+            helps = not grade_id(cell) and bool(used & makes)
+            if helps:
+                found.append(index)
+            if helps or grade_id(cell) in self.points:
+                used |= uses
+        return found[::-1]
 
     def exercises(self) -> Iterator[Finding]:
         """How far each exercise is, which other cells fail, and the points."""
@@ -94,8 +120,9 @@ class Outcome:
         error = self.ran.errors[index].removeprefix(f"{exercise}: ")
         if not worked(self.nb.cells[index]):
             return Finding("note", f"{what}: {error}")
-        text = f"{what}: in your notebook it works, in a fresh run not: {error}"
-        return Finding("wrong", text, FASTER if error.startswith(TOO_LONG) else RESTART)
+        text = f"{what}: it works in your notebook, but not in a fresh run: {error}"
+        faster = FASTER if exercise else NO_WAITING
+        return Finding("wrong", text, faster if error.startswith(TOO_LONG) else RESTART)
 
     def other_cells(self) -> Iterator[Finding]:
         """Cells without points that end with an error: by themselves, or for want of others."""

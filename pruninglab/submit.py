@@ -128,13 +128,16 @@ def verify(path: Path) -> None:
     """Print the receipts of what is in a file.
 
     Raises:
-        NotReadyError: it cannot be read.
+        NotReadyError: it cannot be read, or is a zip without a notebook.
     """
     try:
-        for number, where in receipts(path):
-            print(number, where)
+        found = list(receipts(path))
     except (OSError, zipfile.BadZipFile) as error:
         raise NotReadyError(f"{path} cannot be read: {error}") from None
+    if not found:
+        raise NotReadyError(f"{path} has no notebook in it: give the zip in handin/, or a notebook")
+    for number, where in found:
+        print(number, where)
 
 
 def ago(seconds: float) -> str:
@@ -186,7 +189,8 @@ def main() -> None:
     if bool(args.lab) == bool(args.verify):
         parser.error("name a lab, or give --verify and files")
     if not re.fullmatch(r"[\w.-]*", args.name) or re.search(r"_\d\d_|^\.", args.name):
-        parser.error(f"--name {args.name!r}: letters, digits, dots and hyphens only")
+        allowed = "letters, digits, dots, hyphens and underscores; no dot first, no _01_ inside"
+        parser.error(f"--name {args.name!r}: {allowed}")
     try:
         if args.verify:
             for path in args.verify:

@@ -25,6 +25,7 @@ from pruninglab.outcome import Outcome
 from pruninglab.progress import manifest
 from solutions import manifest as manifests
 from tests import test_grading as tiny
+from tests.copies import ROOT
 
 LAB = tiny.TINY
 RIGHT = {"double": "def double(x):\n    return 2 * x", "triple": "def triple(x):\n    return 3 * x"}
@@ -121,6 +122,11 @@ def test_a_receipt_can_be_verified(file: Path, capsys: pytest.CaptureFixture) ->
     change(file, lambda nb: nb.cells.pop())
     assert number not in hand_in(capsys, "--verify", str(file))[0]
     assert "cannot be read" in hand_in(capsys, "--verify", "nowhere.zip")[1]
+    with zipfile.ZipFile("empty.zip", "w") as archive:
+        archive.writestr("notes.txt", "none")
+    printed, error = hand_in(capsys, "--verify", "empty.zip")
+    assert not printed
+    assert "empty.zip has no notebook in it: give the zip in handin/" in error
 
 
 @pytest.mark.usefixtures("_sandbox")
@@ -378,7 +384,7 @@ def test_cells_run_in_another_order_matter_only_if_they_do(file: Path) -> None:
     change(file, lambda nb: nb.cells.append(new_code_cell("FACTOR = 2", execution_count=7)))
     found = findings(file)
     (stale,) = found["wrong"]
-    assert stale.startswith("wrong    double (cell 1): in your notebook it works, in a fresh run")
+    assert stale.startswith("wrong    double (cell 1): it works in your notebook, but not in a")
     assert "name 'FACTOR' is not defined" in stale
     (note,) = found["note"]
     assert "1 of 2 checks pass" in note
@@ -424,7 +430,7 @@ def test_a_cell_that_takes_too_long(file: Path, monkeypatch: pytest.MonkeyPatch)
     change(file, source("double", slow))
     found = findings(file)
     (slow,) = found["wrong"]
-    assert slow.startswith("wrong    double (cell 1): in your notebook it works")
+    assert slow.startswith("wrong    double (cell 1): it works in your notebook")
     assert slow.endswith("it took longer than 1 s")
     assert "1 of 2 checks pass" in found["note"][-1]  # the others ran
 
@@ -436,6 +442,52 @@ def test_all_graded_cells_together_take_too_long(file: Path) -> None:
     assert found.remedy.startswith("cell 2 takes most")
     (fine,) = Outcome(nb, lab, Run(seconds={1: 299.0, 3: 1.0})).limits()
     assert fine.state == "ready"
+
+
+def outcome_of(file: Path, seconds: dict[int, float], errors: dict[int, str]) -> Outcome:
+    nb, lab = nbformat.read(file, as_version=4), manifest(file.parent)
+    return Outcome(nb, lab, Run(seconds=seconds, errors=errors))
+
+
+def test_a_slow_cell_that_the_functions_need(file: Path) -> None:
+    """Grading ends a cell without points like any other; only here it may take longer."""
+    texts = ("TWO = 2", "def two():\n    return TWO", "print(two())", "three = 3")
+    change(file, lambda nb: nb.cells.__setitem__(slice(0, 0), map(new_code_cell, texts)))
+    change(file, source("double", "def double(x):\n    return two() * x"))
+    outcome = outcome_of(file, dict.fromkeys(range(4), 100.0), {})
+    assert outcome.helpers() == [0, 1]
+    assert [finding.text for finding in outcome.limits() if finding.state == "wrong"] == [
+        "cell 1 took 100 s, and your functions use what it makes; grading allows a cell 60 s",
+        "cell 2 took 100 s, and your functions use what it makes; grading allows a cell 60 s",
+    ]
+
+
+@pytest.mark.parametrize("lab", sorted(path.parent for path in (ROOT / "labs").glob("0*/*.ipynb")))
+def test_no_function_needs_a_slow_cell_of_the_labs(lab: Path) -> None:
+    """Only imports and a given function: nobody is blamed for the lab's own computing."""
+    nb = nbformat.read(ROOT / "solutions" / lab.name / f"{lab.name}.ipynb", as_version=4)
+    helpers = Outcome(nb, manifest(lab), Run()).helpers()
+    assert helpers
+    assert all(nb.cells[i].source.startswith(("import ", "def ")) for i in helpers)
+
+
+def test_what_to_do_about_a_cell_that_takes_too_long(file: Path) -> None:
+    """Grading limits those with points; for the others only `submit` does not wait."""
+    change(file, lambda nb: nb.cells.append(new_code_cell("wait()", execution_count=9)))
+    late = f"{fresh_run.TOO_LONG} 600 s"
+    outcome = outcome_of(file, dict.fromkeys(range(6), 1.0), {1: late, 5: late})
+    graded, other = (finding for finding in outcome.exercises() if finding.state == "wrong")
+    assert graded.remedy == "make it faster: grading allows no more"
+    assert other.remedy == "make it faster, or delete it: `submit` waits no longer"
+
+
+def test_a_notebook_that_takes_for_ever(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fresh_run, "ALL", 0)
+    change(file, lambda nb: nb.cells.insert(0, new_code_cell("import time; time.sleep(0.5)")))
+    found = [finding for part in submit.look(file, file.read_bytes()) for finding in part]
+    (ended,) = (finding for finding in found if finding.state == "wrong")
+    assert ended.text == "a fresh run did not end: after 0 s it had only come to cell 2"
+    assert ended.remedy.startswith("make the slowest cells faster (cell 1 took longest), or clear")
 
 
 def test_a_notebook_that_ends_python(file: Path) -> None:
@@ -467,6 +519,7 @@ BAD = [
     pytest.param(lambda file: file.write_text("{}"), [LAB], "is no notebook", id="an object"),
     pytest.param(rename, [LAB], "mine.ipynb is there: was it renamed", id="renamed"),
     pytest.param(lambda file: None, [LAB, "--name", "../ada"], "2", id="a name with a path"),
+    pytest.param(lambda file: None, [LAB, "--name", "ada_01_x"], "2", id="a name as of a lab"),
     pytest.param(lambda file: None, [], "2", id="nothing"),
 ]
 
