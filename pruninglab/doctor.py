@@ -21,7 +21,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import start_new_kernel
 from packaging.requirements import Requirement
 
-from pruninglab import data, formats, models, sources, training
+from pruninglab import checkpoints, data, formats, models, sources, training
 from pruninglab.findings import Finding, show
 
 GIB = 2**30
@@ -64,15 +64,14 @@ def embedded() -> Finding:
     """The images and the network that ship with the package."""
     try:
         images = data.subset("val")
-        model = models.ResNet20(16)
+        model = checkpoints.trained(16)
     except Exception as error:
-        return Finding(
-            "wrong", f"embedded images: {error}", f"install the package again: {say('setup')}"
-        )
-    right = (
-        f"{len(images)} validation images, {sum(p.numel() for p in model.parameters()):,} weights"
-    )
-    return Finding("ready", f"the labs' own data: {right}; no network needed")
+        why = str(error).split("\n")[0]
+        remedy = f"install the package again: {say('setup')}"
+        return Finding("wrong", f"embedded images or network: {why}", remedy)
+    count = sum(p.numel() for p in model.parameters())
+    right = f"{len(images)} validation images, a network of {count:,} parameters"
+    return Finding("ready", f"the labs' own data: {right}; no internet needed")
 
 
 def full_data() -> Finding:

@@ -9,7 +9,7 @@ from importlib import metadata
 
 import pytest
 
-from pruninglab import data, doctor, sources
+from pruninglab import checkpoints, data, doctor, sources
 from pruninglab.findings import Finding
 
 
@@ -46,8 +46,23 @@ def test_damaged_images(monkeypatch):
 
     monkeypatch.setattr(data, "subset", broken)
     assert doctor.embedded() == Finding(
-        "wrong", "embedded images: truncated", "install the package again: make setup"
+        "wrong", "embedded images or network: truncated", "install the package again: make setup"
     )
+
+
+@pytest.mark.parametrize("content", [None, b"cut"])
+def test_a_missing_or_damaged_network(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ASSETS", tmp_path)
+    if content is not None:
+        (tmp_path / "resnet20-w16.pt").write_bytes(content)
+    found = doctor.embedded()
+    assert found.state == "wrong"
+    assert found.text.startswith("embedded images or network: ")
+    assert "\n" not in found.text
+
+
+def test_the_network_that_ships_is_counted():
+    assert "a network of 272,474 parameters" in doctor.embedded().text
 
 
 def test_without_the_whole_of_cifar_the_labs_work(monkeypatch):
