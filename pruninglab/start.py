@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pruninglab.progress import Progress, find_labs, manifest, points_of, so_far
+from pruninglab.receipt import replace
 
 CONFIG = Path(__file__).parent / "assets" / "jupyter"  # JupyterLab's settings for the course
 PAGE = """\
@@ -99,9 +100,8 @@ def python(root: Path) -> str:
 
 def write_page(labs: Path) -> Path:
     """Write labs/START.md; returns its path."""
-    file, draft = labs / "START.md", labs / f".START.{os.getpid()}"
-    draft.write_text(page(labs), encoding="utf-8")
-    os.replace(draft, file)
+    file = labs / "START.md"
+    replace(file, page(labs).encode())
     return file
 
 
