@@ -56,7 +56,7 @@ def lecture_figure(records: Iterable[Record]) -> Figure:
         _both(left, right, label, groups[BN_SCALE], plots.PINK, **look)
     _controls(left, groups, "sparsity", ("Random weights",))
     left.plot(
-        [], [], "o", mfc="none", color="0.4", label="hollow: published\n(64-wide, 350 epochs)"
+        [], [], "o", mfc="none", color="0.4", label="hollow: published\n(64-wide, 300 + 50 epochs)"
     )
     figure.legend(*left.get_legend_handles_labels(), frameon=False, loc="outside right center")
     for axes, title in ((left, "accuracy (%)"), (right, "difference to the dense network")):
