@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from IPython.core.getipython import get_ipython
-
-from pruninglab.receipt import replace
 
 BAR = 10  # signs long
 
@@ -106,5 +105,7 @@ class Progress:
         from pruninglab import start
 
         self.file.parent.mkdir(exist_ok=True)
-        replace(self.file, json.dumps({"passed": sorted(self.passed)}).encode() + b"\n")
+        draft = self.file.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps({"passed": sorted(self.passed)}) + "\n", encoding="utf-8")
+        os.replace(draft, self.file)
         start.write_page(self.folder.parent)
