@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAB ?= 01_structures
 RECORDS ?= labs/07_project/my_project
-FOLDER ?= submitted
+FOLDER ?= downloaded/07_project/archive
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
 .PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks results slides leaderboard bench train fast clean
@@ -70,10 +70,10 @@ results: setup  ## run the lecture's systems on full CIFAR-10, draw the results 
 slides: setup  ## slides for a talk from the records of lab 7: make slides TITLE='...' AUTHOR='...'
 	$(BIN)/python -m pruninglab.slides $(RECORDS) $(if $(TITLE),--title '$(TITLE)') $(if $(AUTHOR),--author '$(AUTHOR)')
 
-leaderboard: setup  ## measure the networks that a class handed in (lab 7): make leaderboard FOLDER=submitted
-	$(BIN)/python -m pruninglab.grading.leaderboard $(FOLDER)
+leaderboard: setup  ## measure the networks that a class handed in (lab 7): make leaderboard FOLDER=Lab-77.zip
+	$(BIN)/python -m pruninglab.grading.leaderboard '$(FOLDER)'
 
-bench: setup  ## measure speed side by side and write build/bench.md
+bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, bench-grading.md
 	$(BIN)/python -m pruninglab.bench
 	$(BIN)/python -m solutions.speed_bench
 	$(BIN)/python -m pruninglab.grading.bench
@@ -86,5 +86,5 @@ fast: setup  ## ResNet-20 in 40 epochs, three seeds (an hour and a half on two C
 	$(BIN)/python -m pruninglab.fast choose
 	$(BIN)/python -m pruninglab.fast run
 
-clean:  ## remove what can be made again (not .venv, not marks)
+clean:  ## remove build/ (also what make results, train and fast resume from, and marks.csv) and caches
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

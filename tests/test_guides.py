@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from pruninglab import checkpoints, networks
 from pruninglab.grading import demo
 from pruninglab.grading.course import open_course
 from tests.copies import ROOT, blocks, copy_tree, download_from_moodle, shell
@@ -142,6 +143,21 @@ def test_the_class(course: Course) -> None:
     course.follow("The class")
     assert "Hopper Grace_14" in (course.tree / "build" / "marks.csv").read_text()
     assert "Lovelace" in (course.tree / f"report_{LAB}.html").read_text()
+
+
+def test_the_leaderboard(course: Course) -> None:
+    """The sections before and after it do not mind what lies there."""
+    with zipfile.ZipFile(course.home / "Downloads" / "Pruning-Lab 7-78.zip", "w") as archive:
+        place = "Lovelace Ada_31_assignsubmission_file"
+        archive.write(
+            networks.save(checkpoints.trained(4), course.home / "n.npz"), f"{place}_n.npz"
+        )
+        archive.writestr(f"{place}_07_project.ipynb", "{}")
+        archive.writestr("Turing Alan_32_assignsubmission_file_07_project.ipynb", "{}")
+    printed = course.follow("Lab 7's leaderboard")
+    assert "Turing Alan_32: nothing: no network (.npz) was handed in" in printed
+    page = (course.tree / "build" / "leaderboard" / "leaderboard.html").read_text()
+    assert "Lovelace Ada_31" in page
 
 
 def test_a_lab_room_without_network(course: Course) -> None:
