@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from IPython.core.getipython import get_ipython
+
+from pruninglab import receipt
 
 BAR = 10  # signs long
 
@@ -105,7 +106,6 @@ class Progress:
         from pruninglab import start
 
         self.file.parent.mkdir(exist_ok=True)
-        draft = self.file.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps({"passed": sorted(self.passed)}) + "\n", encoding="utf-8")
-        os.replace(draft, self.file)
+        text = json.dumps({"passed": sorted(self.passed)}) + "\n"
+        receipt.replace(self.file, text.encode())
         start.write_page(self.folder.parent)
