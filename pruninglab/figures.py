@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from pruninglab import plots, published
+from pruninglab import checkpoints, plots, published
 from pruninglab.curves import (
     UNPRUNED,
     WEIGHTS,
@@ -32,6 +32,7 @@ from pruninglab.records import FOLDER, Record, load_all
 
 BN_SCALE = "Lecture: BN scale + LR-rewinding"  # not in the lecture: no penalty before it
 LECTURE_COLOURS = (plots.BLUE, plots.SKY, plots.RED, plots.ORANGE)
+DENSE = checkpoints.card(16)["test"]
 GONE = "share of the weights that is gone (%)"
 
 
@@ -54,7 +55,8 @@ def lecture_figure(records: Iterable[Record]) -> Figure:
     if BN_SCALE in groups:
         label, look = "Liu without penalty,\n+ LR-rewinding", {"marker": "^", "linestyle": "--"}
         _both(left, right, label, groups[BN_SCALE], plots.PINK, **look)
-    _controls(left, groups, "sparsity", ("Random weights",))
+    for axes, base in ((left, 0.0), (right, DENSE)):
+        _controls(axes, groups, "sparsity", "Random weights", base)
     left.plot(
         [], [], "o", mfc="none", color="0.4", label="hollow: published\n(64-wide, 300 + 50 epochs)"
     )
@@ -74,11 +76,14 @@ def _both(
     draw(right, line, colour, minus=accuracy(members[0].dense), **look)
 
 
-def _controls(axes: Axes, groups: dict[str, list[Record]], axis: str, names: Sequence[str]) -> None:
-    for name in names:
-        if name in groups:
-            draw(axes, curve(name.lower(), groups[name], axis), plots.GREY, linestyle="--")
-    narrow(axes, axis)
+def _controls(
+    axes: Axes, groups: dict[str, list[Record]], axis: str, chance: str, minus: float = 0.0
+) -> None:
+    """Pruned by chance, and dense networks that were narrow from the start."""
+    if chance in groups:
+        line = curve(chance.lower(), groups[chance], axis)
+        draw(axes, line, plots.GREY, minus=minus, linestyle="--")
+    narrow(axes, axis, minus)
 
 
 def renda_figure(records: Iterable[Record]) -> Figure:
@@ -88,7 +93,7 @@ def renda_figure(records: Iterable[Record]) -> Figure:
     published, small for 10 epochs of retraining and large for 182.
     """
     groups = by_system(records)
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(11, 5.4), layout="constrained", sharey=True)
     for setting in published.RENDA:
         axes, rewinds = panels[int(setting.iterative)], setting.method == "LR-rewinding"
         look: dict[str, Any] = {"marker": "^" if rewinds else "o"}
@@ -100,10 +105,12 @@ def renda_figure(records: Iterable[Record]) -> Figure:
             minus = accuracy(groups[setting.ours][0].dense)
             draw(axes, line, colour, minus=minus, markersize=5, **look)
     for axes, title in zip(panels, ("at once", "a fifth of the rest each round"), strict=True):
+        _controls(axes, groups, "sparsity", "Random weights", DENSE)
         tidy(axes, f"{title}: difference to the dense network", GONE)
-        logit(axes, 0.17, 0.93)
-        axes.legend(frameon=False, fontsize=8, loc="lower left")
-    panels[0].set_ylim(-9, 1.5)
+        logit(axes, 0.17, 0.945)
+        look = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 2}
+        axes.legend(frameon=False, fontsize=8, **look)
+    panels[0].set_ylim(-12, 1.5)
     return figure
 
 
@@ -131,7 +138,7 @@ def systems_figure(records: Iterable[Record]) -> Figure:
         for name, members in groups.items():
             if kind_of(members[0]) == kind and name != chance:
                 draw(axes, curve(name, members, axis), next(colours))
-        _controls(axes, groups, axis, (chance,))
+        _controls(axes, groups, axis, chance)
         tidy(axes, title, GONE if axis == "sparsity" else GONE.replace("weights", "MACs"))
         _percent(axes) if axis == "macs" else logit(axes)
     if UNPRUNED in groups:

@@ -102,12 +102,16 @@ def test_the_lectures_figure_shows_every_published_point_and_our_line():
 
 
 def test_rendas_figure_shows_their_points_and_what_is_comparable_of_ours():
-    groups = [record(BY_NAME[n]) for n in ("Renda 2020", "Han 2015", "Lecture: Han")]
+    names = ("Renda 2020", "Han 2015", "Lecture: Han", "Random weights")
+    groups = [record(BY_NAME[n]) for n in names]
     once, rounds = figures.renda_figure(groups).axes
     hollow = [line for a in (once, rounds) for line in a.lines if line.get_mfc() == "none"]
     assert [len(line.get_xdata()) for line in hollow] == 8 * [10]
     ours = [line.get_label() for a in (once, rounds) for line in a.lines if line not in hollow]
-    assert ours == ["ours: fine-tuning, 1 epoch", "ours: LR-rewinding, 1 epoch"]
+    controls = ["random weights", "dense, narrow (8, 4 wide)"]
+    named = [label for label in ours if not label.startswith("_")]
+    assert named[:3] == ["ours: fine-tuning, 1 epoch", *controls]
+    assert named[3:] == ["ours: LR-rewinding, 1 epoch", *controls]
     plt.close("all")
 
 

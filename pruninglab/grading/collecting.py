@@ -205,7 +205,8 @@ def cleaned(name: str) -> str:
     >>> cleaned(" Ada_12"), cleaned("=1+1_13"), cleaned("Lee+Ann [x]_1")
     ('Ada_12', '1+1_13', 'Lee+Ann (x)_1')
     """
-    return re.sub(r"^[=+@-]+", "", name.strip()).translate(str.maketrans("[]*?", "()  "))
+    readable = name.translate(str.maketrans("[]*?", "()  ")).strip()
+    return re.sub(r"^[=+@-]+", "", readable)
 
 
 def printable(text: str) -> str:
