@@ -65,8 +65,8 @@ def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
     """
     if not options.unsafe and options.scheduler is None:
         bubblewrap()
-    students = students_of(api, lab)
     exam = Exam(lab, *register(api, lab), 0, options.limits, options.unsafe)
+    students = students_of(api, lab)
     record = Record(root(api) / f"grades_{lab}.jsonl")
     if record.begin(exam.version(), options.seed):
         tqdm.write(f"going on with an interrupted run: {len(record.done)} marked already")
