@@ -136,9 +136,9 @@ def test_weighing_completes_a_record_as_far_as_its_networks_are_there(tmp_path, 
     monkeypatch.setattr(systems, "FILTERS", (0.5,))
     run_all(tmp_path, ["Li 2016"])
     (path,) = tmp_path.glob("*.json")
-    assert not weigh.weigh(path, tmp_path / "elsewhere")
+    assert weigh.weigh(path, tmp_path / "elsewhere") == 1  # lost
     assert records.load(path).points[0].stored is None
-    assert weigh.weigh(path, tmp_path / "work")
+    assert weigh.weigh(path, tmp_path / "work") == 0
     (point,) = records.load(path).points
     assert 0 <= point.test <= 1
     assert point.stored["dense"] == 4 * point.parameters
@@ -147,7 +147,7 @@ def test_weighing_completes_a_record_as_far_as_its_networks_are_there(tmp_path, 
     (tmp_path / "work" / "li-2016.cifar10.quick.0" / "networks.pt").unlink()
     monkeypatch.setattr(systems, "FILTERS", (0.5, 0.7))
     old, new = run_all(tmp_path, ["Li 2016"])["Li 2016"].points
-    assert weigh.weigh(path, tmp_path / "work")
+    assert weigh.weigh(path, tmp_path / "work") == 0
     weighed = records.load(path).points
     assert weighed[0] == old == point, "its network is gone: what was measured stays"
     assert weighed[1].stored["dense"] == 4 * new.parameters

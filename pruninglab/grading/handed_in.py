@@ -57,7 +57,7 @@ def best_last(path: str) -> tuple[int, int, str]:
     """Of several notebooks of a lab the last one counts: not in a folder, with a short name.
 
     >>> sorted(["old/01_a.ipynb", "01_a.ipynb", "01_a_old.ipynb", "01_a (1).ipynb"], key=best_last)
-    ['old/01_a.ipynb', '01_a_old.ipynb', '01_a (1).ipynb', '01_a.ipynb']
+    ['old/01_a.ipynb', '01_a (1).ipynb', '01_a_old.ipynb', '01_a.ipynb']
     """
     return (-path.count("/"), -len(path), path)
 
