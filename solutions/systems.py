@@ -9,15 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from solutions import systems_at_once as once
 from solutions import systems_filters as filters
 from solutions import systems_lecture as lecture
 from solutions import systems_scratch as scratch
 from solutions import systems_weights as weights
+from solutions.structures import local_masks
 from solutions.systems_job import System
 
 WEIGHTS = (0.5, 0.8, 0.9, 0.95)  # share of the weights
 FILTERS = (0.3, 0.5, 0.7)  # share of the filters that are free to go (AMC: of the MACs)
-CUBIC_FILTERS = (0.3, 0.4, 0.5, 0.7)  # published: for 25 and 39 % of the MACs
+# The same, and where numbers were published: by MACs for Li, SFP and the cubic.
+LI = (0.14, 0.2, 0.3, 0.5, 0.7)
+SOFT = (0.15, 0.3, 0.42, 0.5, 0.7)
+SLIM = (0.3, 0.4, 0.5, 0.6, 0.7)
+CUBIC = (0.3, 0.4, 0.5, 0.7)
+FIFTHS = (0.488, 0.79, 0.893)  # a fifth of the rest, three, seven and ten times
+NOT_RETRAINED = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # share of the weights
 QUALITIES = (0.5, 0.8, 1.1, 1.4)  # threshold / standard deviation
 LOG_ALPHAS = (3.0, 1.0, 0.0)  # the noisiest weight that stays
 COMPRESSIONS = (10.0, 31.6, 100.0, 1000.0)  # weights before / after
@@ -27,7 +35,9 @@ LECTURE = (0.1, 0.3, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # share of 
 # The words that recur: structures, methods, targets.
 SINGLE, FREE, EVERY = "single weights", "filters inside the blocks", "channels of all layers"
 FINE_TUNED, REWOUND = "at once, fine-tuned", "at once, LR-rewinding"
+NO_MORE = "at once, not trained again"
 OF_ALL, OF_EACH = "share of all weights", "share of the weights of each layer"
+BY_FIFTHS = "none: a fifth of the rest each round"
 OF_FILTERS, TIMES = "share of the filters inside the blocks", "weights before / after"
 
 
@@ -44,7 +54,7 @@ def systems() -> Sequence[System]:
                partial(lecture.lecture_liu, rewind=True), LECTURE),
         System("Lecture: BN scale + LR-rewinding", EVERY, "BN scale, global", REWOUND, OF_ALL,
                partial(lecture.lecture_liu, rewind=True, penalty_first=False), LECTURE),
-        System("Li 2016", FREE, "L1 norm, per layer", FINE_TUNED, OF_FILTERS, filters.li, FILTERS),
+        System("Li 2016", FREE, "L1 norm, per layer", FINE_TUNED, OF_FILTERS, filters.li, LI),
         System("Han 2015", SINGLE, "magnitude, threshold per layer",
                "rounds, fine-tuned after each", "quality: threshold / standard deviation",
                weights.han, QUALITIES),
@@ -53,23 +63,41 @@ def systems() -> Sequence[System]:
         System("Random weights", SINGLE, "chance", REWOUND, OF_ALL, weights.random_weights,
                WEIGHTS),
         System("Liu 2017", FREE, "BN scale, global", "penalty, then at once, same schedule again",
-               OF_FILTERS, filters.liu, FILTERS),
+               OF_FILTERS, filters.liu, SLIM),
         System("Molchanov 2019", FREE, "gradient of gates, global", "few at a time while training",
                OF_FILTERS, filters.molchanov, FILTERS),
         System("He 2018 (SFP)", FREE, "L2 norm, per layer", "softly", OF_FILTERS, filters.he_soft,
-               FILTERS),
+               SOFT),
         System("Zhu & Gupta 2017", SINGLE, "magnitude, per layer", "more and more while training",
                OF_EACH, weights.zhu, WEIGHTS),
         System("Zhu & Gupta on filters", FREE, "L1 norm, per layer",
-               "more and more while training", OF_FILTERS, filters.zhu, CUBIC_FILTERS),
+               "more and more while training", OF_FILTERS, filters.zhu, CUBIC),
         System("AMC 2018", FREE, "L1 norm, shares chosen by an agent", FINE_TUNED,
                "share of the MACs", filters.amc_search, FILTERS),
         System("OBD 1989", SINGLE, "saliency h w²/2, global", "rounds, fine-tuned after each",
                OF_ALL, weights.obd, WEIGHTS, apart=False),
         System("Renda 2020", SINGLE, "magnitude, global", "rounds, LR-rewinding after each",
-               "none: a fifth of the rest each round", weights.renda),
+               BY_FIFTHS, weights.renda),
+        System("Renda 2020, fine-tuned", SINGLE, "magnitude, global",
+               "rounds, fine-tuned after each", BY_FIFTHS, partial(weights.renda, rewind=False)),
+        System("Filters by mean magnitude", EVERY, "mean |w|, global", FINE_TUNED, OF_ALL,
+               partial(lecture.mean_magnitude, rewind=False), FIFTHS),
+        System("Filters by mean magnitude + LR-rewinding", EVERY, "mean |w|, global", REWOUND,
+               OF_ALL, partial(lecture.mean_magnitude, rewind=True), FIFTHS),
         System("Variational Dropout 2017", SINGLE, "noise log α", "while training",
                "largest log α that stays", weights.variational_dropout, LOG_ALPHAS, apart=False),
+        System("At once: magnitude", SINGLE, "magnitude, global", NO_MORE, OF_ALL,
+               partial(once.at_once, scores=once.magnitude), NOT_RETRAINED),
+        System("At once: magnitude, BN recalibrated", SINGLE, "magnitude, global", NO_MORE, OF_ALL,
+               partial(once.at_once, scores=once.magnitude, recalibrated=True), NOT_RETRAINED),
+        System("At once: magnitude per layer", SINGLE, "magnitude, per layer", NO_MORE, OF_EACH,
+               partial(once.at_once, scores=once.magnitude, masks=local_masks), NOT_RETRAINED),
+        System("At once: weight x gradient", SINGLE, "|w dL/dw|, global", NO_MORE, OF_ALL,
+               partial(once.at_once, scores=once.weight_times_gradient), NOT_RETRAINED),
+        System("At once: gradient", SINGLE, "|dL/dw|, global", NO_MORE, OF_ALL,
+               partial(once.at_once, scores=once.gradient), NOT_RETRAINED),
+        System("At once: chance", SINGLE, "chance", NO_MORE, OF_ALL,
+               partial(once.at_once, scores=once.chance), NOT_RETRAINED),
         System("SynFlow 2020", SINGLE, "synaptic flow, global", "before training, 100 rounds",
                TIMES, scratch.synflow, COMPRESSIONS),
         System("Unpruned from scratch", "nothing", "none", "none", TIMES, scratch.unpruned,

@@ -1,4 +1,4 @@
-"""The lecture's figure: each criterion once, fine-tuned or with LR-rewinding."""
+"""Each criterion once, fine-tuned or with LR-rewinding: the lecture's figure, and a replication."""
 
 from __future__ import annotations
 
@@ -38,12 +38,28 @@ def lecture_liu(
     if penalty_first:
         sparse, slim = penalised(job, penalty(job.budget.retrain))
         epochs, seconds = slim.epochs, slim.seconds
+    for found in channels_at_once(job, sparse, bn_scales(sparse), targets, rewind):
+        yield Pruned(found.target, found.model, epochs + found.epochs, seconds + found.seconds)
+
+
+def mean_magnitude(job: Job, targets: Sequence[float], rewind: bool) -> Iterator[Pruned]:
+    """The filters of least mean |w| of *all* layers, in one ranking, none protected."""
+    model = job.dense()
+    scores = {name: model.get_parameter(f"{name}.weight").abs().mean((1, 2, 3))
+              for name in convolutions(model)}  # fmt: skip
+    yield from channels_at_once(job, model, scores, targets, rewind)
+
+
+def channels_at_once(
+    job: Job, dense: nn.Module, scores: dict[str, Tensor], targets: Sequence[float], rewind: bool
+) -> Iterator[Pruned]:
+    """The channels of the lowest scores of a network, until a share of its weights is gone."""
     for target in targets:
-        model, loop = copy.deepcopy(sparse), job.loop(target)
-        keep = channels_for(model, target)
+        model, loop = copy.deepcopy(dense), job.loop(target)
+        keep = channels_for(model, scores, target)
         silence(model, keep)
         loop(model, weight_masks(model, keep), lrs_of(job, rewind), still(keep))
-        yield Pruned(target, model, epochs + loop.epochs, seconds + loop.seconds)
+        yield after(target, model, loop)
 
 
 def penalised(job: Job, strength: float, name: str = "penalty") -> tuple[nn.Module, Loop]:
@@ -58,18 +74,27 @@ def bn_of(conv: str) -> str:
     return conv[:-1] + "1" if ".downsample." in conv else conv.replace("conv", "bn")
 
 
-def channels_for(model: nn.Module, target: float) -> dict[str, Tensor]:
+def convolutions(model: nn.Module) -> list[str]:
+    """The names of all convolutions."""
+    return [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+
+
+def bn_scales(model: nn.Module) -> dict[str, Tensor]:
+    """|γ| of each channel of each convolution."""
+    return {name: model.get_parameter(f"{bn_of(name)}.weight").detach().abs()
+            for name in convolutions(model)}  # fmt: skip
+
+
+def channels_for(model: nn.Module, scores: dict[str, Tensor], target: float) -> dict[str, Tensor]:
     """The channels to keep so that the share `target` of the prunable weights is gone."""
-    convs = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
-    gammas = {name: model.get_parameter(f"{bn_of(name)}.weight").detach().abs() for name in convs}
     low, high = 0.0, 1.0
     for _ in range(12):  # the share of channels, by bisection
         middle = (low + high) / 2
-        masks = weight_masks(model, global_masks(gammas, middle))
+        masks = weight_masks(model, global_masks(scores, middle))
         gone = sum(int((~mask).sum()) for mask in masks.values())
         enough = gone >= target * counters.prunable_weights(model)
         low, high = (low, middle) if enough else (middle, high)
-    return global_masks(gammas, high)
+    return global_masks(scores, high)
 
 
 def weight_masks(model: nn.Module, keep: dict[str, Tensor]) -> dict[str, Tensor]:

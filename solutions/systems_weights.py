@@ -36,10 +36,14 @@ def zhu(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
         yield after(target, model, loop)
 
 
-def renda(job: Job, _: Sequence[float]) -> Iterator[Pruned]:
-    """Renda 2020: eleven rounds of a fifth of what remains, each a replayed cycle."""
+def renda(job: Job, _: Sequence[float], rewind: bool = True) -> Iterator[Pruned]:
+    """Renda 2020: eleven rounds of a fifth of what remains, each a replayed cycle.
+
+    Without rewinding it is what they compare it with: the last learning rate, in all rounds.
+    """
     rounds, model = Rounds(job.loop("rounds")), job.dense()
-    parts = replayed(8 * job.budget.retrain)  # eight learning rates an epoch
+    eighths = 8 * job.budget.retrain  # eight learning rates an epoch
+    parts = replayed(eighths) if rewind else retraining_lrs(CYCLE, 1, eighths, rewind=False)
     papers.renda2020(model, 11, parts, len(parts), job.steps(1) // 8, rounds)
     yield from rounds.found
 
