@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from pruninglab import published
+from pruninglab import checkpoints, fast, published
 from pruninglab.curves import UNPRUNED, accuracy, by_system, kind_of, share
 from pruninglab.plots import plus_minus
 from pruninglab.published import RENDA_DENSE, Setting
@@ -78,14 +78,69 @@ def _comparison(row: Mapping[str, str], groups: Groups) -> Sequence[str]:
     i = nearest(members, row["axis"], x)
     point, at = members[0].points[i], place(members[0].points[i], members[0], row["axis"])
     ours, change = changed(members, i, groups)
-    theirs = float(row["accuracy"]) - float(row["dense"]) if row["dense"] else None
-    difference = "" if theirs is None else f"{change - theirs:+.2f}"
     return (
         row["system"], f"{row['network']}; {row['settings']}", f"{x:.1%} {row['axis']}",
-        row["accuracy"] + ("" if theirs is None else f", {theirs:+.2f}"),
-        f"{at:.1%}", f"{ours}, {change:+.2f}", f"{point.epochs:g}",
-        difference if near(at, x) else FAR,
+        _theirs(row), f"{at:.1%}", f"{ours}, {change:+.2f}", f"{point.epochs:g}",
+        _difference(row, change, members, i) if near(at, x) else FAR,
     )  # fmt: skip
+
+
+def _theirs(row: Mapping[str, str]) -> str:
+    """Accuracy with its spread, and change, as far as they were published."""
+    spread = f" ± {row['spread']}" if row["spread"] else ""
+    change = _change(row)
+    found = [row["accuracy"] + spread, "" if change is None else f"{change:+.2f}"]
+    return ", ".join(filter(None, found))
+
+
+def _change(row: Mapping[str, str]) -> float | None:
+    """The published change of accuracy; None if their dense network is not known."""
+    if row["change"]:
+        return float(row["change"])
+    return float(row["accuracy"]) - float(row["dense"]) if row["dense"] else None
+
+
+def _difference(row: Mapping[str, str], change: float, members: Sequence[Record], i: int) -> str:
+    """Between the changes; between the accuracies where no change was published."""
+    theirs = _change(row)
+    if theirs is not None:
+        return f"{change - theirs:+.2f}"
+    ours = 100 * statistics.mean(accuracy(record.points[i]) for record in members)
+    return f"{ours - float(row['accuracy']):+.2f} (accuracies)"
+
+
+def dense_table(_: Iterable[Record]) -> str:
+    """The dense network: published, and ours."""
+    rows = [
+        (row["source"], row["network"], row["epochs"],
+         row["accuracy"] + (f" ± {row['spread']}" if row["spread"] else ""))
+        for row in published.rows("dense")
+    ]  # fmt: skip
+    card, runs = checkpoints.card(16), fast.record()["runs"]
+    epochs, short = sum(cycle["epochs"] for cycle in card["cycles"]), str(runs[0]["epochs"])
+    name, means = "ResNet-20, B", plus_minus([run["test"] for run in runs])
+    rows.append(("ours, the one that is pruned", name, str(epochs), f"{100 * card['test']:.2f}"))
+    rows.append((f"ours, `make fast`, {len(runs)} seeds", name, short, means))
+    head = ("source", "network, 16 wide", "epochs", "test accuracy (%)")
+    return _table(head, rows, words=2)
+
+
+def not_retrained_table(records: Iterable[Record]) -> str:
+    """Right after pruning: the public checkpoint's accuracy, and ours at the same sparsity."""
+    groups = {n: g for n, g in by_system(records).items() if kind_of(g[0]) == "not retrained"}
+    targets = sorted({p.target for g in groups.values() for p in g[0].points if p.target})
+    head = ("theirs / ours", *(f"{target:.0%}" for target in targets))
+    rows = []
+    for name, members in groups.items():
+        theirs, places = published.not_retrained(name), [p.target for p in members[0].points]
+        cells = []
+        for target in targets:
+            i = places.index(target)
+            ours = statistics.mean(accuracy(record.points[i]) for record in members)
+            other = f"{theirs[target]:.1f} / " if target in theirs else ""
+            cells.append(f"{other}{100 * ours:.1f}")
+        rows.append((name.removeprefix("At once: "), *cells))
+    return _table(head, rows)
 
 
 def renda_table(records: Iterable[Record], places: Sequence[int] = (3, 7, 10)) -> str:
@@ -118,8 +173,7 @@ def _renda(setting: Setting, sparsity: float, groups: Groups) -> Sequence[str]:
         theirs.append(f"{median:.2f}, {median - RENDA_DENSE:+.2f}")
     way = f"{'in rounds' if setting.iterative else 'at once'}, {setting.method}"
     return (
-        setting.ours + (f" ({setting.differs})" if setting.differs else ""), way,
-        f"{sparsity:.1%}", *theirs, f"{at:.1%}",
+        setting.ours, way, f"{sparsity:.1%}", *theirs, f"{at:.1%}",
         f"{ours}, {change:+.2f}" if near(at, sparsity) else FAR,
         f"{members[0].points[i].epochs:g}",
     )  # fmt: skip

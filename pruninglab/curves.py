@@ -16,6 +16,8 @@ from pruninglab.models import ResNet20
 from pruninglab.records import Point, Record
 
 WEIGHTS = "single weights"
+EVERY = "channels of all layers"
+NO_MORE = "at once, not trained again"
 UNPRUNED = "Unpruned from scratch"
 
 
@@ -54,9 +56,11 @@ def longest(records: Iterable[Record]) -> list[Record]:
 
 
 def kind_of(record: Record) -> str:
-    """Which panel a record belongs to; "" for the lecture's four and what is not pruned."""
-    if record.system.startswith("Lecture") or record.structure == "nothing":
+    """Which panel a record belongs to; "" for what has a figure of its own or is not pruned."""
+    if record.system.startswith("Lecture") or record.structure in ("nothing", EVERY):
         return ""
+    if record.method == NO_MORE:
+        return "not retrained"
     if record.method.startswith("before training"):
         return "scratch"
     return "filters" if record.structure.startswith("filters") else WEIGHTS

@@ -89,29 +89,47 @@ def _controls(
 def renda_figure(records: Iterable[Record]) -> Figure:
     """Ours over the published points of Renda et al. 2020, as losses of accuracy.
 
-    The same network and the same criterion: at once on the left, in rounds on the right. Hollow:
-    published, small for 10 epochs of retraining and large for 182.
+    The same network and the same criterion: at once on the left, in rounds in the middle; on the
+    right whole filters, by an independent replication. Hollow: published, small for 10 epochs of
+    retraining and large for 182.
     """
     groups = by_system(records)
-    figure, panels = plt.subplots(1, 2, figsize=(11, 5.4), layout="constrained", sharey=True)
+    figure, panels = plt.subplots(1, 3, figsize=(14, 5.4), layout="constrained", sharey=True)
     for setting in published.RENDA:
-        axes, rewinds = panels[int(setting.iterative)], setting.method == "LR-rewinding"
-        look: dict[str, Any] = {"marker": "^" if rewinds else "o"}
-        colour = plots.SKY if rewinds else plots.BLUE
+        axes, look = panels[int(setting.iterative)], _look(setting.method)
         for epochs, size in ((10, 4), (182, 7)):
-            _renda_points(axes, setting, epochs, color=colour, markersize=size, **look)
-        if setting.ours in groups and not setting.differs:
-            line = curve(f"ours: {setting.method}, 1 epoch", groups[setting.ours])
-            minus = accuracy(groups[setting.ours][0].dense)
-            draw(axes, line, colour, minus=minus, markersize=5, **look)
-    for axes, title in zip(panels, ("at once", "a fifth of the rest each round"), strict=True):
-        _controls(axes, groups, "sparsity", "Random weights", DENSE)
-        tidy(axes, f"{title}: difference to the dense network", GONE)
+            _renda_points(axes, setting, epochs, markersize=size, **look)
+        _loss(axes, f"ours: {setting.method}, 1 epoch", groups.get(setting.ours), **look)
+    for name, method in published.FILTERS.items():
+        look, theirs = _look(method), published.filters(name)
+        points = {"linestyle": "", "mfc": "none", "label": f"published: {method}", **look}
+        panels[2].plot(list(theirs), list(theirs.values()), **points)
+        _loss(panels[2], f"ours: {method}, 1 epoch", groups.get(name), **look)
+    titles = ("weights, at once", "weights, a fifth of the rest each round", "filters, at once")
+    chances = ("Random weights", "Random weights", "Random filters")
+    for axes, title, chance in zip(panels, titles, chances, strict=True):
+        _controls(axes, groups, "sparsity", chance, DENSE)
+        tidy(axes, title, GONE)
         logit(axes, 0.17, 0.945)
         look = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 2}
         axes.legend(frameon=False, fontsize=8, **look)
-    panels[0].set_ylim(-12, 1.5)
+    panels[0].set(ylabel="difference to the dense network (points)", ylim=(-20, 1.5))
     return figure
+
+
+def _look(method: str) -> dict[str, Any]:
+    """Circles are fine-tuned, triangles with LR-rewinding."""
+    rewinds = method == "LR-rewinding"
+    return {"marker": "^" if rewinds else "o", "color": plots.SKY if rewinds else plots.BLUE}
+
+
+def _loss(
+    axes: Axes, label: str, members: Sequence[Record] | None, color: str, marker: str
+) -> None:
+    """One of our systems as differences to its dense network, if it has been run."""
+    if members:
+        minus = accuracy(members[0].dense)
+        draw(axes, curve(label, members), color, minus=minus, marker=marker, markersize=5)
 
 
 def _renda_points(axes: Axes, setting: Setting, epochs: int, **look: Any) -> None:
@@ -123,6 +141,27 @@ def _renda_points(axes: Axes, setting: Setting, epochs: int, **look: Any) -> Non
     label = f"published: {setting.method}, {epochs} epochs"
     axes.plot(list(theirs), middle, linestyle="", mfc="none", label=label, **look)
     axes.vlines(list(theirs), low, high, color=look["color"], linewidth=0.8)
+
+
+def not_retrained_figure(records: Iterable[Record]) -> Figure:
+    """Each criterion right after pruning: ours as lines, those of a public checkpoint hollow."""
+    groups = by_system(records)
+    figure, axes = plt.subplots(figsize=(9, 4.6), layout="constrained")
+    colours = iter(plots.COLOURS)
+    for name, members in groups.items():
+        if kind_of(members[0]) != "not retrained":
+            continue
+        chance = name == "At once: chance"
+        colour, style = (plots.GREY, "--") if chance else (next(colours), "-")
+        draw(axes, curve(name.removeprefix("At once: "), members), colour, linestyle=style)
+        theirs = published.not_retrained(name)
+        axes.plot(list(theirs), list(theirs.values()), "o", mfc="none", color=colour, markersize=6)
+    axes.plot([], [], "o", mfc="none", color="0.4", label="hollow: a public checkpoint,\noption A")
+    narrow(axes, "sparsity")
+    tidy(axes, "accuracy right after pruning (%)", GONE)
+    _percent(axes)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
 
 
 def systems_figure(records: Iterable[Record]) -> Figure:
@@ -166,7 +205,10 @@ def main() -> None:
     if not found:
         raise SystemExit(f"no records in {args.records}: `make results` makes them")
     args.out.mkdir(parents=True, exist_ok=True)
-    made = {"lecture": lecture_figure, "renda": renda_figure, "systems": systems_figure}
+    made = {
+        "lecture": lecture_figure, "renda": renda_figure, "systems": systems_figure,
+        "not_retrained": not_retrained_figure,
+    }  # fmt: skip
     for name, draw_it in made.items():
         path = args.out / f"{name}.png"
         draw_it(found).savefig(path, dpi=150)

@@ -15,6 +15,11 @@ LECTURE = {
     "liu": "Lecture: Liu",
     "liu_lrr": "Lecture: Liu + LR-rewinding",
 }
+# One ranking of all filters at once, of an independent replication -> method of retraining.
+FILTERS = {
+    "Filters by mean magnitude": "fine-tuning",
+    "Filters by mean magnitude + LR-rewinding": "LR-rewinding",
+}
 RENDA_DENSE = 91.71  # percent, mean of 246 networks: standard deviation 0.23
 
 
@@ -25,26 +30,24 @@ class Setting:
     Attributes:
         iterative: in rounds of a fifth of the rest, or at once.
         method: "fine-tuning" or "LR-rewinding".
-        ours: the system of ours that comes closest.
-        differs: in what it differs, apart from the epochs; "" if in nothing that we know of.
+        ours: the system of ours with the same recipe.
     """
 
     iterative: bool
     method: str
     ours: str
-    differs: str = ""
 
 
 RENDA = (
     Setting(False, "fine-tuning", "Lecture: Han"),
     Setting(False, "LR-rewinding", "Lecture: Han + LR-rewinding"),
-    Setting(True, "fine-tuning", "Han 2015", "two rounds, a threshold per layer"),
+    Setting(True, "fine-tuning", "Renda 2020, fine-tuned"),
     Setting(True, "LR-rewinding", "Renda 2020"),
 )
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    """The rows of a table of published numbers: "lecture_figure", "renda2020" or "numbers".
+    """The rows of a table of published numbers: the name of a CSV file in `FOLDER`.
 
     >>> rows("lecture_figure")[0]["target_pct"]
     '10.0'
@@ -76,3 +79,23 @@ def renda(setting: Setting, epochs: int) -> dict[float, tuple[float, float, floa
         for row in rows("renda2020")
         if (row["iterative"], row["method"], row["epochs"]) == wanted
     }  # fmt: skip
+
+
+def filters(system: str) -> dict[float, float]:
+    """Sparsity -> change of accuracy in points, of one of `FILTERS`.
+
+    >>> filters("Filters by mean magnitude")[0.79]
+    -3.66
+    """
+    return {float(row["x"]): float(row["change"]) for row in rows("numbers")
+            if row["system"] == system}  # fmt: skip
+
+
+def not_retrained(system: str) -> dict[float, float]:
+    """Sparsity -> accuracy in percent, right after pruning: a public ResNet-20 with option A.
+
+    >>> not_retrained("At once: magnitude")[0.5]
+    90.6
+    """
+    return {float(row["sparsity"]): float(row["accuracy"]) for row in rows("not_retrained")
+            if row["system"] == system}  # fmt: skip

@@ -123,7 +123,9 @@ def _smallest(
 TABLES: dict[str, Callable[[list[Record]], str]] = {
     "weights": lambda found: summary_table(found, WEIGHTS),
     "filters": lambda found: summary_table(found, "filters"),
+    "dense": comparisons.dense_table,
     "published": comparisons.published_table,
+    "not retrained": comparisons.not_retrained_table,
     "renda": comparisons.renda_table,
     "lecture": comparisons.lecture_table,
     "worth": worth_it_table,
@@ -142,7 +144,7 @@ def refreshed(text: str, found: list[Record]) -> str:
     def again(match: re.Match[str]) -> str:
         return f"<!-- table {match[1]} -->\n{TABLES[match[1]](found)}\n<!-- end -->"
 
-    return re.sub(r"<!-- table (\w+) -->.*?<!-- end -->", again, text, flags=re.DOTALL)
+    return re.sub(r"<!-- table ([\w ]+) -->.*?<!-- end -->", again, text, flags=re.DOTALL)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from pruninglab import checkpoints, data
 from pruninglab.tasks import device
 from pruninglab.training import accuracy
 from solutions.systems_job import PENALTY, Budget, Job
-from solutions.systems_lecture import channels_for, penalised, silence
+from solutions.systems_lecture import bn_scales, channels_for, penalised, silence
 
 FILE = checkpoints.ASSETS / "penalty.json"
 CANDIDATES = (5e-4, 2e-3, 1.6e-2)
@@ -48,7 +48,7 @@ def trial(candidate: float, job: Job) -> Trial:
     torch.compiler.reset()
     model, _ = penalised(job, candidate, f"{candidate:g}")
     kept = accuracy(model, job.val, bf16=None)
-    silence(model, channels_for(model, TARGET))
+    silence(model, channels_for(model, bn_scales(model), TARGET))
     return Trial(candidate, job.seed, round(kept, 4), round(accuracy(model, job.val, bf16=None), 4))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from pruninglab.curves import EVERY, NO_MORE
 from solutions import systems_at_once as once
 from solutions import systems_filters as filters
 from solutions import systems_lecture as lecture
@@ -33,9 +34,8 @@ LECTURE = (0.1, 0.3, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)  # share of 
 
 
 # The words that recur: structures, methods, targets.
-SINGLE, FREE, EVERY = "single weights", "filters inside the blocks", "channels of all layers"
+SINGLE, FREE = "single weights", "filters inside the blocks"
 FINE_TUNED, REWOUND = "at once, fine-tuned", "at once, LR-rewinding"
-NO_MORE = "at once, not trained again"
 OF_ALL, OF_EACH = "share of all weights", "share of the weights of each layer"
 BY_FIFTHS = "none: a fifth of the rest each round"
 OF_FILTERS, TIMES = "share of the filters inside the blocks", "weights before / after"

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from pruninglab import (
+    checkpoints,
     comparisons,
     counters,
     curves,
@@ -101,18 +102,55 @@ def test_the_lectures_figure_shows_every_published_point_and_our_line():
     plt.close("all")
 
 
-def test_rendas_figure_shows_their_points_and_what_is_comparable_of_ours():
-    names = ("Renda 2020", "Han 2015", "Lecture: Han", "Random weights")
-    groups = [record(BY_NAME[n]) for n in names]
-    once, rounds = figures.renda_figure(groups).axes
-    hollow = [line for a in (once, rounds) for line in a.lines if line.get_mfc() == "none"]
-    assert [len(line.get_xdata()) for line in hollow] == 8 * [10]
-    ours = [line.get_label() for a in (once, rounds) for line in a.lines if line not in hollow]
-    controls = ["random weights", "dense, narrow (8, 4 wide)"]
-    named = [label for label in ours if not label.startswith("_")]
-    assert named[:3] == ["ours: fine-tuning, 1 epoch", *controls]
-    assert named[3:] == ["ours: LR-rewinding, 1 epoch", *controls]
+def test_rendas_figure_shows_their_points_and_all_of_ours():
+    names = [setting.ours for setting in published.RENDA] + list(published.FILTERS)
+    groups = [record(BY_NAME[n]) for n in [*names, "Random weights", "Random filters"]]
+    panels = figures.renda_figure(groups).axes
+    hollow = [[line for line in a.lines if line.get_mfc() == "none"] for a in panels]
+    assert [[len(line.get_xdata()) for line in found] for found in hollow] == [
+        [10] * 4, [10] * 4, [3] * 2,
+    ]  # fmt: skip
+    for axes, theirs, chance in zip(panels, hollow, ("weights", "weights", "filters"), strict=True):
+        labels = [line.get_label() for line in axes.lines if line not in theirs]
+        assert [label for label in labels if not label.startswith("_")] == [
+            "ours: fine-tuning, 1 epoch", "ours: LR-rewinding, 1 epoch",
+            f"random {chance}", "dense, narrow (8, 4 wide)",
+        ]  # fmt: skip
     plt.close("all")
+
+
+def test_what_is_not_retrained_stands_beside_a_public_network():
+    ours = record(BY_NAME["At once: gradient"], accuracies=((0.2, 0.7), (0.25, 0.6), (0.9, 0.1)))
+    assert comparisons.not_retrained_table([ours, record()]).splitlines() == [
+        "| theirs / ours | 20% | 25% | 90% |", "| --- | ---: | ---: | ---: |",
+        "| gradient | 66.1 / 70.0 | 60.0 | 9.0 / 10.0 |",
+    ]  # fmt: skip
+    (axes,) = figures.not_retrained_figure([ours, record()]).axes
+    mine, theirs = axes.lines[:2]
+    assert list(mine.get_ydata()) == pytest.approx([70, 60, 10])
+    assert list(theirs.get_ydata()) == [66.1, 12.7, 9.3, 9.1, 10.2, 10.2, 9.0]
+    plt.close("all")
+
+
+def test_a_change_without_accuracies_and_accuracies_without_a_change():
+    name = "Filters by mean magnitude + LR-rewinding"
+    lines = comparisons.published_table([record(BY_NAME[name], accuracies=((0.488, 0.9),))])
+    dense = 100 * record().dense.test
+    assert f"| +0.15 | 48.8% | 90.00, {90 - dense:+.2f} | 1 | {90 - dense - 0.15:+.2f} |" in lines
+    members = [record(BY_NAME["SynFlow 2020"], accuracies=((0.9, 0.7),)),
+               record(BY_NAME["Unpruned from scratch"], accuracies=((0.0, 0.8),))]  # fmt: skip
+    assert "| 94.1 | 90.0% | 70.00, -10.00 | 1 | -24.10 (accuracies) |" in (
+        comparisons.published_table(members)
+    )
+
+
+def test_the_dense_networks_stand_beside_the_published_ones():
+    he, renda, sfp, ours, short = comparisons.dense_table([]).splitlines()[2:]
+    assert he.endswith("| 164 | 91.25 |")
+    assert renda.endswith("| 182 | 91.71 ± 0.23 |")
+    assert sfp.endswith("| 200 | 92.20 ± 0.18 |")
+    assert ours.endswith(f"| 94 | {100 * checkpoints.card(16)['test']:.2f} |")
+    assert "| 40 | 92.08 ± 0.23 |" in short
 
 
 def test_the_table_of_systems_has_a_line_per_point():
@@ -226,8 +264,14 @@ def test_ours_stand_beside_the_papers_with_their_spread():
 def test_published_tables_are_whole():
     assert [len(published.rows(n)) for n in ("lecture_figure", "renda2020")] == [22, 120]
     assert {setting.ours for setting in published.RENDA} <= set(BY_NAME)
+    assert {row["system"] for row in published.rows("not_retrained")} == {
+        name for name in BY_NAME if name.startswith("At once")
+    }
+    assert set(published.FILTERS) <= set(BY_NAME)
     for row in published.rows("numbers"):
-        assert 10 <= float(row["accuracy"]) <= 100
+        assert row["system"] in BY_NAME
+        assert 10 <= float(row["accuracy"] or 50) <= 100
+        assert bool(row["accuracy"]) != bool(row["change"])
         assert 0 < float(row["x"]) < 1
         assert row["source"]
 
