@@ -3,8 +3,8 @@
 Dense, shrunk by lab 5's `shrink_resnet`, and what Torch-Pruning makes when it removes the same
 channels, at 30, 50 and 70 % of all channels, for one image and for 64. "Ready" is the same network
 with its BN folded into the convolutions (for 64 images also in the channels-last layout), which
-changes no output but for rounding. Then the same for training steps: shrink first, fine-tune after.
-Rows take turns, as in `pruninglab.bench`.
+changes no output but for rounding. Then the same for training steps: shrink first, fine-tune after,
+and where the time of a step goes. Rows take turns, as in `pruninglab.bench`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch_pruning as tp
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from pruninglab import counters
 from pruninglab.bench import BATCH, Result, Round, compare, timed, trainer
@@ -24,6 +27,7 @@ from pruninglab.models import ResNet20, ready_to_run
 from solutions.speed import coupled_groups, shrink_resnet
 
 SHARES = (0.3, 0.5, 0.7)
+PARTS = {"convolutions": "convolution", "batch normalisation": "batch_norm"}  # of a kernel's name
 
 
 def random_keep(model: nn.Module, share: float, seed: int = 0) -> dict[str, Tensor]:
@@ -103,8 +107,8 @@ def table(made: dict[str, nn.Module], results: list[Result], batch: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def training_race(made: dict[str, nn.Module], rounds: int, steps: int = 4) -> list[Result]:
-    """Time the training steps of the dense network and of those that `shrink_resnet` made."""
+def training_steps(made: dict[str, nn.Module]) -> dict[str, Callable[[], object]]:
+    """A training step of the dense network and of each that `shrink_resnet` made."""
     x = torch.randn(BATCH, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     x = x.contiguous(memory_format=torch.channels_last)
     y = torch.arange(BATCH) % 10
@@ -113,25 +117,72 @@ def training_race(made: dict[str, nn.Module], rounds: int, steps: int = 4) -> li
         for name, network in made.items()
         if "Torch-Pruning" not in name
     }
-    runs = {
-        name: timed(lambda run=run: run.step(x, y, 0.01), steps)  # type: ignore[misc]
-        for name, run in trainers.items()
-    }
+    return {name: partial(run.step, x, y, 0.01) for name, run in trainers.items()}
+
+
+def training_race(made: dict[str, nn.Module], rounds: int, steps: int = 4) -> list[Result]:
+    """Time these steps."""
+    runs = {name: timed(step, steps) for name, step in training_steps(made).items()}
     return compare(runs, rounds, "training steps")
 
 
+def parts_of(step: Callable[[], object], steps: int = 4) -> dict[str, float]:
+    """Shares of a step's time by kind of operation, by torch's profiler; what has no kind: "rest".
+
+    >>> layer = nn.Conv2d(3, 4, 3)
+    >>> shares = parts_of(lambda: layer(torch.ones(8, 3, 16, 16)))
+    >>> list(shares), round(sum(shares.values()), 6)
+    (['convolutions', 'batch normalisation', 'rest'], 1.0)
+    >>> shares["convolutions"] > shares["batch normalisation"] == 0
+    True
+    """
+    step()
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for _ in range(steps):
+            step()
+    times = dict.fromkeys([*PARTS, "rest"], 0.0)
+    for kernel in profiler.key_averages():
+        kinds = [kind for kind, word in PARTS.items() if word in kernel.key]
+        times[kinds[0] if kinds else "rest"] += kernel.self_cpu_time_total
+    return {kind: time / sum(times.values()) for kind, time in times.items()}
+
+
+def activations(model: nn.Module) -> int:
+    """Values that the convolutions of a network write for one image.
+
+    >>> activations(ResNet20(8)) / activations(ResNet20(16))
+    0.5
+    """
+    found = list[int]()
+    hooks = [
+        module.register_forward_hook(lambda _, __, out: found.append(out[0].numel()))
+        for module in model.modules() if isinstance(module, nn.Conv2d)
+    ]  # fmt: skip
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 32, 32))
+    for hook in hooks:
+        hook.remove()
+    return sum(found)
+
+
 def training_table(made: dict[str, nn.Module], results: list[Result]) -> str:
-    """What fine-tuning costs after the removal: time and MACs as shares of the dense network's."""
+    """What fine-tuning costs after the removal, beside what is left, and where the time goes."""
     lines = [
         f"### A training step, batch {BATCH}\n",
-        "| | ms, median | MACs left | time left |",
-        "|---|---:|---:|---:|",
+        "| | ms, median | MACs left | activations left | time left | convolutions, ms "
+        "| batch normalisation, ms | ReLU, additions and the rest, ms |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
+    dense, steps = made["dense"], training_steps(made)
     for result in results:
-        macs = counters.macs(made[result.name]) / counters.macs(made["dense"])
-        time = 1 / times_faster(results[0], result)
+        network, time = made[result.name], 1 / times_faster(results[0], result)
         milliseconds = 1e3 * statistics.median(result.seconds)
-        lines.append(f"| {result.name} | {milliseconds:.1f} | {macs:.0%} | {time:.0%} |")
+        shares = (counters.macs(network) / counters.macs(dense),
+                  activations(network) / activations(dense), time)  # fmt: skip
+        parts = (milliseconds * share for share in parts_of(steps[result.name]).values())
+        cells = (result.name, f"{milliseconds:.1f}", *(f"{share:.0%}" for share in shares),
+                 *(f"{part:.1f}" for part in parts))  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 

@@ -334,4 +334,9 @@ def test_the_bench_states_what_fine_tuning_costs_after_the_removal() -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[4:]]
     assert [row[0].split(" ")[0] for row in rows] == ["dense", "30%", "50%", "70%"]
     assert [row[2] for row in rows] == ["100%", "48%", "25%", "10%"]
-    assert rows[0][3] == "100%"
+    left = [float(row[3].removesuffix("%")) for row in rows]  # channels leave on one side
+    assert left == pytest.approx([100, 70, 50, 30], abs=2)
+    assert rows[0][4] == "100%"
+    for row in rows:
+        assert sum(map(float, row[5:])) == pytest.approx(float(row[1]), abs=0.3)
+        assert min(map(float, row[5:])) > 0
