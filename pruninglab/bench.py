@@ -2,7 +2,7 @@
 
 The contestants take turns within one process, several rounds; the table gives the median, the
 fastest and slowest round, and the ratio to the baseline, also as a median over rounds. Ratios can
-be compared between machines and days; absolute times cannot.
+be compared between machines and days; absolute times cannot. All run on a GPU if there is one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tqdm import tqdm
 from pruninglab import masks
 from pruninglab.data import MEAN, STD, Images, batches, subset
 from pruninglab.models import ResNet20, prunable
+from pruninglab.tasks import device
 from pruninglab.training import Recipe, Trainer, constant
 
 BATCH = 128
@@ -81,12 +82,19 @@ def timed(step: Callable[[], object], steps: int, *, pause: float = 0.0, untimed
         time.sleep(pause)
         for _ in range(untimed):
             step()
-        start = time.perf_counter()
+        start = now()
         for _ in range(steps):
             step()
-        return (time.perf_counter() - start) / steps
+        return (now() - start) / steps
 
     return run
+
+
+def now() -> float:
+    """The time when all that was started is done: a GPU works on after its caller has gone on."""
+    if device().type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def usual_loader(images: Images, workers: int = 2) -> DataLoader:
@@ -105,6 +113,11 @@ def usual_loader(images: Images, workers: int = 2) -> DataLoader:
     )  # fmt: skip
 
 
+def network() -> ResNet20:
+    """What is trained, where it is trained."""
+    return ResNet20().train().to(device())
+
+
 def trainer(model: nn.Module, compiled: bool = False) -> Trainer:
     """One of this package's training loops."""
     return Trainer(model, Recipe(1, constant(0.01), BATCH), compiled=compiled)
@@ -120,7 +133,7 @@ def usual_step(model: nn.Module, loader: Iterator[tuple[Tensor, Tensor]]) -> Cal
     optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=5e-4, nesterov=True)
 
     def step() -> None:
-        x, y = next(loader)
+        x, y = (part.to(device()) for part in next(loader))
         loss = nn.functional.cross_entropy(model(x), y)
         optimizer.zero_grad()
         loss.backward()
@@ -130,8 +143,8 @@ def usual_step(model: nn.Module, loader: Iterator[tuple[Tensor, Tensor]]) -> Cal
 
 
 def our_batches(images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless augmented batches."""
-    generator = torch.Generator().manual_seed(0)
+    """Endless augmented batches, of images that lie where the network is."""
+    images, generator = images.to(device()), torch.Generator().manual_seed(0)
     return endless(lambda: batches(images, BATCH, train=True, generator=generator))
 
 
@@ -145,10 +158,10 @@ def training_throughput(images: Images, rounds: int, steps: int) -> list[Result]
 
     def usual(workers: int) -> Callable[[], None]:
         loader = usual_loader(images, workers)
-        return usual_step(ResNet20().train(), endless(lambda: iter(loader)))
+        return usual_step(network(), endless(lambda: iter(loader)))
 
     def ours(compiled: bool) -> Callable[[], Tensor]:
-        return step_of(trainer(ResNet20().train(), compiled), our_batches(images))
+        return step_of(trainer(network(), compiled), our_batches(images))
 
     contestants = {
         "torchvision dataset + transforms + DataLoader (2 workers), fp32": usual(2),
@@ -163,7 +176,7 @@ def training_throughput(images: Images, rounds: int, steps: int) -> list[Result]
 def data_share(images: Images, rounds: int, steps: int) -> list[Result]:
     """A training step with its data against the data alone."""
     loader = our_batches(images)
-    whole = step_of(trainer(ResNet20().train(), compiled=True), our_batches(images))
+    whole = step_of(trainer(network(), compiled=True), our_batches(images))
     contestants = {
         "training step, compiled, with its data": timed(whole, steps),
         "its data alone": timed(lambda: next(loader), steps),
@@ -173,7 +186,7 @@ def data_share(images: Images, rounds: int, steps: int) -> list[Result]:
 
 def masked_step(images: Images, rounds: int, steps: int) -> list[Result]:
     """Dense, masks held by this package, torch.nn.utils.prune; 80 % of the weights pruned."""
-    dense, held, pruned = (ResNet20().train() for _ in range(3))
+    dense, held, pruned = (network() for _ in range(3))
     random = masks.random_masks(held, 0.8, torch.Generator().manual_seed(0))
     for name, module in pruned.named_modules():
         if f"{name}.weight" in prunable(dense):
@@ -199,6 +212,8 @@ def report(rounds: int, steps: int) -> str:
     data = data_share(images, rounds, steps)
     share = statistics.median(d / w for w, d in zip(data[0].seconds, data[1].seconds, strict=True))
     where = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+    if device().type == "cuda":
+        where = f"{torch.cuda.get_device_name()}, {where}"
     return "\n".join(
         [
             f"ResNet-20 (16-wide), batch {BATCH}, {rounds} rounds of {steps} steps on {where}, "
