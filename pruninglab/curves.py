@@ -57,7 +57,10 @@ def longest(records: Iterable[Record]) -> list[Record]:
 
 def kind_of(record: Record) -> str:
     """Which panel a record belongs to; "" for what has a figure of its own or is not pruned."""
-    if record.system.startswith("Lecture") or record.structure in ("nothing", EVERY):
+    if record.system.startswith(("Lecture", "Ten epochs")) or record.structure in (
+        "nothing",
+        EVERY,
+    ):
         return ""
     if record.method == NO_MORE:
         return "not retrained"
