@@ -57,10 +57,9 @@ def longest(records: Iterable[Record]) -> list[Record]:
 
 def kind_of(record: Record) -> str:
     """Which panel a record belongs to; "" for what has a figure of its own or is not pruned."""
-    if record.system.startswith(("Lecture", "Ten epochs")) or record.structure in (
-        "nothing",
-        EVERY,
-    ):
+    if record.structure in ("nothing", EVERY):
+        return ""
+    if record.system.startswith(("Lecture", "Ten epochs")):
         return ""
     if record.method == NO_MORE:
         return "not retrained"
