@@ -154,16 +154,17 @@ def renda_table(records: Iterable[Record], places: Sequence[int] = (3, 7, 10)) -
     head = ("ours", "theirs", "sparsity", "10 epochs, change", "182 epochs, change", "ours at",
             "ours, change", "our epochs")  # fmt: skip
     rows = (
-        _renda(setting, round(1 - 0.8**place, 4), groups)
+        _renda(setting, ours, round(1 - 0.8**place, 4), groups)
         for setting in published.RENDA
-        if setting.ours in groups
+        for ours in setting.ours
+        if ours in groups
         for place in places
     )
     return _table(head, rows, words=2)
 
 
-def _renda(setting: Setting, sparsity: float, groups: Groups) -> Sequence[str]:
-    members = groups[setting.ours]
+def _renda(setting: Setting, name: str, sparsity: float, groups: Groups) -> Sequence[str]:
+    members = groups[name]
     i = nearest(members, "sparsity", sparsity)
     ours, change = changed(members, i, groups)
     at = members[0].points[i].sparsity
@@ -173,7 +174,7 @@ def _renda(setting: Setting, sparsity: float, groups: Groups) -> Sequence[str]:
         theirs.append(f"{median:.2f}, {median - RENDA_DENSE:+.2f}")
     way = f"{'in rounds' if setting.iterative else 'at once'}, {setting.method}"
     return (
-        setting.ours, way, f"{sparsity:.1%}", *theirs, f"{at:.1%}",
+        name, way, f"{sparsity:.1%}", *theirs, f"{at:.1%}",
         f"{ours}, {change:+.2f}" if near(at, sparsity) else FAR,
         f"{members[0].points[i].epochs:g}",
     )  # fmt: skip

@@ -99,12 +99,14 @@ def renda_figure(records: Iterable[Record]) -> Figure:
         axes, look = panels[int(setting.iterative)], _look(setting.method)
         for epochs, size in ((10, 4), (182, 7)):
             _renda_points(axes, setting, epochs, markersize=size, **look)
-        _loss(axes, f"ours: {setting.method}, 1 epoch", groups.get(setting.ours), **look)
+        for name in setting.ours:
+            line = ":" if name.startswith("Ten epochs") else "-"
+            _loss(axes, setting.method, groups.get(name), linestyle=line, **look)
     for name, method in published.FILTERS.items():
         look, theirs = _look(method), published.filters(name)
         points = {"linestyle": "", "mfc": "none", "label": f"published: {method}", **look}
         panels[2].plot(list(theirs), list(theirs.values()), **points)
-        _loss(panels[2], f"ours: {method}, 1 epoch", groups.get(name), **look)
+        _loss(panels[2], method, groups.get(name), **look)
     titles = ("weights, at once", "weights, a fifth of the rest each round", "filters, at once")
     chances = ("Random weights", "Random weights", "Random filters")
     for axes, title, chance in zip(panels, titles, chances, strict=True):
@@ -124,12 +126,14 @@ def _look(method: str) -> dict[str, Any]:
 
 
 def _loss(
-    axes: Axes, label: str, members: Sequence[Record] | None, color: str, marker: str
+    axes: Axes, method: str, members: Sequence[Record] | None, color: str, **look: Any
 ) -> None:
     """One of our systems as differences to its dense network, if it has been run."""
     if members:
+        epochs = members[0].points[0].epochs  # of the first round, where there are rounds
+        label = f"ours: {method}, {epochs:g} epoch{'s' * (epochs != 1)}"
         minus = accuracy(members[0].dense)
-        draw(axes, curve(label, members), color, minus=minus, marker=marker, markersize=5)
+        draw(axes, curve(label, members), color, minus=minus, markersize=5, **look)
 
 
 def _renda_points(axes: Axes, setting: Setting, epochs: int, **look: Any) -> None:
