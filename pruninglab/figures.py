@@ -113,9 +113,14 @@ def renda_figure(records: Iterable[Record]) -> Figure:
         _controls(axes, groups, "sparsity", chance, DENSE)
         tidy(axes, title, GONE)
         logit(axes, 0.17, 0.945)
-        look = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 2}
-        axes.legend(frameon=False, fontsize=8, **look)
     panels[0].set(ylabel="difference to the dense network (points)", ylim=(-20, 1.5))
+    found = {
+        label: mark for axes in panels
+        for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }  # fmt: skip
+    figure.legend(
+        found.values(), found, frameon=False, fontsize=8, ncols=4, loc="outside lower center"
+    )
     return figure
 
 
