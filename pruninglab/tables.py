@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -74,6 +75,25 @@ def _near(record: Record, axis: str, x: float, tolerance: float = 0.07) -> int |
     return nearest if abs(places[nearest] - x) <= tolerance * (1 if x < 0.85 else 0.3) else None
 
 
+def spreads_table(records: Iterable[Record]) -> str:
+    """How large the spreads over the seeds are: quantiles of their standard deviations, in points.
+
+    Points without any training after pruning are left out, and those of one seed.
+    """
+    found = sorted(
+        (100 * statistics.stdev(map(accuracy, points)), name)
+        for name, members in by_system(records).items() if len(members) > 1
+        for points in zip(*(record.points for record in members), strict=True)
+        if points[0].epochs
+    )  # fmt: skip
+    lines = ["| share of the points | their standard deviation is below |", "|---:|---:|"]
+    for part in (0.5, 0.8, 0.9, 1.0) if found else ():
+        spread, name = found[math.ceil(part * len(found)) - 1]
+        last = f" ({name})" if part == 1 else ""
+        lines.append(f"| {part:.0%} of {len(found)} | {spread:.1f}{last} |")
+    return "\n".join(lines)
+
+
 def worth_it_table(records: Iterable[Record], losses: Sequence[float] = (0.01, 0.02, 0.05)) -> str:
     """Ma et al. 2019's question: bytes and time of the smallest network at equal accuracy.
 
@@ -128,6 +148,7 @@ TABLES: dict[str, Callable[[list[Record]], str]] = {
     "not retrained": comparisons.not_retrained_table,
     "renda": comparisons.renda_table,
     "lecture": comparisons.lecture_table,
+    "spreads": spreads_table,
     "worth": worth_it_table,
     "scratch": lambda found: systems_table(r for r in found if kind_of(r) == "scratch"),
     "all": systems_table,

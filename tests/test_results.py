@@ -173,6 +173,15 @@ def test_the_summary_takes_the_nearest_point_if_one_is_near():
     assert text.splitlines()[2:] == ["| Li 2016 | 90.00 (70%) |  | 80.00 (30%) |"]
 
 
+def test_spreads_are_sorted_and_those_of_one_seed_left_out():
+    members = [record(seed=s, accuracies=((0.3, 0.8 + a), (0.5, 0.7 + b), (0.7, 0.6 + 10 * a)))
+               for s, a, b in ((0, 0.0, 0.0), (1, 0.01, 0.002), (2, 0.02, 0.004))]  # fmt: skip
+    assert tables.spreads_table([*members, record(HAN)]).splitlines()[2:] == [
+        "| 50% of 3 | 1.0 |", "| 80% of 3 | 10.0 |", "| 90% of 3 | 10.0 |",
+        "| 100% of 3 | 10.0 (Li 2016) |",
+    ]  # fmt: skip
+
+
 def test_published_numbers_stand_beside_our_nearest_point():
     text = comparisons.published_table([record(accuracies=((0.1, 0.9), (0.3, 0.8)))])
     a, b, *_, far = text.splitlines()[2:]
