@@ -2,7 +2,9 @@
 
 `python -m pruninglab.checkpoints choose` compares recipes on 5,000 held-out training images;
 `python -m pruninglab.checkpoints train --width 16` trains with the chosen one on the 49,000
-training images outside the embedded "val" split and reads the test set once, at the end.
+training images outside the embedded "val" split and reads the test set once, at the end;
+`python -m pruninglab.checkpoints repeat --width 16 --seeds 1 2` does the same with other seeds and
+ships nothing: what the recipe, fixed by then, is worth on a test set that chose nothing of it.
 `python -m pruninglab.checkpoints show` prints what ships.
 
 Training goes on from where it was killed.
@@ -113,6 +115,11 @@ def averaged(model: ResNet20, states: list[Path], images: data.Images) -> ResNet
     return model
 
 
+def split() -> tuple[data.Images, data.Images]:
+    """The 49,000 images to train on, and the embedded "val" split."""
+    return data.hold_out(data.load("cifar10", "train"), per_class=100)
+
+
 def train_and_save(
     work: Path, width: int, epochs: tuple[int, ...], seed: int = 0, compiled: bool = True
 ) -> None:
@@ -121,9 +128,40 @@ def train_and_save(
     Args:
         epochs: of each of `CYCLES`; 0 leaves one out.
     """
-    images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
-    model, history = ResNet20(width, seed=seed), []
     cycles = [{**c, "epochs": n} for c, n in zip(CYCLES, epochs, strict=True) if n]
+    model, made = train_anew(work, width, cycles, seed, compiled)
+    save_with_card(model, width, made, split()[1])
+
+
+def repeat(work: Path, width: int, seeds: list[int], compiled: bool = True) -> None:
+    """The recipe of a card with other seeds; the test set is read once each, at the end."""
+    cycles = card(width)["cycles"]
+    for seed in seeds:
+        place = work / f"seed-{seed}"
+        place.mkdir(parents=True, exist_ok=True)
+        model, made = train_anew(place, width, cycles, seed, compiled)
+        row = {
+            "seed": seed, "epochs": len(made["curve"]), "val": accuracy(model, split()[1]),
+            "test": accuracy(model, data.load("cifar10", "test")), "machine": machine(),
+        }  # fmt: skip
+        others = [r for r in repeated(width) if r["seed"] != seed]
+        rows = sorted([*others, row], key=lambda r: r["seed"])
+        (ASSETS / f"resnet20-w{width}-again.json").write_text(json.dumps(rows, indent=1) + "\n")
+        print(f"width {width}, seed {seed}: test {row['test']:.2%}", flush=True)
+
+
+def repeated(width: int) -> list[dict]:
+    """What `repeat` has measured so far, a row per seed."""
+    path = ASSETS / f"resnet20-w{width}-again.json"
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def train_anew(
+    work: Path, width: int, cycles: list[dict[str, Any]], seed: int, compiled: bool
+) -> tuple[ResNet20, dict]:
+    """A trained network, and how it was made."""
+    images, val = split()
+    model, history = ResNet20(width, seed=seed), []
 
     def state(number: int, epoch: int) -> Path:
         return work / f"state-w{width}-{number}-{epoch}.pt"
@@ -138,7 +176,7 @@ def train_and_save(
     if last.get("average"):
         states = [state(len(cycles) - 1, epoch) for epoch in range(1, last["epochs"] + 1)]
         model = averaged(model, states, images)
-    save_with_card(model, width, {"cycles": cycles, "seed": seed, "curve": history}, val)
+    return model, {"cycles": cycles, "seed": seed, "curve": history}
 
 
 def save_with_card(model: ResNet20, width: int, made: dict, val: data.Images) -> None:
@@ -168,18 +206,24 @@ def show() -> None:
         half = plots.confidence(about["test"], 10_000)
         result = f"{len(about['curve'])} | {about['test']:.2%} ± {half:.2%}"
         print(f"| {width} filters wide | {sizes} | {result} |")
+    for width in WIDTHS:
+        if again := repeated(width):
+            seeds = ", ".join(str(row["seed"]) for row in again)
+            found = plots.plus_minus([row["test"] for row in again])
+            print(f"\n{width} filters wide, the same recipe, seeds {seeds}: {found} %")
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("task", choices=("choose", "train", "show"))
+    parser.add_argument("task", choices=("choose", "train", "repeat", "show"))
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where it resumes")
     parser.add_argument("--width", type=int, nargs="+", default=list(WIDTHS))
     parser.add_argument(
         "--epochs", type=int, nargs=3, default=(60, 22, 12), help="of each cycle; 0: without it"
     )
     parser.add_argument("--only", type=int, nargs="+", default=list(range(len(CANDIDATES))))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="of repeat")
     args = parser.parse_args()
     if args.task == "show":
         show()
@@ -189,7 +233,10 @@ def main() -> None:
         choose(args.work, args.only)
         return
     for width in args.width:
-        train_and_save(args.work, width, tuple(args.epochs))
+        if args.task == "repeat":
+            repeat(args.work, width, args.seeds)
+        else:
+            train_and_save(args.work, width, tuple(args.epochs))
 
 
 if __name__ == "__main__":

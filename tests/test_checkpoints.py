@@ -84,4 +84,9 @@ def test_training_and_choosing_run_and_write_their_records(
     checkpoints.train_and_save(tmp_path, 4, epochs=(1, 0, 2), compiled=False)
     card = checkpoints.card(4)
     assert [row["epoch"] for row in card["curve"]] == [1, 1, 2]
+    shipped = (tmp_path / "resnet20-w4.pt").read_bytes()
+    checkpoints.repeat(tmp_path, 4, [2, 1], compiled=False)
+    assert [(row["seed"], row["epochs"]) for row in checkpoints.repeated(4)] == [(1, 3), (2, 3)]
+    assert (tmp_path / "resnet20-w4.pt").read_bytes() == shipped
+    assert checkpoints.card(4) == card
     assert card["test"] == pytest.approx(accuracy(checkpoints.trained(4), few["test"]))
