@@ -113,7 +113,7 @@ def renda_figure(records: Iterable[Record]) -> Figure:
         _controls(axes, groups, "sparsity", chance, DENSE)
         tidy(axes, title, GONE)
         logit(axes, 0.17, 0.945)
-    panels[0].set(ylabel="difference to the dense network (points)", ylim=(-20, 1.5))
+    panels[0].set(ylabel="difference to the dense network (points)", ylim=(-25, 1.5))
     found = {
         label: mark for axes in panels
         for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
