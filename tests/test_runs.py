@@ -77,10 +77,16 @@ def test_what_a_run_gives_back_does_not_need_its_process_any_more(tmp_path, tiny
     assert sum(w.numel() for w in network.parameters()) == made.points[0].parameters
 
 
+def ask_for(monkeypatch, targets):
+    """Other targets for the systems that remove filters."""
+    for name in ("FILTERS", "LI", "SOFT", "SLIM"):
+        monkeypatch.setattr(systems, name, targets)
+
+
 def test_a_record_that_lacks_targets_gets_these_alone(tmp_path, monkeypatch, tiny):
-    monkeypatch.setattr(systems, "FILTERS", (0.5,))
+    ask_for(monkeypatch, (0.5,))
     before = run_all(tmp_path, ["Li 2016"])["Li 2016"]
-    monkeypatch.setattr(systems, "FILTERS", (0.3, 0.5, 0.7))
+    ask_for(monkeypatch, (0.3, 0.5, 0.7))
     monkeypatch.setattr(checkpoints, "machine", lambda: "another")
     after = run_all(tmp_path, ["Li 2016"])["Li 2016"]
     assert [p.target for p in after.points] == [0.3, 0.5, 0.7]
@@ -95,9 +101,9 @@ def test_a_record_that_lacks_targets_gets_these_alone(tmp_path, monkeypatch, tin
 
 
 def test_extending_gives_what_one_run_would_have_given(tmp_path, monkeypatch, tiny):
-    monkeypatch.setattr(systems, "FILTERS", (0.5,))
+    ask_for(monkeypatch, (0.5,))
     run_all(tmp_path / "a")
-    monkeypatch.setattr(systems, "FILTERS", (0.3, 0.5))
+    ask_for(monkeypatch, (0.3, 0.5))
     twice, once = run_all(tmp_path / "a"), run_all(tmp_path / "b")
     for name in NAMES:
         assert timeless(twice[name]) == timeless(once[name])
@@ -133,7 +139,7 @@ def test_an_unknown_system_is_named():
 
 
 def test_weighing_completes_a_record_as_far_as_its_networks_are_there(tmp_path, monkeypatch, tiny):
-    monkeypatch.setattr(systems, "FILTERS", (0.5,))
+    ask_for(monkeypatch, (0.5,))
     run_all(tmp_path, ["Li 2016"])
     (path,) = tmp_path.glob("*.json")
     assert weigh.weigh(path, tmp_path / "elsewhere") == 1  # lost
@@ -145,7 +151,7 @@ def test_weighing_completes_a_record_as_far_as_its_networks_are_there(tmp_path, 
     assert point.latency > 0
     assert point.dense_latency > 0
     (tmp_path / "work" / "li-2016.cifar10.quick.0" / "networks.pt").unlink()
-    monkeypatch.setattr(systems, "FILTERS", (0.5, 0.7))
+    ask_for(monkeypatch, (0.5, 0.7))
     old, new = run_all(tmp_path, ["Li 2016"])["Li 2016"].points
     assert weigh.weigh(path, tmp_path / "work") == 0
     weighed = records.load(path).points
@@ -211,7 +217,7 @@ def test_a_cluster_finishes_although_a_worker_is_killed(tmp_path, monkeypatch, t
             for change in small.SMALL:
                 small.put(*change)
 
-    monkeypatch.setattr(systems, "FILTERS", (0.3, 0.7))
+    ask_for(monkeypatch, (0.3, 0.7))
     alone = run_all(tmp_path / "alone", budget="full")
     folder = tmp_path / "cluster"
     arguments = ["--only", *NAMES, "--seeds", "0", "--budget", "full", "--threads", "1"]
