@@ -71,10 +71,11 @@ class Recipe:
 
 
 def bf16_is_fast(device: torch.device) -> bool:
-    """Whether bfloat16 has hardware: matrix tiles on the CPU, Ampere or later on an Nvidia GPU."""
+    """Whether bfloat16 has hardware: AMX or AVX512-BF16 on the CPU, Ampere or later at Nvidia."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
+    on_cpu = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and bool(on_cpu)
 
 
 def mixed_precision(device: torch.device, enabled: bool | None = None) -> AbstractContextManager:
