@@ -9,8 +9,10 @@ Conventions, for every function here:
 - *Remaining* parameters are all parameters less the zeros among the prunable weights; a bias that
   happens to be 0 remains. compression = parameters / remaining parameters.
 - *MACs* are those of convolutions and linear layers for one image, zero padding included; biases,
-  BN, ReLU, pooling and additions count nothing. One MAC is two FLOPs. *Non-zero MACs* leave out
-  the multiplications by a weight of 0; hardware does them all the same unless it is told not to.
+  BN, ReLU, pooling, additions and all other layers (transposed convolutions, attention) count
+  nothing. One MAC is two FLOPs. *Non-zero MACs* leave out the multiplications by a weight of 0;
+  hardware does them all the same unless it is told not to.
+- What layers share is counted once, in the first of them, but each of them has its MACs.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pruninglab.models import prunable
+from pruninglab.models import Layer, prunable, prunable_layers
 from pruninglab.training import device_of, mode
 
 
@@ -138,15 +140,16 @@ def table(model: nn.Module, x: Tensor | None = None) -> Table:
     >>> print(counts.rows[0].name, counts.rows[0].macs, counts.total.macs)
     conv1 442368 40813184
     """
-    weights, uses = prunable(model), _uses(model, x)
+    weights, (done, useful) = prunable(model), _work(model, x)
+    own = Counter[str]()
+    for name, parameter in model.named_parameters():
+        own[name.rpartition(".")[0]] += parameter.numel()
     rows = []
     for name, module in model.named_modules():
-        own = sum(p.numel() for p in module.parameters(recurse=False))
-        if not own:
+        if not own[name] and not done[name]:
             continue
         weight = weights.get(f"{name}.weight" if name else "weight", torch.empty(0))
-        left = int(weight.count_nonzero())
-        counts = (own, weight.numel(), left, uses[name] * weight.numel(), uses[name] * left)
+        counts = (own[name], weight.numel(), int(weight.count_nonzero()), done[name], useful[name])
         rows.append(Row(name or "model", type(module).__name__, *counts))
     total = Row(
         "total", type(model).__name__, parameters(model), prunable_weights(model), nonzeros(model),
@@ -155,32 +158,33 @@ def table(model: nn.Module, x: Tensor | None = None) -> Table:
     return Table(rows, total)
 
 
-def _uses(model: nn.Module, x: Tensor | None) -> Counter[str]:
-    """How often each layer uses each of its weights for one image: once per output position."""
+def _work(model: nn.Module, x: Tensor | None) -> tuple[Counter[str], Counter[str]]:
+    """MACs and non-zero MACs of each layer: each weight is used once per output position."""
     if x is None:
         x = torch.zeros(1, 3, 32, 32)
-    if len(x) != 1:
+    if x.shape[:1] != (1,):
         raise ValueError(
             f"MACs are counted for one image: x must be (1, ...), got {tuple(x.shape)}"
         )
-    weights, uses = prunable(model), Counter[str]()
-    dtype = next(iter(weights.values())).dtype
+    done, useful = Counter[str](), Counter[str]()
 
-    def count(name: str) -> Any:
+    def count(name: str, layer: Layer) -> Any:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
-            uses[name] += out.numel() // len(weights[f"{name}.weight" if name else "weight"])
+            positions = out.numel() // len(layer.weight)
+            done[name] += positions * layer.weight.numel()
+            useful[name] += positions * int(layer.weight.count_nonzero())
 
         return hook
 
-    layers = [n.removesuffix("weight").removesuffix(".") for n in weights]
-    handles = [model.get_submodule(n).register_forward_hook(count(n)) for n in layers]
+    layers = prunable_layers(model).items()
+    handles = [layer.register_forward_hook(count(name, layer)) for name, layer in layers]
     try:
         with torch.no_grad(), mode(model, training=False):
-            model(x.to(device_of(model), dtype))
+            model(x.to(device_of(model), next(iter(prunable(model).values())).dtype))
     finally:
         for handle in handles:
             handle.remove()
-    return uses
+    return done, useful
 
 
 def macs(model: nn.Module, x: Tensor | None = None) -> int:
@@ -204,7 +208,7 @@ class Latency:
 
     def __str__(self) -> str:
         low, median, high = (f"{1000 * t:.2f}" for t in (self.low, self.median, self.high))
-        return f"{median} ms (half of {len(self.seconds)} runs in {low} .. {high} ms)"
+        return f"{median} ms (the middle half of {len(self.seconds)} runs: {low} .. {high} ms)"
 
 
 def latency(

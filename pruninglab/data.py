@@ -49,8 +49,7 @@ class Images:
     name: str = "cifar10"
 
     def __post_init__(self) -> None:
-        if self.name not in MEAN:
-            raise ValueError(f"unknown data set {self.name!r}: choose from {', '.join(MEAN)}")
+        formats.check_name(self.name)
         if self.pixels.dtype != torch.uint8 or self.pixels.shape[1:] != (3, 32, 32):
             got = f"{self.pixels.dtype} {tuple(self.pixels.shape)}"
             raise ValueError(f"pixels must be torch.uint8 (N, 3, 32, 32), got {got}")
@@ -82,8 +81,7 @@ def load(name: str = "cifar10", split: Literal["train", "test"] = "train") -> Im
         ValueError: unknown `name` or `split`.
         sources.DataError: no source could give it; the message says what each one answered.
     """
-    if name not in MEAN:
-        raise ValueError(f"unknown data set {name!r}: choose from {', '.join(MEAN)}")
+    formats.check_name(name)
     if split not in ("train", "test"):
         raise ValueError(f'split must be "train" or "test", got {split!r}')
     pixels, labels, classes = sources.read(name, train=split == "train")
@@ -131,7 +129,7 @@ def hold_out(images: Images, per_class: int) -> tuple[Images, Images]:
     (3500, 500, [50, 50, 50])
     """
     fewest = int(images.labels.bincount(minlength=len(images.classes)).min())
-    if not 0 < per_class <= fewest:
+    if per_class not in range(1, fewest + 1):
         raise ValueError(f"per_class must be in 1 .. {fewest}, got {per_class}")
     held = torch.zeros(len(images), dtype=torch.bool)
     for label in range(len(images.classes)):
@@ -140,7 +138,19 @@ def hold_out(images: Images, per_class: int) -> tuple[Images, Images]:
 
 
 def normalise(pixels: Tensor, name: str = "cifar10") -> Tensor:
-    """Pixels `(N, 3, H, W)` uint8 -> float32 with mean 0 and standard deviation 1 per channel."""
+    """Pixels `(N, 3, H, W)` uint8 -> float32 with mean 0 and standard deviation 1 per channel.
+
+    Raises:
+        ValueError: pixels of another kind (so nothing is normalised twice), or an unknown `name`.
+
+    >>> grey = torch.full((1, 3, 1, 1), 125, dtype=torch.uint8)
+    >>> [round(value, 2) for value in normalise(grey).flatten().tolist()]
+    [-0.0, 0.03, 0.17]
+    """
+    formats.check_name(name)
+    if pixels.dtype != torch.uint8 or pixels.shape[-3:-2] != (3,):
+        got = f"{pixels.dtype} {tuple(pixels.shape)}"
+        raise ValueError(f"pixels must be torch.uint8 (N, 3, H, W), got {got}")
     mean = torch.tensor(MEAN[name], device=pixels.device).view(3, 1, 1)
     std = torch.tensor(STD[name], device=pixels.device).view(3, 1, 1)
     return (pixels.float() - mean) / std
@@ -149,10 +159,22 @@ def normalise(pixels: Tensor, name: str = "cifar10") -> Tensor:
 def augment(x: Tensor, generator: torch.Generator | None = None, padding: int = 4) -> Tensor:
     """Shift each image by up to `padding` pixels (zeros come in) and mirror half of them.
 
+    As He et al. 2015, section 4.2: a crop of the padded image or its mirror image.
+
     Args:
         x: `(N, 3, H, W)` float.
         generator: a CPU generator; the same seed gives the same shifts.
+        padding: in pixels, 0 or more.
+
+    Raises:
+        ValueError: `x` has other dimensions, or `padding` is negative.
+
+    >>> augment(torch.ones(2, 3, 32, 32), torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3, 32, 32])
     """
+    if x.dim() != 4 or padding < 0:
+        got = f"{tuple(x.shape)} and {padding}"
+        raise ValueError(f"need images (N, 3, H, W) and padding >= 0, got {got}")
     n, _, height, width = x.shape
     shifts = torch.randint(0, 2 * padding + 1, (2, n), generator=generator)
     mirrored = torch.rand(n, generator=generator) < 0.5
@@ -178,8 +200,15 @@ def batches(
 
     With `train=True` they are shuffled and augmented, and the last incomplete batch is left out.
 
+    Args:
+        batch_size: 1 or more.
+        generator: a CPU generator for order and augmentation; the same seed gives the same ones.
+
     Raises:
         ValueError: no images, or `batch_size` below 1.
+
+    >>> [len(y) for _, y in batches(subset("val"), 300)]
+    [300, 300, 300, 100]
     """
     if not len(images) or batch_size < 1:
         raise ValueError(f"need images and batch_size >= 1, got {len(images)} and {batch_size}")

@@ -75,6 +75,20 @@ class Layout:
     read: Read
 
 
+def check_name(name: str) -> None:
+    """Refuse the name of a data set that is not known here.
+
+    Raises:
+        ValueError: the message lists those that are.
+
+    >>> check_name("mnist")
+    Traceback (most recent call last):
+    ValueError: unknown data set 'mnist': choose from cifar10, cifar100
+    """
+    if name not in list(TITLES):  # a list, because anything may be looked for in it
+        raise ValueError(f"unknown data set {name!r}: choose from {', '.join(TITLES)}")
+
+
 def layouts(name: str) -> tuple[Layout, Layout]:
     """The "python version" and the "binary version" of a data set."""
     return python_version(name), binary_version(name)

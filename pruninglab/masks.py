@@ -18,6 +18,7 @@ from torch.nn.utils import prune
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from pruninglab.models import prunable
+from pruninglab.training import load_intact
 
 Masks = dict[str, Tensor]
 
@@ -43,8 +44,9 @@ def check_scores(scores: Mapping[str, Tensor]) -> None:
     Raises:
         ValueError: no scores at all, something that is no tensor, or a NaN; the message names it.
     """
-    if not scores:
-        raise ValueError("scores are empty: they need one tensor per weight to prune")
+    if not isinstance(scores, Mapping) or not len(scores):
+        kind = "empty" if isinstance(scores, Mapping) else f"a {type(scores).__name__}"
+        raise ValueError(f"scores are {kind}: they need one tensor per weight, as name -> tensor")
     for name, score in scores.items():
         if not isinstance(score, Tensor):
             raise ValueError(f"scores[{name!r}] must be a tensor, got {type(score).__name__}")
@@ -114,8 +116,9 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
 
     Masking the gradient alone would not do: momentum and weight decay move a weight without one.
     Works around any training loop, compiled or not, and adds no attribute to the model. Two holds
-    inside each other keep what both keep. (A training that diverges to infinite weights has no
-    zeros to hold: 0 times infinity is NaN.)
+    inside each other keep what both keep. What writes to the weights without an optimizer, such as
+    `load_state_dict`, is masked by the next step only: call `apply` after it. (A training that
+    diverges to infinite weights has no zeros to hold: 0 times infinity is NaN.)
 
     Raises:
         ValueError: the masks do not fit (see `validate`); then no weight has changed.
@@ -186,7 +189,13 @@ def combine(*masks: Mapping[str, Tensor]) -> Masks:
 
 
 def from_weights(model: nn.Module) -> Masks:
-    """The masks that keep exactly the weights that are not zero."""
+    """The masks that keep exactly the weights that are not zero.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> apply(layer, {"weight": torch.tensor([[True, False]])})
+    >>> from_weights(layer)
+    {'weight': tensor([[ True, False]])}
+    """
     return {name: weight.detach() != 0 for name, weight in prunable(model).items()}
 
 
@@ -244,8 +253,7 @@ def load(path: str | os.PathLike[str]) -> Masks:
         ValueError: the file is damaged, or holds something else.
     """
     try:
-        with open(path, "rb") as file:
-            masks = torch.load(file, weights_only=True, map_location="cpu")
+        masks = load_intact(path)
         _check_masks(masks)
     except FileNotFoundError:
         raise
@@ -260,6 +268,11 @@ def to_torch(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
 
     Raises:
         ValueError: the masks do not fit (see `validate`); then nothing has changed.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> to_torch(layer, {"weight": torch.tensor([[True, False]])})
+    >>> prune.is_pruned(layer), remove_torch(layer), prune.is_pruned(layer)
+    (True, {'weight': tensor([[ True, False]])}, False)
     """
     validate(model, masks)
     weights = prunable(model)

@@ -11,6 +11,7 @@ from torch.fx.experimental.optimization import fuse
 from torch.nn import functional as F
 
 Shortcut = Literal["A", "B"]
+Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear  # whose weights pruning may remove
 
 
 class ZeroPadShortcut(nn.Module):
@@ -95,9 +96,11 @@ class ResNet20(nn.Module):
         width: filters of the first stage (the second has twice, the third four times as many).
         shortcut: "A" (zero padding, no parameters) or "B" (1x1 convolution and BN).
         num_classes: 10 for CIFAR-10, 100 for CIFAR-100.
+        seed: of the first weights; the global generator is left alone.
 
     Raises:
-        ValueError: `width` or `num_classes` below 1, or another shortcut than "A" and "B".
+        ValueError: `width` or `num_classes` is no whole number of 1 or more, or another shortcut
+            than "A" and "B".
 
     >>> model = ResNet20()
     >>> model(torch.zeros(2, 3, 32, 32)).shape
@@ -110,10 +113,9 @@ class ResNet20(nn.Module):
         self, width: int = 16, shortcut: Shortcut = "B", num_classes: int = 10, seed: int = 0
     ) -> None:
         super().__init__()
-        if width < 1 or num_classes < 1:
-            raise ValueError(
-                f"width and num_classes must be 1 or more, got {width} and {num_classes}"
-            )
+        for name, count in (("width", width), ("num_classes", num_classes)):
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"{name} must be a whole number, 1 or more, got {count!r}")
         if shortcut not in ("A", "B"):
             raise ValueError(f'shortcut must be "A" or "B", got {shortcut!r}')
         self.width, self.shortcut = width, shortcut
@@ -152,7 +154,8 @@ def ready_to_run(model: nn.Module, channels_last: bool = False) -> nn.Module:
     rounding. The copy is not for training.
 
     Args:
-        model: a network without data-dependent control flow, e.g. `ResNet20`, shrunk or not.
+        model: a network without data-dependent control flow, e.g. `ResNet20`, shrunk or not, and
+            with plain weights: under torch.nn.utils.prune call `masks.remove_torch` first.
         channels_last: lay out the weights so that the channels of a pixel lie together; give the
             copy inputs in `torch.channels_last`, too.
 
@@ -164,12 +167,22 @@ def ready_to_run(model: nn.Module, channels_last: bool = False) -> nn.Module:
     return folded.to(memory_format=torch.channels_last) if channels_last else folded
 
 
+def prunable_layers(model: nn.Module) -> dict[str, Layer]:
+    """The convolutions (not transposed ones) and linear layers: module name -> module.
+
+    >>> list(prunable_layers(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))))
+    ['0', '2']
+    """
+    return {name: module for name, module in model.named_modules() if isinstance(module, Layer)}
+
+
 def prunable(model: nn.Module) -> dict[str, Tensor]:
     """The weights that pruning may remove: of convolutions and linear layers, never biases or BN.
 
     Returns:
-        parameter name -> parameter, in the order of the network. (Under torch.nn.utils.prune a
-        weight is not a parameter but the product of two tensors; it is then that product.)
+        parameter name -> parameter, in the order of the network; one that layers share comes once,
+        under the first name. (Under torch.nn.utils.prune a weight is not a parameter but the
+        product of two tensors; it is then that product.)
 
     Raises:
         ValueError: the model has no convolution and no linear layer.
@@ -178,12 +191,11 @@ def prunable(model: nn.Module) -> dict[str, Tensor]:
     >>> len(weights), sum(w.numel() for w in weights.values())
     (22, 270896)
     """
-    layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-    found: dict[str, Tensor] = {
-        f"{name}.weight" if name else "weight": module.weight
-        for name, module in model.named_modules()
-        if isinstance(module, layers)
-    }
+    found: dict[str, Tensor] = {}
+    for name, layer in prunable_layers(model).items():
+        weight = layer.weight
+        if not any(weight is other for other in found.values()):
+            found[f"{name}.weight" if name else "weight"] = weight
     if not found:
         raise ValueError(f"{type(model).__name__} has no convolution or linear layer to prune")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
+
+from pruninglab.checks import close
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F",
@@ -38,7 +41,7 @@ def show_tensor(axes: Axes, x: Tensor, title: str) -> None:
     if x.dtype == torch.bool:
         axes.imshow(picture, cmap=MASK, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     else:
-        top = float(np.abs(picture).max(initial=0)) or 1.0
+        top = _largest(picture)
         axes.imshow(picture, cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto")
     axes.set(title=title, xticks=[], yticks=[])
 
@@ -48,10 +51,15 @@ def write_values(axes: Axes, x: Tensor) -> None:
     picture = as_picture(x)
     if picture.size > READABLE:
         return
-    top = 1.0 if x.dtype == torch.bool else float(np.abs(picture).max(initial=0)) or 1.0
+    top = 1.0 if x.dtype == torch.bool else _largest(picture)
     for (row, column), value in np.ndenumerate(picture):
         colour = "white" if abs(value) > 0.6 * top else "black"
         axes.text(column, row, f"{value:.2g}", color=colour, ha="center", va="center", fontsize=9)
+
+
+def _largest(picture: np.ndarray) -> float:
+    """The largest size of its finite values, 1 if there is none but 0."""
+    return float(np.abs(picture[np.isfinite(picture)]).max(initial=0)) or 1.0
 
 
 def show_difference(axes: Axes, differs: Tensor) -> None:
@@ -65,7 +73,7 @@ def show_difference(axes: Axes, differs: Tensor) -> None:
 
 
 def side_by_side(yours: Tensor, target: Tensor, name: str) -> None:
-    """Your tensor, the right one, and where they differ."""
+    """Your tensor, the right one, and where they differ: by more than a check allows."""
     comparable = yours.shape == target.shape
     figure, axes = plt.subplots(1, 2 + comparable, figsize=(3.2 * (2 + comparable), 1.9))
     meaning = ", blue: True" if target.dtype == yours.dtype == torch.bool else ""
@@ -73,7 +81,7 @@ def side_by_side(yours: Tensor, target: Tensor, name: str) -> None:
         show_tensor(ax, x, f"{title} {name}\n{tuple(x.shape)}{meaning}")
         write_values(ax, x)
     if comparable:
-        show_difference(axes[2], yours.double() != target.double())
+        show_difference(axes[2], ~close(yours, target))
     figure.tight_layout()
     plt.show()
 
@@ -83,10 +91,16 @@ def confidence(accuracy: float, images: int) -> float:
 
     Normal approximation of the binomial: 1.96·sqrt(a·(1 - a)/n).
 
+    Raises:
+        ValueError: `accuracy` is not in 0 .. 1 (a percentage, say), or `images` is below 1.
+
     >>> round(confidence(0.9, 2000), 4)
     0.0131
     """
-    return 1.96 * (max(accuracy * (1 - accuracy), 0.0) / images) ** 0.5
+    if not 0 <= accuracy <= 1 or images < 1:
+        got = f"{accuracy} and {images}"
+        raise ValueError(f"need an accuracy in 0 .. 1 and 1 or more images, got {got}")
+    return 1.96 * (accuracy * (1 - accuracy) / images) ** 0.5
 
 
 def plus_minus(values: Sequence[float]) -> str:
@@ -108,9 +122,12 @@ def accuracy_against_sparsity(
         curves: label -> (sparsity 0..1 -> accuracy 0..1). A label with "random" in it is drawn
             grey and dashed: the control.
         images: on how many images the accuracies were measured.
+
+    Raises:
+        ValueError: an accuracy out of 0 .. 1 (see `confidence`).
     """
     _, axes = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
-    colours, dashes = iter(COLOURS * 3), iter(["--", ":", "-."] * 3)
+    colours, dashes = cycle(COLOURS), cycle(["--", ":", "-."])
     for label, points in curves.items():
         control = "random" in label.lower()
         colour, style = (GREY, next(dashes)) if control else (next(colours), "-")
@@ -122,20 +139,30 @@ def accuracy_against_sparsity(
     axes.axhline(10, color=GREY, linewidth=0.8, linestyle=":")
     axes.text(1, 11, "guessing", color=GREY, fontsize=8)
     axes.set(xlabel="sparsity: pruned share of the prunable weights (%)", ylim=(0, 100))
-    axes.set(ylabel="accuracy on CIFAR-10 test images (%)", title=title)
+    axes.set(ylabel=f"accuracy on {images:,} CIFAR-10 test images (%)", title=title)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.legend(
+        title="bands: 95 % confidence", alignment="left", frameon=False,
+        loc="upper left", bbox_to_anchor=(1, 1),
+    )  # fmt: skip
     return axes
 
 
 def bars_per_layer(series: Mapping[str, Mapping[str, float]], ylabel: str) -> Axes:
-    """One group of bars a layer, one colour a series: label -> (layer -> value)."""
+    """One group of bars a layer, one colour a series: label -> (layer -> value).
+
+    Raises:
+        ValueError: no series.
+        KeyError: a layer of the first series is missing in another one.
+    """
+    if not series:
+        raise ValueError("there is nothing to draw: series is empty")
     layers: Sequence[str] = list(next(iter(series.values())))
     _, axes = plt.subplots(figsize=(9, 3.2))
     width = 0.8 / len(series)
-    for i, (label, values) in enumerate(series.items()):
+    for i, ((label, values), colour) in enumerate(zip(series.items(), cycle(COLOURS))):
         places = [k + (i - (len(series) - 1) / 2) * width for k in range(len(layers))]
-        axes.bar(places, [values[x] for x in layers], width, label=label, color=COLOURS[i])
+        axes.bar(places, [values[x] for x in layers], width, label=label, color=colour)
     axes.set_xticks(range(len(layers)), [x.removesuffix(".weight") for x in layers], rotation=75)
     axes.tick_params(axis="x", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

