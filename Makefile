@@ -4,6 +4,7 @@ BIN := .venv/bin
 LAB ?= 01_structures
 RECORDS ?= labs/07_project/my_project
 FOLDER ?= downloaded/07_project/archive
+TWO := --numprocesses 2 --dist loadfile  # tests on two cores, each file on one of them
 .DEFAULT_GOAL := help
 export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
 .PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks results slides leaderboard bench train fast clean
@@ -27,8 +28,8 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --ignore tests/browser
-	$(BIN)/python -m pytest --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
+	$(BIN)/python -m pytest $(TWO) --ignore tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
 
 test-attacks: setup  ## every hostile, broken and odd notebook, and every known mistake, through the real sandbox
 	$(BIN)/python -m tests.test_attacks
@@ -79,7 +80,8 @@ bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, b
 	$(BIN)/python -m pruninglab.grading.bench
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
-	$(BIN)/python -m pruninglab.checkpoints train --width 16 --epochs 60 22 12
+	$(BIN)/python -m pruninglab.checkpoints train --width 16
+	$(BIN)/python -m pruninglab.checkpoints train --width 16 --seed 1
 	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 30 12
 
 fast: setup  ## ResNet-20 in 40 epochs, three seeds (an hour and a half on two CPU cores; resumes)
