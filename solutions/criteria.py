@@ -45,7 +45,7 @@ def gradient_scores(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]
 
     Returns:
         For each name in `prunable(model)` a tensor of the weight's shape, never negative. The
-        model's mode, weights and BN statistics are as before (`.grad` may differ).
+        model, its mode and its BN statistics are as before (only `.grad` may differ).
 
     >>> layer = nn.Linear(2, 2, bias=False)
     >>> layer.weight.data.zero_()
@@ -136,7 +136,7 @@ def gate_scores(
 
     Returns:
         For each name in `convs` one score per filter, `(out,)` float, outside of the autograd
-        graph. The model computes the same as before, with no gate left in it.
+        graph. The model is as before (only `.grad` may differ), with no gate left in it.
 
     >>> from pruninglab.models import Block
     >>> block = Block(2, 3, 2, stride=1, option="A")
@@ -214,8 +214,8 @@ def sensitivity(
     Returns:
         name -> {sparsity: accuracy}: the accuracy on `(x, y)`, 0 to 1, when this layer alone has
         lost the share `sparsity` of its weights, those with the lowest scores (rounded to a whole
-        number as in `local_masks`), and all other layers are whole. The weights of the model are
-        as before afterwards.
+        number as in `local_masks`), and all other layers are whole. Afterwards the model is as
+        before.
 
     >>> layer = nn.Linear(2, 2, bias=False)
     >>> layer.weight.data = torch.eye(2)
@@ -247,7 +247,7 @@ def recalibrate_bn(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> No
     `running_var` of each `nn.BatchNorm2d` are the plain averages over the batches of what that
     layer saw in training mode: a batch's mean, and its variance as PyTorch stores it (unbiased).
     What they were before does not count. All else is as before: weights, biases, γ, β, the mode
-    of the model and the `momentum` of its layers.
+    of the model and of each of its layers, and their `momentum`.
 
     Args:
         model: a network with `nn.BatchNorm2d` layers, in evaluation or training mode.

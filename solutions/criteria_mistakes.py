@@ -80,6 +80,32 @@ def magnitude_scores_modules(model: nn.Module) -> Scores:
     return {name.removesuffix(".weight"): s for name, s in scores.items()}
 
 
+def magnitude_scores_called_weight(model: nn.Module) -> Scores:
+    """Not only prunable weights are called `weight`: the γ of a batch normalisation is, too."""
+    return {n: p.detach().abs() for n, p in model.named_parameters() if n.endswith("weight")}
+
+
+def magnitude_scores_dotted(model: nn.Module) -> Scores:
+    """A model that is itself a layer has the name "", and a weight called `weight`, without a dot:
+    see `prunable`.
+    """
+    layers = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    return {f"{n}.weight": m.weight.detach().abs() for n, m in layers}
+
+
+def magnitude_scores_frozen(model: nn.Module) -> Scores:
+    """The model's own weights do not train any more: take the *scores* out of the graph."""
+    for weight in prunable(model).values():
+        weight.requires_grad_(False)
+    return {name: weight.abs() for name, weight in prunable(model).items()}
+
+
+def magnitude_scores_stays_in_eval(model: nn.Module) -> Scores:
+    """The scores are right, but you have put the model in evaluation mode."""
+    model.eval()
+    return criteria.magnitude_scores(model)
+
+
 def magnitude_scores_no_grad(model: nn.Module) -> Scores:
     """`no_grad` and a loop."""
     scores = {}
@@ -98,6 +124,11 @@ def magnitude_scores_root(model: nn.Module) -> Scores:
     """The root of the square, by module."""
     layers = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear))
     return {f"{n}.weight" if n else "weight": m.weight.data.square().sqrt() for n, m in layers}
+
+
+def magnitude_scores_double(model: nn.Module) -> Scores:
+    """In double precision."""
+    return {name: w.detach().double().abs() for name, w in prunable(model).items()}
 
 
 # --- gradient_scores ----------------------------------------------------------------------------
@@ -196,6 +227,42 @@ def gradient_scores_per_image(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
     return {name: torch.stack([p[name] for p in parts]).mean(0) for name in parts[0]}
 
 
+def gradient_scores_train_at_the_end(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
+    """The scores are right, but `train()` at the end is wrong for a model that came in evaluation
+    mode: note its mode first.
+    """
+    scores = criteria.gradient_scores(model, x, y)
+    model.train()
+    return scores
+
+
+def gradient_scores_mode_of_the_root(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
+    """The scores are right, but its layers stay in evaluation mode: setting `.training` changes one
+    module, `.train(...)` those inside of it, too.
+    """
+    was = model.training
+    model.eval()
+    scores = criteria.gradient_scores(model, x, y)
+    model.training = was
+    return scores
+
+
+def gradient_scores_softmax_twice(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
+    """`cross_entropy` contains the softmax: give it the class scores as they are."""
+    model.zero_grad()
+    with mode(model, training=False):
+        F.cross_entropy(model(x).softmax(dim=1), y).backward()
+    return read(model)
+
+
+def gradient_scores_nll(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
+    """`nll_loss` asks for logarithms of probabilities, and the model gives class scores."""
+    model.zero_grad()
+    with mode(model, training=False):
+        F.nll_loss(model(x), y).backward()
+    return read(model)
+
+
 def gradient_scores_backward(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
     """`backward` after clearing; the mode put back by hand."""
     was = model.training
@@ -287,6 +354,13 @@ def filter_scores_upside_down(tensors: Scores, p: int) -> Scores:
     return {name: -s for name, s in criteria.filter_scores(tensors, p).items()}
 
 
+def filter_scores_norms_of_kernels(tensors: Scores, p: int) -> Scores:
+    """You take the norm of each kernel and add these: square, add over *all* of a filter, then the
+    root.
+    """
+    return {n: torch.linalg.vector_norm(t, p, dim=(2, 3)).sum(1) for n, t in tensors.items()}
+
+
 def filter_scores_linalg(tensors: Scores, p: int) -> Scores:
     """torch's own norm, with its root."""
     return {n: torch.linalg.vector_norm(t.flatten(1), p, dim=1) for n, t in tensors.items()}
@@ -374,6 +448,20 @@ def bn_scores_in_place(model: nn.Module, convs: list[str]) -> Scores:
     return {name: bn_of(model, name).weight.detach().abs_() for name in convs}
 
 
+def bn_scores_next_layer(model: nn.Module, convs: list[str]) -> Scores:
+    """You take the layer that was registered after the convolution: go by its name."""
+    names = [name for name, _ in model.named_modules()]
+    behind = {name: model.get_submodule(names[names.index(name) + 1]) for name in convs}
+    return {name: cast(Tensor, bn.weight).detach().abs() for name, bn in behind.items()}
+
+
+def bn_scores_frozen(model: nn.Module, convs: list[str]) -> Scores:
+    """The model's own γ do not train any more: take the *scores* out of the graph."""
+    for name in convs:
+        bn_of(model, name).weight.requires_grad_(False)
+    return {name: bn_of(model, name).weight.abs() for name in convs}
+
+
 def bn_scores_parameters(model: nn.Module, convs: list[str]) -> Scores:
     """By the names of the parameters."""
     parameters = dict(model.named_parameters())
@@ -400,6 +488,11 @@ def bn_scores_getattr(model: nn.Module, convs: list[str]) -> Scores:
             module = getattr(module, part)
         scores[name] = getattr(module, conv.replace("conv", "bn")).weight.square().sqrt()
     return scores
+
+
+def bn_scores_double(model: nn.Module, convs: list[str]) -> Scores:
+    """In double precision."""
+    return {name: bn_of(model, name).weight.detach().double().abs() for name in convs}
 
 
 # --- gate_scores --------------------------------------------------------------------------------
@@ -566,6 +659,32 @@ def gate_scores_train_mode(model: nn.Module, convs: list[str], batches: Batches)
     return criteria.gate_scores(model, convs, batches)
 
 
+def gate_scores_frozen(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """The scores are right, but the model's parameters do not train any more."""
+    scores = criteria.gate_scores(model, convs, batches)
+    model.requires_grad_(False)
+    return scores
+
+
+def gate_scores_summed_loss(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """Your loss is the sum over the images of a minibatch: their mean is asked."""
+    scores = criteria.gate_scores(model, convs, batches)
+    return {name: s * len(batches[0][0]) ** 2 for name, s in scores.items()}
+
+
+def gate_scores_behind_the_block(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """The gate of a second convolution stands behind its BN, *before* the addition."""
+    layers = [
+        model.get_submodule(n.rpartition(".")[0]) if n.endswith("2") else bn_of(model, n)
+        for n in convs
+    ]
+    rows = [maps_and_gradients(model, layers, x, y) for x, y in batches]
+    return {
+        name: torch.stack([gate_gradient(*row[i]) for row in rows]).square().mean(0).detach()
+        for i, name in enumerate(convs)
+    }
+
+
 def gate_scores_feature_maps(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
     """Without a gate: gradient times feature map, added up."""
     gradients = by_batch(model, convs, batches, gate_gradient)
@@ -703,6 +822,34 @@ def filter_masks_needs_as_many(scores: Scores, sparsity: float, at_least: int = 
     return criteria.filter_masks(scores, sparsity, at_least)
 
 
+def filter_masks_ceil(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """One filter too many goes when sparsity · n is not whole: round what *goes*, neither up nor by
+    way of what stays.
+    """
+    n = sum(len(s) for s in scores.values())
+    return criteria.filter_masks(scores, (n - int((1 - sparsity) * n)) / n, at_least)
+
+
+def filter_masks_inverted(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """True and False are swapped: True means keep."""
+    return {n: ~m for n, m in criteria.filter_masks(scores, sparsity, at_least).items()}
+
+
+def filter_masks_normalised(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """Each layer's scores were scaled before they were compared: rank them as they are."""
+    scaled = {n: s / s.abs().max() for n, s in scores.items()}
+    return criteria.filter_masks(scaled, sparsity, at_least)
+
+
+def filter_masks_ties(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """Where scores are equal, all of them go: think of a way that *counts*."""
+    free = {n: s.argsort(descending=True).argsort() >= at_least for n, s in scores.items()}
+    candidates = torch.cat([s[free[name]] for name, s in scores.items()]).sort().values
+    gone = min(round(sparsity * sum(len(s) for s in scores.values())), len(candidates))
+    last = candidates[gone - 1] if gone else -torch.inf
+    return {name: ~(free[name] & (s <= last)) for name, s in scores.items()}
+
+
 def filter_masks_one_by_one(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
     """From the lowest upwards, counting what is left of each layer."""
     places = sorted((v, n, i) for n, s in scores.items() for i, v in enumerate(s.tolist()))
@@ -728,14 +875,24 @@ def filter_masks_free_list(scores: Scores, sparsity: float, at_least: int = 1) -
 
 
 def filter_masks_ranks(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
-    """Ranks within the layer decide who is free, a sorted list of the others the threshold."""
+    """Ranks within the layer decide who is free, ranks among those who is to go."""
     free = {n: s.argsort(descending=True).argsort() >= at_least for n, s in scores.items()}
     n = sum(s.numel() for s in scores.values())
-    candidates = torch.cat([s[free[name]] for name, s in scores.items()]).sort().values
-    gone = min(round(sparsity * n), len(candidates))
-    if gone == 0:
-        return {name: torch.ones_like(s, dtype=torch.bool) for name, s in scores.items()}
-    return {name: ~(free[name] & (s <= candidates[gone - 1])) for name, s in scores.items()}
+    ranks = torch.cat([s[free[name]] for name, s in scores.items()]).argsort().argsort()
+    parts = (ranks >= round(sparsity * n)).split([int(f.sum()) for f in free.values()])
+    return {n: (~f).masked_scatter(f, p) for (n, f), p in zip(free.items(), parts, strict=True)}
+
+
+def filter_masks_what_stays(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """From what stays: first the best of each layer, then the highest of the others."""
+    best = {n: s.argsort(descending=True).argsort() < at_least for n, s in scores.items()}
+    kept = sum(len(s) for s in scores.values())
+    kept -= round(sparsity * kept) + sum(int(b.sum()) for b in best.values())
+    places = [(v, n, i) for n, s in scores.items() for i, v in enumerate(s.tolist())]
+    others = sorted((p for p in places if not best[p[1]][p[2]]), reverse=True)
+    for _, name, i in others[: max(kept, 0)]:
+        best[name][i] = True
+    return best
 
 
 # --- sensitivity --------------------------------------------------------------------------------
@@ -900,6 +1057,30 @@ def sensitivity_percent(
     return {n: {s: 100 * a for s, a in curve.items()} for n, curve in result.items()}
 
 
+def sensitivity_tensors(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> dict[str, dict[float, Tensor]]:
+    """These are tensors that hold one number: `.item()` takes the number out."""
+    result = criteria.sensitivity(model, scores, sparsities, x, y)
+    return {n: {s: torch.tensor(a) for s, a in curve.items()} for n, curve in result.items()}
+
+
+def sensitivity_every_layer(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """Not every layer has scores: go through `scores`, not through all of `prunable`."""
+    return criteria.sensitivity(model, {n: scores[n] for n in prunable(model)}, sparsities, x, y)
+
+
+def sensitivity_left_in_training(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """The accuracies are right, but the model is left in training mode."""
+    result = criteria.sensitivity(model, scores, sparsities, x, y)
+    model.train()
+    return result
+
+
 def sensitivity_copies(
     model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
 ) -> Curves:
@@ -941,6 +1122,14 @@ def sensitivity_state_dict(
             result[name][s] = share_right(model, x, y)
     model.load_state_dict(state)
     return result
+
+
+def sensitivity_in_another_order(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """The last layer and the highest sparsity first."""
+    backwards = dict(reversed(scores.items()))
+    return criteria.sensitivity(model, backwards, sorted(sparsities, reverse=True), x, y)
 
 
 # --- recalibrate_bn -----------------------------------------------------------------------------
@@ -1009,6 +1198,15 @@ def recalibrate_bn_left_in_train(model: nn.Module, batches: Batches) -> None:
     """The statistics are right, but the model is left in training mode and would not use them."""
     criteria.recalibrate_bn(model, batches)
     model.train()
+
+
+def recalibrate_bn_left_in_eval(model: nn.Module, batches: Batches) -> None:
+    """The statistics are right, but a batch normalisation that came in training mode is left in
+    evaluation mode.
+    """
+    criteria.recalibrate_bn(model, batches)
+    for bn in norms_of(model):
+        bn.eval()
 
 
 def recalibrate_bn_last_batch(model: nn.Module, batches: Batches) -> None:
@@ -1106,6 +1304,11 @@ def recalibrate_bn_average_of_copies(model: nn.Module, batches: Batches) -> None
             buffer.copy_(sum(state[name] for state in states) / len(states))
 
 
+def recalibrate_bn_by_torch(model: nn.Module, batches: Batches) -> None:
+    """PyTorch has it, too; it leaves the model in the mode in which it came."""
+    torch.optim.swa_utils.update_bn(batches, model)
+
+
 def named(right: dict[str, set[str]]) -> tuple[dict, dict]:
     """The functions `<exercise>_<what>` of this module: (mistakes, alternatives) by exercise."""
     wrong: dict[str, list[Callable]] = {name: [] for name in right}
@@ -1119,13 +1322,13 @@ def named(right: dict[str, set[str]]) -> tuple[dict, dict]:
 
 
 RIGHT = {
-    "magnitude_scores": {"no_grad", "where", "root"},
+    "magnitude_scores": {"no_grad", "where", "root", "double"},
     "gradient_scores": {"backward", "on_a_copy", "functional"},
     "filter_scores": {"linalg", "loop", "einsum"},
-    "bn_scores": {"parameters", "state_dict", "getattr"},
+    "bn_scores": {"parameters", "state_dict", "getattr", "double"},
     "gate_scores": {"feature_maps", "scale_and_shift", "functional", "hooks_and_backward"},
-    "filter_masks": {"one_by_one", "free_list", "ranks"},
-    "sensitivity": {"copies", "functional", "state_dict"},
-    "recalibrate_bn": {"hooks", "falling_momentum", "average_of_copies"},
+    "filter_masks": {"one_by_one", "free_list", "ranks", "what_stays"},
+    "sensitivity": {"copies", "functional", "state_dict", "in_another_order"},
+    "recalibrate_bn": {"hooks", "falling_momentum", "average_of_copies", "by_torch"},
 }
 MISTAKES, ALTERNATIVES = named(RIGHT)

@@ -35,7 +35,7 @@ def test_magnitude_mask(magnitude_mask: "Callable", seed: int = 0) -> None:
     try_one(torch.randn(6, 9, generator=generator).T, 1 / 3)
     try_one(torch.randn(4, 3, 3, 2, generator=generator).permute(0, 3, 1, 2), 0.7)
     try_one(torch.randn(50, dtype=torch.float64, generator=generator), 0.9)
-    try_one(torch.randn(50, generator=generator).half(), 0.3)
+    try_one(1e-4 * torch.randn(50, generator=generator).half(), 0.3)  # squares would underflow
     try_one(torch.nn.Parameter(torch.randn(5, 4, generator=generator)), 0.6)
     try_one(torch.randn(300_000, generator=generator), 0.98)
 
@@ -110,9 +110,9 @@ def test_empty_layers(empty_layers: "Callable", seed: int = 0) -> None:
         empty = [name for i, name in enumerate(names) if (trial >> (i % 3)) % 2]
         masks = {}
         for name in names:
-            masks[name] = torch.zeros(5, 4, 3, 3, dtype=torch.bool)
+            masks[name] = torch.zeros(64, 64, 3, 3, dtype=torch.bool)
             if name not in empty:
-                place = int(torch.randint(1, 180, (1,), generator=generator))
+                place = int(torch.randint(1, 64 * 64 * 9, (1,), generator=generator))
                 masks[name].view(-1)[place] = True
         found = empty_layers(masks)
         assert isinstance(found, list | tuple), f"a list of names is asked, got {type(found)}"
@@ -130,11 +130,10 @@ def test_account(account: "Callable", seed: int = 0) -> None:
     generator = torch.Generator().manual_seed(seed)
     for trial in range(6):
         width = 3 + 2 * trial
-        model = nn.Sequential(
-            nn.Conv2d(2, width, 3, bias=trial % 2 == 0), nn.BatchNorm2d(width), nn.ReLU(),
-            nn.Conv2d(width, 5, 1), nn.Flatten(), nn.Linear(5, 4),
-        )  # fmt: skip
-        chosen = ("0.weight", "3.weight", "5.weight")[: 1 + trial % 3]
+        block = nn.Sequential(nn.Conv2d(2, width, 3, bias=trial % 2 == 0), nn.BatchNorm2d(width))
+        model = nn.Sequential(block, nn.Conv2d(width, 5, 1), nn.Flatten(), nn.Linear(5, 4))
+        block[1].requires_grad_(False)  # parameters that do not train are parameters, too
+        chosen = ("0.0.weight", "1.weight", "3.weight")[: 1 + trial % 3]
         masks = {
             name: torch.rand(model.get_parameter(name).shape, generator=generator) < 0.15 * trial
             for name in chosen
@@ -199,7 +198,9 @@ def test_silence_filters(silence_filters: "Callable", seed: int = 0) -> None:
             getattr(bn, name).data.uniform_(0.5, 2)
         keep = torch.rand(out) < 0.5 if trial else torch.tensor([True, False, True])
         old_conv, old_bn, x = copy.deepcopy(conv), copy.deepcopy(bn), torch.randn(5, 4, 8, 8)
-        silence_filters(conv, bn, keep.clone())
+        given = keep.clone()
+        silence_filters(conv, bn, given)
+        assert torch.equal(given, keep), "keep has changed"
         y, target = bn(conv(x)), old_bn(old_conv(x))
         loudest = y[:, ~keep].abs().max().item() if not keep.all() else 0.0
         assert loudest == 0, f"a silenced channel still emits {loudest:.3g}"
@@ -208,6 +209,7 @@ def test_silence_filters(silence_filters: "Callable", seed: int = 0) -> None:
             for name, old in before.named_parameters():
                 new = layer.get_parameter(name)
                 assert new.shape == old.shape, f"{name} has changed its shape"
+                assert new.requires_grad, f"{name} does not train any more"
                 assert not new[~keep].any(), f"{name} of a silenced filter is not 0"
                 assert torch.equal(new[keep], old[keep]), f"{name} of a kept filter has changed"
 
@@ -228,7 +230,7 @@ def test_remove_filters(remove_filters: "Callable", seed: int = 0) -> None:
     ]
     for c_in, out, stride, padding, bias, kernel in settings * 2:
         conv1 = nn.Conv2d(c_in, out, 3, stride=stride, padding=padding, bias=bias)
-        bn1 = nn.BatchNorm2d(out, eps=1e-2).eval()
+        bn1 = nn.BatchNorm2d(out, eps=1e-2, momentum=0.2).eval()
         conv2 = nn.Conv2d(out, 4, kernel, stride=stride, padding=kernel // 2, bias=bias)
         for name in ("weight", "bias", "running_mean", "running_var"):
             getattr(bn1, name).data.uniform_(0.5, 2)
@@ -243,11 +245,19 @@ def test_remove_filters(remove_filters: "Callable", seed: int = 0) -> None:
             for name, tensor in old.state_dict().items():
                 same = torch.equal(layer.state_dict()[name], tensor)
                 assert same, "the layers that were passed in have changed"
+        for layer, old in zip(small, before, strict=True):
+            found, known = set(layer.state_dict()), set(old.state_dict())
+            assert found == known, f"parameters and buffers {sorted(found)}, not {sorted(known)}"
+            train = [name for name, p in layer.named_parameters() if p.requires_grad]
+            assert set(train) == {name for name, _ in old.named_parameters()}, f"{train} train"
         n, kept = int(keep.sum()), int(small[0].weight.shape[0])
         assert kept == n, f"conv1 has {kept} filters, expected {n}"
         assert small[2].weight.shape[1] == n, "conv2 still has kernels of removed channels"
         sizes = (small[0].out_channels, small[1].num_features, small[2].in_channels)
         assert sizes == (n, n, n), f"out_channels, num_features, in_channels are {sizes}, not {n}"
+        others = (small[0].in_channels, small[2].out_channels, small[1].eps, small[1].momentum)
+        as_before = (c_in, 4, 1e-2, 0.2)
+        assert others == as_before, f"in_channels, out_channels, eps, momentum are {others}"
         target = before[2](torch.relu(before[1](before[0](x))) * keep.view(-1, 1, 1))
         got = small[2](torch.relu(small[1](small[0](x))))
         assert got.shape == target.shape, f"output {tuple(got.shape)} for {tuple(target.shape)}"

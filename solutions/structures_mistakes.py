@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from pruninglab.models import Block, prunable
 from solutions import structures
@@ -107,6 +108,58 @@ def magnitude_mask_pruned_weight(weight: Tensor, sparsity: float) -> Tensor:
     return weight.detach() * lowest(weight.abs(), round(sparsity * weight.numel()))
 
 
+def magnitude_mask_ceil(weight: Tensor, sparsity: float) -> Tensor:
+    """One weight too many goes when sparsity · n is not whole: round what *goes*, neither up nor
+    by way of what stays.
+    """
+    return lowest(weight.abs(), weight.numel() - int((1 - sparsity) * weight.numel()))
+
+
+def magnitude_mask_at_least_threshold(weight: Tensor, sparsity: float) -> Tensor:
+    """With `>=` all weights that equal the threshold stay, and at sparsity 1 there is no next one
+    to be the threshold: think of a way that *counts*.
+    """
+    order = weight.detach().abs().flatten().sort().values
+    return weight.abs() >= order[round(sparsity * weight.numel())]
+
+
+def magnitude_mask_minus_zero(weight: Tensor, sparsity: float) -> Tensor:
+    """At sparsity 1 nothing stays, but `[-0:]` is *everything*: count from the other end."""
+    kept = weight.numel() - round(sparsity * weight.numel())
+    mask = torch.zeros(weight.numel(), dtype=torch.bool)
+    mask[weight.detach().abs().flatten().argsort()[-kept:]] = True
+    return mask.reshape(weight.shape)
+
+
+def magnitude_mask_places_for_ranks(weight: Tensor, sparsity: float) -> Tensor:
+    """`argsort` says *where* the lowest, the next, ... weight lies, not which rank a weight has."""
+    places = weight.detach().abs().flatten().argsort()
+    return (places >= round(sparsity * weight.numel())).reshape(weight.shape)
+
+
+def magnitude_mask_quantile_in_half(weight: Tensor, sparsity: float) -> Tensor:
+    """A quantile is a position *between* weights: at the ends, and with ties, the count is off."""
+    return weight.abs() > weight.detach().abs().quantile(sparsity)
+
+
+def magnitude_mask_squares(weight: Tensor, sparsity: float) -> Tensor:
+    """Squares of half-precision numbers overflow above 255: rank by magnitude."""
+    return lowest(weight.detach() ** 2, round(sparsity * weight.numel()))
+
+
+def magnitude_mask_numpy_of_a_parameter(weight: Tensor, sparsity: float) -> Tensor:
+    """A parameter belongs to the autograd graph, which numpy does not know: see `detach`."""
+    order = np.abs(weight.numpy()).ravel().argsort()
+    mask = np.ones(order.size, dtype=bool)
+    mask[order[: round(sparsity * order.size)]] = False
+    return torch.from_numpy(mask).reshape(weight.shape)
+
+
+def magnitude_mask_abs_in_place(weight: Tensor, sparsity: float) -> Tensor:
+    """Your function changed the weight that it was given: which call ends in an underscore?"""
+    return lowest(weight.abs_(), round(sparsity * weight.numel()))
+
+
 def magnitude_mask_topk(weight: Tensor, sparsity: float) -> Tensor:
     """`topk` of what stays."""
     kept = weight.numel() - round(sparsity * weight.numel())
@@ -141,6 +194,15 @@ def magnitude_mask_ranks(weight: Tensor, sparsity: float) -> Tensor:
     """The rank of each weight against the count; squares instead of magnitudes."""
     ranks = weight.detach().double().square().flatten().argsort(stable=True).argsort()
     return ranks.view(weight.shape) >= round(sparsity * weight.numel())
+
+
+def magnitude_mask_unravelled(weight: Tensor, sparsity: float) -> Tensor:
+    """A half rounds up; the mask lies in memory as the weight does."""
+    pruned = int(sparsity * weight.numel() + 0.5)
+    places = weight.detach().abs().flatten().topk(pruned, largest=False).indices
+    mask = torch.ones_like(weight, dtype=torch.bool)
+    mask[np.unravel_index(places.numpy(), weight.shape)] = False
+    return mask
 
 
 # --- local_masks --------------------------------------------------------------------------------
@@ -199,6 +261,33 @@ def local_masks_ties(scores: Masks, sparsity: float) -> Masks:
         pruned = round(sparsity * score.numel())
         masks[name] = score > order[pruned - 1] if pruned else torch.ones_like(score).bool()
     return masks
+
+
+def local_masks_floor(scores: Masks, sparsity: float) -> Masks:
+    """One score too few goes when sparsity · n is not whole: how does `int` treat 2.7?"""
+    return {n: lowest(s, int(sparsity * s.numel())) for n, s in scores.items()}
+
+
+def local_masks_ceil(scores: Masks, sparsity: float) -> Masks:
+    """One score too many goes when sparsity · n is not whole: round what *goes*, neither up nor by
+    way of what stays.
+    """
+    return {n: lowest(s, s.numel() - int((1 - sparsity) * s.numel())) for n, s in scores.items()}
+
+
+def local_masks_inverted(scores: Masks, sparsity: float) -> Masks:
+    """True and False are swapped: True means keep."""
+    return {n: ~m for n, m in structures.local_masks(scores, sparsity).items()}
+
+
+def local_masks_return_in_loop(scores: Masks, sparsity: float) -> Masks:
+    """The first layer alone has a mask: does `return` stand inside of your loop?"""
+    return dict(list(structures.local_masks(scores, sparsity).items())[:1])
+
+
+def local_masks_quantile(scores: Masks, sparsity: float) -> Masks:
+    """A quantile is a position *between* scores: at the ends, and with ties, the count is off."""
+    return {n: s > s.quantile(sparsity) for n, s in scores.items()}
 
 
 def local_masks_topk(scores: Masks, sparsity: float) -> Masks:
@@ -301,6 +390,55 @@ def global_masks_sequential(scores: Masks, sparsity: float) -> Masks:
     return structures.global_masks(places, sparsity)
 
 
+def global_masks_max_for_all(scores: Masks, sparsity: float) -> Masks:
+    """Each layer's scores were scaled before they were compared: rank them as they are."""
+    return structures.global_masks({n: s / s.abs().max() for n, s in scores.items()}, sparsity)
+
+
+def global_masks_floor(scores: Masks, sparsity: float) -> Masks:
+    """One score too few goes when sparsity · n is not whole: how does `int` treat 2.7?"""
+    n = sum(s.numel() for s in scores.values())
+    return structures.global_masks(scores, int(sparsity * n) / n)
+
+
+def global_masks_inverted(scores: Masks, sparsity: float) -> Masks:
+    """True and False are swapped: True means keep."""
+    return {n: ~m for n, m in structures.global_masks(scores, sparsity).items()}
+
+
+def global_masks_keeps_the_fraction(scores: Masks, sparsity: float) -> Masks:
+    """The share `sparsity` of the network is kept, and it should be the share that goes."""
+    return structures.global_masks(scores, 1 - sparsity)
+
+
+def global_masks_quantile(scores: Masks, sparsity: float) -> Masks:
+    """A quantile is a position *between* scores: at the ends, and with ties, the count is off."""
+    return above(scores, torch.cat([s.flatten() for s in scores.values()]).quantile(sparsity))
+
+
+def global_masks_kthvalue_of_zero(scores: Masks, sparsity: float) -> Masks:
+    """At sparsity 0 there is no 0-th smallest score, and with ties too many go: think of a way
+    that *counts*.
+    """
+    flat = torch.cat([s.flatten() for s in scores.values()])
+    return above(scores, flat.kthvalue(round(sparsity * len(flat))).values)
+
+
+def global_masks_one_list(scores: Masks, sparsity: float) -> Tensor:
+    """This is one long mask: cut it into the layers again, each in the shape of its score."""
+    flat = torch.cat([s.flatten() for s in scores.values()])
+    return structures.local_masks({"": flat}, sparsity)[""]
+
+
+def global_masks_wrong_start(scores: Masks, sparsity: float) -> Masks:
+    """You cut the long mask at wrong places: a layer starts where *all* before it have ended."""
+    keep, masks, start = global_masks_one_list(scores, sparsity), {}, 0
+    for name, score in scores.items():
+        masks[name] = keep[start : start + score.numel()].reshape(score.shape)
+        start = score.numel()
+    return masks
+
+
 def global_masks_topk(scores: Masks, sparsity: float) -> Masks:
     """`topk` of what stays, then cut at the running sum of the sizes."""
     flat = torch.cat([s.reshape(-1) for s in scores.values()])
@@ -365,7 +503,7 @@ def empty_layers_empty_row(masks: Masks) -> list[str]:
 
 
 def empty_layers_sorted(masks: Masks) -> list[str]:
-    """The names are right but in alphabetical order: keep the order of the network."""
+    """The names are right but not in the network's order, which a set, too, would lose."""
     return sorted(name for name, mask in masks.items() if not mask.any())
 
 
@@ -471,6 +609,37 @@ def account_zeros_of_weights(model: nn.Module, masks: Masks) -> dict[str, float]
     return report(zeros, *sizes(model))
 
 
+def account_children(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """A layer inside of a block is missing in your count: `children` sees only the outermost."""
+    layers = [m for m in model.children() if isinstance(m, nn.Conv2d | nn.Linear)]
+    return report(pruned_of(masks), sum(m.weight.numel() for m in layers), sizes(model)[1])
+
+
+def account_trainable(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """You leave out parameters that do not train (`requires_grad`): they are stored, too."""
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return report(pruned_of(masks), sizes(model)[0], trained)
+
+
+def account_all_zeros(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """You count zeros, and so a bias that happens to be 0, too: the masks say what is pruned."""
+    clone = copy.deepcopy(model)
+    for name, mask in masks.items():
+        clone.get_parameter(name).data.mul_(mask)
+    return report(sum(int((p == 0).sum()) for p in clone.parameters()), *sizes(model))
+
+
+def account_needs_every_mask(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """A layer may have no mask: then nothing of it is pruned."""
+    return report(sum(int((~masks[name]).sum()) for name in prunable(model)), *sizes(model))
+
+
+def account_unmasked_is_pruned(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """You count a layer without a mask as if all of it had gone: nothing of it is pruned."""
+    weights, parameters = sizes(model)
+    return report(weights - sum(int(m.sum()) for m in masks.values()), weights, parameters)
+
+
 def account_kept(model: nn.Module, masks: Masks) -> dict[str, float]:
     """What stays first."""
     kept, names = 0, prunable(model)
@@ -493,6 +662,14 @@ def account_modules(model: nn.Module, masks: Masks) -> dict[str, float]:
     weights = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear))
     pruned = sum(mask.numel() - int(np.count_nonzero(mask.numpy())) for mask in masks.values())
     return report(pruned, weights, sum(p.numel() for _, p in model.named_parameters()))
+
+
+def account_not_a_number(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """What goes is marked by NaN in a copy, and counted there."""
+    clone = copy.deepcopy(model)
+    for name, mask in masks.items():
+        clone.get_parameter(name).data[~mask] = torch.nan
+    return report(sum(int(p.isnan().sum()) for p in clone.parameters()), *sizes(model))
 
 
 # --- filter_mask --------------------------------------------------------------------------------
@@ -565,6 +742,43 @@ def filter_mask_indices(weight: Tensor, sparsity: float) -> Tensor:
     """You return the numbers of the filters: asked is one True or False for each filter."""
     keep = lowest(weight.detach().abs().sum((1, 2, 3)), count_of(weight, sparsity))
     return keep.nonzero().flatten()
+
+
+def filter_mask_ceil(weight: Tensor, sparsity: float) -> Tensor:
+    """One filter too many goes when sparsity · out is not whole: round what *goes*, neither up nor
+    by way of what stays.
+    """
+    kept = max(int((1 - sparsity) * len(weight)), 1)
+    return lowest(weight.detach().abs().sum((1, 2, 3)), len(weight) - kept)
+
+
+def filter_mask_keeps_the_fraction(weight: Tensor, sparsity: float) -> Tensor:
+    """The share `sparsity` of the filters is kept, and it should be the share that goes."""
+    return lowest(weight.detach().abs().sum((1, 2, 3)), count_of(weight, 1 - sparsity))
+
+
+def filter_mask_first_stays(weight: Tensor, sparsity: float) -> Tensor:
+    """When all would go you bring back the first one: the filter with the largest norm stays."""
+    keep = lowest(weight.detach().abs().sum((1, 2, 3)), round(sparsity * len(weight)))
+    keep[0] |= not keep.any()
+    return keep
+
+
+def filter_mask_threshold_ties(weight: Tensor, sparsity: float) -> Tensor:
+    """Several norms equal the threshold and all of these filters go: think of a way that counts."""
+    norms, pruned = weight.detach().abs().sum((1, 2, 3)), count_of(weight, sparsity)
+    return norms > norms.sort().values[pruned - 1] if pruned else torch.ones_like(norms).bool()
+
+
+def filter_mask_at_least_threshold(weight: Tensor, sparsity: float) -> Tensor:
+    """Several norms equal the threshold and all of these filters stay: find a way that counts."""
+    norms = weight.detach().abs().sum((1, 2, 3))
+    return norms >= norms.sort().values[count_of(weight, sparsity)]
+
+
+def filter_mask_places_for_ranks(weight: Tensor, sparsity: float) -> Tensor:
+    """`argsort` says *where* the lowest, the next, ... norm lies, not which rank a filter has."""
+    return weight.detach().abs().sum((1, 2, 3)).argsort() >= count_of(weight, sparsity)
 
 
 def filter_mask_topk(weight: Tensor, sparsity: float) -> Tensor:
@@ -656,10 +870,40 @@ def silence_filters_on_a_copy(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor)
 
 
 def silence_filters_tracked(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
-    """Autograd forbids to change a parameter in place: say that no gradient is wanted here."""
+    """If the error speaks of a leaf: autograd forbids to change a parameter in place, so say that
+    no gradient is wanted here.
+    """
     conv.weight[~keep] = 0
     bn.weight[~keep] = 0
     bn.bias[~keep] = 0
+
+
+def silence_filters_tensors(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """A product is no Parameter, and a layer takes nothing else: change the old one's `.data`."""
+    conv.weight = conv.weight * keep.view(-1, 1, 1, 1)
+
+
+def silence_filters_hidden(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """`torch.nn.utils.prune` puts a mask over the weights: `weight_orig` still holds them all."""
+    for layer in (conv, bn):
+        for name, p in list(layer.named_parameters()):
+            where = keep.view(-1, *[1] * (p.dim() - 1)).expand_as(p)
+            prune.custom_from_mask(layer, name, where)
+
+
+def silence_filters_frozen(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """Your layers do not train any more: to change values without autograd, there are `.data` and
+    `torch.no_grad()`.
+    """
+    for parameter in (*conv.parameters(), *bn.parameters()):
+        parameter.requires_grad = False
+        parameter[~keep] = 0
+
+
+def silence_filters_turns_keep(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """`keep` itself has changed: `~keep` makes a new tensor, `logical_not_` does not."""
+    structures.silence_filters(conv, bn, keep)
+    keep.logical_not_()
 
 
 @torch.no_grad()
@@ -691,6 +935,20 @@ def silence_filters_loop(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> N
         conv.weight[i] = bn.weight[i] = bn.bias[i] = 0
         if conv.bias is not None:
             conv.bias[i] = 0
+
+
+def silence_filters_numpy(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """Through numpy, which sees the same memory."""
+    for parameter in (*conv.parameters(), *bn.parameters()):
+        parameter.detach().numpy()[~keep.numpy()] = 0
+
+
+def silence_filters_pruned_for_good(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """`torch.nn.utils.prune`, made permanent."""
+    silence_filters_hidden(conv, bn, keep)
+    for layer in (conv, bn):
+        for name, _ in list(layer.named_parameters()):
+            prune.remove(layer, name.removesuffix("_orig"))
 
 
 # --- remove_filters -----------------------------------------------------------------------------
@@ -814,6 +1072,57 @@ def remove_filters_silenced(
     return conv1, bn1, conv2
 
 
+def remove_filters_bn_in_training(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Your new BN is in training mode, where it uses the batch: the old one was in evaluation
+    mode.
+    """
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[1].train()
+    return small
+
+
+def remove_filters_bn_settings_lost(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Your new BN has PyTorch's own `eps` and `momentum`, not those of the old one."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[1].eps, small[1].momentum = 1e-5, 0.1
+    return small
+
+
+def remove_filters_bias_left(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """The bias of the first convolution still has an entry for each filter that is gone."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[0].bias = copy.deepcopy(conv1.bias)
+    return small
+
+
+def remove_filters_gains_bias(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """A convolution without bias has got one: `nn.Conv2d` makes it unless you say `bias=False`."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    for conv in (small[0], small[2]):
+        conv.bias = conv.bias or nn.Parameter(torch.zeros(conv.out_channels))
+    return small
+
+
+def remove_filters_tensors(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Your weights are plain tensors, which no optimizer would find: they have to be Parameters."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    for layer in small:
+        for name, parameter in list(layer.named_parameters()):
+            delattr(layer, name)
+            setattr(layer, name, parameter.data)
+    return small
+
+
 def rebuilt(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """A convolution made anew around a weight."""
     names = ("kernel_size", "stride", "padding", "dilation", "padding_mode")
@@ -870,6 +1179,22 @@ def remove_filters_state_dict(
     ]
 
 
+def remove_filters_shallow(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Shallow copies, which share what stays as it is with the old layers."""
+    conv1, bn1, conv2 = copy.copy(conv1), copy.copy(bn1), copy.copy(conv2)
+    for layer, dim in ((conv1, 0), (bn1, 0), (conv2, 1)):
+        layer._parameters, layer._buffers = dict(layer._parameters), dict(layer._buffers)
+        for name, p in list(layer.named_parameters()):
+            if p.dim() > dim:
+                setattr(layer, name, nn.Parameter(p.data.index_select(dim, keep.nonzero()[:, 0])))
+    for name in ("running_mean", "running_var"):
+        setattr(bn1, name, bn1.get_buffer(name)[keep])
+    conv1.out_channels = bn1.num_features = conv2.in_channels = int(keep.sum())
+    return conv1, bn1, conv2
+
+
 # --- free_convs ---------------------------------------------------------------------------------
 
 
@@ -905,7 +1230,7 @@ def free_convs_not_downsampling(model: nn.Module) -> list[str]:
 
 
 def free_convs_parameters(model: nn.Module) -> list[str]:
-    """You give names of parameters: asked are the names of the layers."""
+    """These name no layer: asked are names as in `model.named_modules()`, without `.weight`."""
     return [f"{name}.weight" for name in structures.free_convs(model)]
 
 
@@ -918,6 +1243,16 @@ def free_convs_shortcuts(model: nn.Module) -> list[str]:
 def free_convs_blocks(model: nn.Module) -> list[str]:
     """You give the names of the blocks: which convolution in them?"""
     return [name for name, module in model.named_modules() if isinstance(module, Block)]
+
+
+def free_convs_norms(model: nn.Module) -> list[str]:
+    """You give the names of batch normalisations: asked are those of the convolutions."""
+    return [name.replace("conv", "bn") for name in structures.free_convs(model)]
+
+
+def free_convs_unordered(model: nn.Module) -> list[str]:
+    """The names are right but not in the network's order."""
+    return structures.free_convs(model)[::-1]
 
 
 def free_convs_isinstance(model: nn.Module) -> list[str]:
@@ -951,6 +1286,14 @@ MISTAKES: dict[str, list[Callable]] = {
         magnitude_mask_view,
         magnitude_mask_float,
         magnitude_mask_pruned_weight,
+        magnitude_mask_ceil,
+        magnitude_mask_at_least_threshold,
+        magnitude_mask_minus_zero,
+        magnitude_mask_places_for_ranks,
+        magnitude_mask_quantile_in_half,
+        magnitude_mask_squares,
+        magnitude_mask_numpy_of_a_parameter,
+        magnitude_mask_abs_in_place,
     ],
     "local_masks": [
         local_masks_abs,
@@ -962,6 +1305,11 @@ MISTAKES: dict[str, list[Callable]] = {
         local_masks_no_stem,
         local_masks_flat,
         local_masks_ties,
+        local_masks_floor,
+        local_masks_ceil,
+        local_masks_inverted,
+        local_masks_return_in_loop,
+        local_masks_quantile,
     ],
     "global_masks": [
         global_masks_local,
@@ -974,6 +1322,14 @@ MISTAKES: dict[str, list[Callable]] = {
         global_masks_no_classifier,
         global_masks_normalised,
         global_masks_sequential,
+        global_masks_max_for_all,
+        global_masks_floor,
+        global_masks_inverted,
+        global_masks_keeps_the_fraction,
+        global_masks_quantile,
+        global_masks_kthvalue_of_zero,
+        global_masks_one_list,
+        global_masks_wrong_start,
     ],
     "empty_layers": [
         empty_layers_any_pruned,
@@ -995,6 +1351,11 @@ MISTAKES: dict[str, list[Callable]] = {
         account_density_for_sparsity,
         account_percent,
         account_zeros_of_weights,
+        account_children,
+        account_trainable,
+        account_all_zeros,
+        account_needs_every_mask,
+        account_unmasked_is_pruned,
     ],
     "filter_mask": [
         filter_mask_inputs,
@@ -1009,6 +1370,12 @@ MISTAKES: dict[str, list[Callable]] = {
         filter_mask_inverted,
         filter_mask_whole_shape,
         filter_mask_indices,
+        filter_mask_ceil,
+        filter_mask_keeps_the_fraction,
+        filter_mask_first_stays,
+        filter_mask_threshold_ties,
+        filter_mask_at_least_threshold,
+        filter_mask_places_for_ranks,
     ],
     "silence_filters": [
         silence_filters_conv_only,
@@ -1021,6 +1388,10 @@ MISTAKES: dict[str, list[Callable]] = {
         silence_filters_needs_bias,
         silence_filters_on_a_copy,
         silence_filters_tracked,
+        silence_filters_tensors,
+        silence_filters_hidden,
+        silence_filters_frozen,
+        silence_filters_turns_keep,
     ],
     "remove_filters": [
         remove_filters_next_left,
@@ -1036,6 +1407,11 @@ MISTAKES: dict[str, list[Callable]] = {
         remove_filters_no_padding,
         remove_filters_loses_bias,
         remove_filters_silenced,
+        remove_filters_bn_in_training,
+        remove_filters_bn_settings_lost,
+        remove_filters_bias_left,
+        remove_filters_gains_bias,
+        remove_filters_tensors,
     ],
     "free_convs": [
         free_convs_with_stem,
@@ -1046,6 +1422,8 @@ MISTAKES: dict[str, list[Callable]] = {
         free_convs_parameters,
         free_convs_shortcuts,
         free_convs_blocks,
+        free_convs_norms,
+        free_convs_unordered,
     ],
 }
 
@@ -1055,6 +1433,7 @@ ALTERNATIVES: dict[str, list[Callable]] = {
         magnitude_mask_kthvalue,
         magnitude_mask_numpy,
         magnitude_mask_ranks,
+        magnitude_mask_unravelled,
     ],
     "local_masks": [
         local_masks_topk,
@@ -1075,6 +1454,7 @@ ALTERNATIVES: dict[str, list[Callable]] = {
         account_kept,
         account_tensors,
         account_modules,
+        account_not_a_number,
     ],
     "filter_mask": [
         filter_mask_topk,
@@ -1085,11 +1465,14 @@ ALTERNATIVES: dict[str, list[Callable]] = {
         silence_filters_multiplied,
         silence_filters_where,
         silence_filters_loop,
+        silence_filters_numpy,
+        silence_filters_pruned_for_good,
     ],
     "remove_filters": [
         remove_filters_anew,
         remove_filters_index_select,
         remove_filters_state_dict,
+        remove_filters_shallow,
     ],
     "free_convs": [
         free_convs_isinstance,

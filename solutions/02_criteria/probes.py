@@ -36,10 +36,23 @@ def linear(*rows: list[float]) -> nn.Linear:
     return layer
 
 
+def afterwards(model: nn.Module) -> Values:
+    """In which mode the layers of a model are, and which parameters do not train any more."""
+    frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
+    training = [type(module).__name__ for module in model.modules() if module.training]
+    return {
+        "in training mode afterwards": training,
+        "frozen afterwards (requires_grad=False)": frozen,
+    }
+
+
 def by_name(scores: Any, inputs: Inputs) -> Values:
     """One value a name, in the order of the alphabet, and whether autograd still holds on to it."""
+    if not isinstance(scores, dict):
+        return {"result": scores}
     shown = {f"scores of {name}": scores[name] for name in sorted(scores)}
-    return shown | {"requires_grad": any(s.requires_grad for s in scores.values())}
+    shown["requires_grad"] = any(s.requires_grad for s in scores.values())
+    return shown | afterwards(inputs["model"])
 
 
 # --- magnitude_scores ---------------------------------------------------------------------------
@@ -86,7 +99,7 @@ def rounded(x: Tensor) -> Tensor:
 def with_mode(scores: Any, inputs: Inputs) -> Values:
     """The scores, and in which mode the model is afterwards."""
     shown = {f"scores of {name}": rounded(scores[name]) for name in sorted(scores)}
-    return shown | {"model.training afterwards": inputs["model"].training}
+    return shown | afterwards(inputs["model"])
 
 
 ONE_IMAGE = {"x": torch.tensor([[2.0, -1.0]]), "y": torch.tensor([1])}
@@ -115,10 +128,13 @@ def filters(*rows: list[float]) -> Tensor:
 
 def ranking(scores: Any, inputs: Inputs) -> Values:
     """The rank of each filter among all of the network, 0 = the first to go."""
+    if not isinstance(scores, dict):
+        return {"result": scores}
     names = list(inputs["tensors"])
+    shapes = {f"shape of the scores of {name}": list(scores[name].shape) for name in names}
     ranks = torch.cat([scores[name] for name in names]).argsort().argsort()
     parts = ranks.split([len(scores[name]) for name in names])
-    return {f"ranks in {name}": part for name, part in zip(names, parts, strict=True)}
+    return shapes | {f"ranks in {name}": part for name, part in zip(names, parts, strict=True)}
 
 
 def one_layer() -> dict[str, Tensor]:
@@ -161,6 +177,13 @@ def one_block() -> Block:
     return block
 
 
+def in_another_order() -> nn.Module:
+    """What comes behind a convolution in this list is not the BN behind it."""
+    layers = {"conv1": nn.Conv2d(2, 3, 1), "bn2": nn.BatchNorm2d(2)}
+    layers |= {"conv2": nn.Conv2d(3, 2, 1), "bn1": nn.BatchNorm2d(3)}
+    return randomise(nn.ModuleDict(layers), seed=4).eval()
+
+
 def two_blocks() -> nn.Module:
     """Two blocks, one behind the other."""
     blocks = [Block(2, 3, 2, stride=1, option="A"), Block(2, 4, 2, stride=1, option="A")]
@@ -181,6 +204,11 @@ BN_SCORES = [
     Probe(
         "the first convolutions of two blocks",
         lambda: {"model": two_blocks(), "convs": ["0.conv1", "1.conv1"]},
+        by_name,
+    ),
+    Probe(
+        "layers that were registered in another order",
+        lambda: {"model": in_another_order(), "convs": ["conv1", "conv2"]},
         by_name,
     ),
 ]
@@ -209,9 +237,9 @@ def small_batches(count: int) -> list[tuple[Tensor, Tensor]]:
 
 def with_output(scores: Any, inputs: Inputs) -> Values:
     """The scores, and whether the model is as it was."""
-    hooks = sum(len(module._forward_hooks) for module in inputs["model"].modules())
-    training = inputs["model"].training
-    return by_name(scores, inputs) | {"gates left in the model": hooks, "model.training": training}
+    modules = list(inputs["model"].modules())
+    hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
+    return by_name(scores, inputs) | {"gates left in the model": hooks}
 
 
 GATE_SCORES = [
@@ -226,10 +254,10 @@ GATE_SCORES = [
         with_output,
     ),
     Probe(
-        "two blocks, two minibatches",
+        "two minibatches, the first convolution of a block and the second of the next",
         lambda: {
             "model": classifier(2),
-            "convs": ["0.conv1", "1.conv1"],
+            "convs": ["0.conv1", "1.conv2"],
             "batches": small_batches(2),
         },
         with_output,
@@ -242,7 +270,7 @@ GATE_SCORES = [
 def weak_layer() -> dict[str, Tensor]:
     """Every filter of the second layer scores below every one of the first."""
     return {
-        "strong": torch.tensor([70.0, 50.0, 80.0, 60.0]),
+        "strong": torch.tensor([70.0, 50.0, 80.0, 30.0]),
         "weak": torch.tensor([1.0, 4.0, 2.0, 3.0]),
     }
 
@@ -257,8 +285,16 @@ def three_layers() -> dict[str, Tensor]:
 
 
 def by_layer(masks: Any, inputs: Inputs) -> Values:
-    """One value a layer, in the order of the scores."""
-    return {f"mask of {name}": masks[name] for name in inputs["scores"]}
+    """One value a layer, in the order of the scores; None where a layer is missing."""
+    if not isinstance(masks, dict):
+        return {"result": masks}
+    return {f"mask of {name}": masks.get(name) for name in inputs["scores"]}
+
+
+def counts(masks: Any, inputs: Inputs) -> Values:
+    """Where scores are equal, any of them may go: how many stay."""
+    kept = [int(mask.sum()) for mask in by_layer(masks, inputs).values()]
+    return {"number of True in all layers": sum(kept), "in each at least one": min(kept) > 0}
 
 
 FILTER_MASKS = [
@@ -271,8 +307,8 @@ FILTER_MASKS = [
         by_layer,
     ),
     Probe(
-        "half of eight filters, two stay in each layer",
-        lambda: {"scores": weak_layer(), "sparsity": 0.5, "at_least": 2},
+        "0.4 of eight filters: round(3.2); two stay in each layer",
+        lambda: {"scores": weak_layer(), "sparsity": 0.4, "at_least": 2},
         by_layer,
     ),
     Probe(
@@ -286,6 +322,11 @@ FILTER_MASKS = [
         by_layer,
     ),
     Probe("everything", lambda: {"scores": three_layers(), "sparsity": 1.0}, by_layer),
+    Probe(
+        "equal scores",
+        lambda: {"scores": {"a": torch.ones(4), "b": torch.ones(6)}, "sparsity": 0.5},
+        counts,
+    ),
 ]
 
 # --- sensitivity --------------------------------------------------------------------------------
@@ -310,12 +351,33 @@ def by_hand() -> Inputs:
     return {"model": model, "scores": scores, "x": x, "y": torch.tensor([0, 1, 0, 0])}
 
 
+def one_of_two() -> Inputs:
+    """Scores of the second layer alone."""
+    inputs = two_linear_layers()
+    return inputs | {"scores": {"2.weight": inputs["scores"]["2.weight"]}}
+
+
+def in_order(result: Any) -> Any:
+    """The order of a dict's entries does not matter."""
+    if not isinstance(result, dict):
+        return result
+    return {name: in_order(value) for name, value in sorted(result.items())}
+
+
+def curves(result: Any, inputs: Inputs) -> Values:
+    """The accuracies, and whether the model is as it was."""
+    return {"result": in_order(result)} | afterwards(inputs["model"])
+
+
 SENSITIVITY = [
-    Probe("one layer, four points", lambda: by_hand() | {"sparsities": [0.5, 0.75, 1.0]}),
-    Probe("two layers", lambda: two_linear_layers() | {"sparsities": [0.25, 0.5, 0.75]}),
+    Probe("one layer, four points", lambda: by_hand() | {"sparsities": [0.5, 0.75, 1.0]}, curves),
+    Probe("two layers", lambda: two_linear_layers() | {"sparsities": [0.25, 0.5, 0.75]}, curves),
     Probe(
-        "two layers, sparsities falling", lambda: two_linear_layers() | {"sparsities": [0.8, 0.3]}
+        "two layers, sparsities falling",
+        lambda: two_linear_layers() | {"sparsities": [0.8, 0.3]},
+        curves,
     ),
+    Probe("scores of one of two layers", lambda: one_of_two() | {"sparsities": [0.5, 0.6]}, curves),
 ]
 
 # --- recalibrate_bn -----------------------------------------------------------------------------
@@ -330,13 +392,13 @@ def two_norms(training: bool = False) -> nn.Module:
 
 
 def statistics(result: Any, inputs: Inputs) -> Values:
-    """All that a batch normalisation holds, and the mode of the model."""
+    """All that a batch normalisation holds, and the modes of the layers."""
     norms = [m for m in inputs["model"].modules() if isinstance(m, nn.BatchNorm2d)]
     values: Values = {}
     for i, bn in enumerate(norms, 1):
         values |= {f"running_mean {i}": bn.running_mean, f"running_var {i}": bn.running_var}
         values |= {f"γ {i}": bn.weight, f"β {i}": bn.bias, f"momentum {i}": bn.momentum}
-    return values | {"model.training": inputs["model"].training}
+    return values | afterwards(inputs["model"])
 
 
 def four_values() -> list[tuple[Tensor, Tensor]]:

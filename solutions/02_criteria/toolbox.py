@@ -151,10 +151,11 @@ def filter_mask(weight: Tensor, sparsity: float) -> Tensor:
 def silence_filters(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
     """Set all that belongs to the other filters to zero, so that their feature maps are zero.
 
-    Works in place: `conv` and `bn` are changed, nothing is returned. After it, the channels of
-    `bn(conv(x))` outside `keep` are exactly 0 for every x, and the others are what they were.
-    To a filter belong its weights (and its bias, where the convolution has one) and, in the
-    batch normalisation behind it, its scale γ (`bn.weight`) and its shift β (`bn.bias`).
+    Works in place: `conv` and `bn` are changed (and stay trainable), nothing is returned. After
+    it, the channels of `bn(conv(x))` outside `keep` are exactly 0 for every x, and the others are
+    what they were. To a filter belong its weights (and its bias, where the convolution has one)
+    and, in the batch normalisation behind it, its scale γ (`bn.weight`) and its shift β
+    (`bn.bias`).
 
     Args:
         conv: the convolution, `out` filters, with or without bias.
@@ -189,7 +190,8 @@ def remove_filters(
     Returns:
         New `conv1`, `bn1` and `conv2` with their parameters, buffers *and* attributes
         (`out_channels`, `num_features`, `in_channels`) in their new size, and all else (stride,
-        padding, bias, eps, evaluation mode, ...) as it was. None of the three has `groups`.
+        padding, bias, eps, momentum, evaluation mode, ...) as it was. None of the three has
+        `groups`, `dilation` or a `padding_mode`.
 
     >>> conv1, bn1, conv2 = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4).eval(), nn.Conv2d(4, 2, 1)
     >>> remove_filters(conv1, bn1, conv2, torch.tensor([True, False, True, True]))[0]

@@ -151,10 +151,11 @@ def filter_mask(weight: Tensor, sparsity: float) -> Tensor:
 def silence_filters(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
     """Set all that belongs to the other filters to zero, so that their feature maps are zero.
 
-    Works in place: `conv` and `bn` are changed, nothing is returned. After it, the channels of
-    `bn(conv(x))` outside `keep` are exactly 0 for every x, and the others are what they were.
-    To a filter belong its weights (and its bias, where the convolution has one) and, in the
-    batch normalisation behind it, its scale γ (`bn.weight`) and its shift β (`bn.bias`).
+    Works in place: `conv` and `bn` are changed (and stay trainable), nothing is returned. After
+    it, the channels of `bn(conv(x))` outside `keep` are exactly 0 for every x, and the others are
+    what they were. To a filter belong its weights (and its bias, where the convolution has one)
+    and, in the batch normalisation behind it, its scale γ (`bn.weight`) and its shift β
+    (`bn.bias`).
 
     Args:
         conv: the convolution, `out` filters, with or without bias.
@@ -189,7 +190,8 @@ def remove_filters(
     Returns:
         New `conv1`, `bn1` and `conv2` with their parameters, buffers *and* attributes
         (`out_channels`, `num_features`, `in_channels`) in their new size, and all else (stride,
-        padding, bias, eps, evaluation mode, ...) as it was. None of the three has `groups`.
+        padding, bias, eps, momentum, evaluation mode, ...) as it was. None of the three has
+        `groups`, `dilation` or a `padding_mode`.
 
     >>> conv1, bn1, conv2 = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4).eval(), nn.Conv2d(4, 2, 1)
     >>> remove_filters(conv1, bn1, conv2, torch.tensor([True, False, True, True]))[0]
@@ -273,7 +275,7 @@ def gradient_scores(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]
 
     Returns:
         For each name in `prunable(model)` a tensor of the weight's shape, never negative. The
-        model's mode, weights and BN statistics are as before (`.grad` may differ).
+        model, its mode and its BN statistics are as before (only `.grad` may differ).
 
     >>> layer = nn.Linear(2, 2, bias=False)
     >>> layer.weight.data.zero_()
@@ -358,7 +360,7 @@ def gate_scores(
 
     Returns:
         For each name in `convs` one score per filter, `(out,)` float, outside of the autograd
-        graph. The model computes the same as before, with no gate left in it.
+        graph. The model is as before (only `.grad` may differ), with no gate left in it.
 
     >>> from pruninglab.models import Block
     >>> block = Block(2, 3, 2, stride=1, option="A")
@@ -432,8 +434,8 @@ def sensitivity(
     Returns:
         name -> {sparsity: accuracy}: the accuracy on `(x, y)`, 0 to 1, when this layer alone has
         lost the share `sparsity` of its weights, those with the lowest scores (rounded to a whole
-        number as in `local_masks`), and all other layers are whole. The weights of the model are
-        as before afterwards.
+        number as in `local_masks`), and all other layers are whole. Afterwards the model is as
+        before.
 
     >>> layer = nn.Linear(2, 2, bias=False)
     >>> layer.weight.data = torch.eye(2)
@@ -463,7 +465,7 @@ def recalibrate_bn(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> No
     `running_var` of each `nn.BatchNorm2d` are the plain averages over the batches of what that
     layer saw in training mode: a batch's mean, and its variance as PyTorch stores it (unbiased).
     What they were before does not count. All else is as before: weights, biases, γ, β, the mode
-    of the model and the `momentum` of its layers.
+    of the model and of each of its layers, and their `momentum`.
 
     Args:
         model: a network with `nn.BatchNorm2d` layers, in evaluation or training mode.
