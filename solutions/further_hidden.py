@@ -24,15 +24,28 @@ def test_hessian_diagonal(hessian_diagonal: "Callable", seed: int = 0) -> None:
 
         return torch.autograd.functional.hessian(loss, weight.flatten()).diagonal()
 
-    for hidden, classes, n in ((3, 2, 1), (5, 4, 6), (4, 3, 9)):
-        model = nn.Sequential(nn.Linear(3, hidden), nn.ReLU(), nn.Linear(hidden, classes)).double()
+    def kept(model: nn.Module) -> list:
+        parts = [(p.requires_grad, p.grad is not None) for p in model.parameters()]
+        return parts + [(m.training, len(m._forward_hooks)) for m in model.modules()]
+
+    for hidden, classes, n in ((3, 2, 1), (5, 4, 6), (4, 3, 9), (0, 3, 4)):
+        if hidden:
+            layers = [nn.Linear(3, hidden), nn.ReLU(), nn.Linear(hidden, classes)]
+        else:  # a convolution uses each weight at several places
+            layers = [nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, classes)]
+        model = nn.Sequential(*layers).double().eval()
         for parameter in model.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator).double()
-        x = torch.randn(n, 3, generator=generator).double()
+            parameter.grad = torch.ones_like(parameter)
+        shape = (n, 3) if hidden else (n, 1, 3, 3)
+        x = torch.randn(shape, generator=generator).double()
         y = torch.randint(classes, (n,), generator=generator)
-        own = copy.deepcopy(model)
+        own, was = copy.deepcopy(model), kept(model)
         found = hessian_diagonal(model, x.clone())
-        assert set(found) == {"0.weight", "2.weight"}, f"names {sorted(found)}"
+        assert set(found) == {"0.weight", f"{len(layers) - 1}.weight"}, f"names {sorted(found)}"
+        assert kept(model) == was, "the model's mode, gradients or hooks have changed"
+        grads = [torch.as_tensor(p.grad) for p in model.parameters()]
+        assert all((grad == 1).all() for grad in grads), "gradients were overwritten"
         for name, h in found.items():
             target = exact(own, name, x, y).view(h.shape)
             assert torch.allclose(h.detach(), target, atol=1e-6), f"{name}: {h} is not {target}"
@@ -48,7 +61,11 @@ def test_obd_scores(obd_scores: "Callable", seed: int = 0) -> None:
     for shape in ((6,), (2, 3), (2, 2, 3, 3)):
         w = {n: torch.randn(shape, generator=generator) for n in ("a", "b")}
         h = {n: torch.rand(shape, generator=generator) + 0.1 for n in ("a", "b")}
-        scores = obd_scores(*({n: t.clone() for n, t in tensors.items()} for tensors in (w, h)))
+        given = {n: t.clone() for n, t in w.items()}
+        curved = {n: h[n].clone() for n in ("b", "a")}  # by name, in another order
+        scores = {n: s.detach() for n, s in obd_scores(given, curved).items()}
+        assert all(torch.equal(given[n], w[n]) for n in w), "the weights were changed"
+        assert all(torch.equal(curved[n], h[n]) for n in h), "the diagonal was changed"
         assert set(scores) == {"a", "b"}, f"names {sorted(scores)}"
         for name in w:
             # L(v) = Σ h (v - w)² / 2 has its minimum, 0, at the trained weight w
@@ -62,7 +79,8 @@ def test_obd_scores(obd_scores: "Callable", seed: int = 0) -> None:
                 ]
             )
             assert scores[name].shape == shape, f"{name}: shape {tuple(scores[name].shape)}"
-            assert torch.allclose(scores[name].flatten(), change, atol=1e-6), f"{name}: {scores}"
+            found = scores[name].flatten().float()
+            assert torch.allclose(found, change, atol=1e-6), f"{name}: {scores}"
 
 
 def test_synflow_scores(synflow_scores: "Callable", seed: int = 0) -> None:
@@ -83,12 +101,21 @@ def test_synflow_scores(synflow_scores: "Callable", seed: int = 0) -> None:
     for parameter in chain.parameters():
         if parameter.dim() > 1:
             parameter.data = torch.randn(parameter.shape, generator=generator)
+    chain[1].eval()  # the only one
+    second = chain.get_parameter("3.weight")
+    second.grad = torch.ones_like(second)
     before = {k: v.clone() for k, v in chain.state_dict().items()}
+    modes = [module.training for module in chain.modules()]
     scores = synflow_scores(chain, (3, 8, 8))
     after = chain.state_dict()
     assert all(torch.equal(after[k], v) for k, v in before.items()), "the network was changed"
     assert chain[0].weight.dtype == torch.float32, "the network's dtype was changed"
-    assert chain.training, "the network's mode was changed"
+    assert modes == [module.training for module in chain.modules()], "a layer's mode was changed"
+    assert all(p.requires_grad for p in chain.parameters()), "parameters were frozen"
+    held = [p.grad for p in chain.parameters() if p.grad is not None]
+    assert len(held) == 1, "the network holds other gradients than before"
+    assert (held[0] == 1).all(), "the gradients that the network held were changed"
+    assert not any(m._forward_hooks for m in chain.modules()), "a hook was left in the network"
     assert all(s.dtype == torch.float64 for s in scores.values()), "scores must be float64"
     assert all((s >= 0).all() for s in scores.values()), "a score is negative"
     flow = copy.deepcopy(chain).double().eval().requires_grad_(False)
@@ -156,8 +183,12 @@ def test_synflow_masks(synflow_masks: "Callable", seed: int = 0) -> None:
                 assert not (now & ~alive[k - 1]).any(), f"{case}: a pruned weight came back"
                 right = not gone.any() or last[gone].max() <= last[now].min()
                 assert right, f"{case}: in round {k} others went than those of least score"
+        pruned = int((~flat(masks)).sum())
+        assert pruned == round((1 - density) * n), f"{case}: {pruned} of {n} pruned"
         after = model.state_dict()
         assert all(torch.equal(after[k], v) for k, v in before.items()), f"{case}: model changed"
+        assert model.training, f"{case}: the model's mode was changed"
+        assert all(p.requires_grad for p in model.parameters()), f"{case}: parameters were frozen"
 
     for density, rounds in ((0.5, 1), (0.1, 5), (0.03, 12), (1.0, 3)):
         trial(density, rounds)
@@ -166,6 +197,18 @@ def test_synflow_masks(synflow_masks: "Callable", seed: int = 0) -> None:
     masks = synflow_masks(model, lambda network: dict(levels), 140 / 320, 3)
     counts = [int(m.sum()) for m in masks.values()]
     assert counts == [0, 140], f"{counts} left: the ranking is not global"
+    line = torch.arange(180.0)
+    for first in (line, line.flip(0)):  # then all scores are equal, those of pruned weights too
+        layer, seen = nn.Linear(180, 1), [first[None]]
+
+        def flat_after_one(
+            network: nn.Module, seen: list[torch.Tensor] = seen
+        ) -> dict[str, torch.Tensor]:
+            return {"weight": seen.pop() if seen else torch.zeros(1, 180)}
+
+        mask = synflow_masks(layer, flat_after_one, 0.25, 2)["weight"]
+        assert int(mask.sum()) == 45, f"equal scores: {int(mask.sum())} of 180 left, not 45"
+        assert (first[mask[0]] >= 90).all(), "equal scores: a pruned weight came back"
 
 
 def test_kl_divergence(kl_divergence: "Callable", seed: int = 0) -> None:
@@ -198,6 +241,10 @@ def test_kl_divergence(kl_divergence: "Callable", seed: int = 0) -> None:
     zero = torch.zeros(3, requires_grad=True)
     (slope,) = torch.autograd.grad(kl_divergence(zero, torch.zeros(3)), zero)
     assert slope.isfinite().all(), f"the gradient at θ = 0 is {slope}"
+    for log_alpha in (-2.0, 0.0, 1.0):
+        at_zero = float(kl_divergence(torch.zeros(3), torch.full((3,), math.log(1e-8) + log_alpha)))
+        at_one = float(kl_divergence(torch.ones(3), torch.full((3,), log_alpha)))
+        assert abs(at_zero - at_one) < 1e-3, f"θ = 0: KL {at_zero}, expected {at_one}"
     assert abs(float(kl_divergence(torch.ones(1), torch.full((1,), -100.0))) - 50.6358) < 1e-2
 
 
@@ -223,6 +270,12 @@ def test_noisy_output(noisy_output: "Callable", seed: int = 0) -> None:
         jacobian = torch.func.jacrev(layer, 1)(x, theta)
         variance = (jacobian.square() * log_sigma2.exp()).flatten(mean.dim()).sum(-1)
         assert torch.allclose((one - mean).square(), variance, rtol=1e-4, atol=1e-6), "variance"
+        leaves = [t.clone().requires_grad_() for t in (x, theta, log_sigma2)]
+        slopes = torch.autograd.grad(noisy_output(layer, *leaves, torch.ones_like).sum(), leaves)
+        spread = (layer(leaves[0] ** 2, leaves[2].exp()) + 1e-8).sqrt()
+        right = torch.autograd.grad((layer(leaves[0], leaves[1]) + spread).sum(), leaves)
+        for name, slope, target in zip(("x", "theta", "log_sigma2"), slopes, right, strict=True):
+            assert torch.allclose(slope, target, rtol=1e-3, atol=1e-4), f"gradient of {name}"
         first, second = (noisy_output(layer, x, theta, log_sigma2) for _ in range(2))
         assert not torch.allclose(first, second), "two calls gave the same noise"
         same = x[:1].expand(x.shape)  # copies of one image
@@ -237,17 +290,23 @@ def test_variational_loss(variational_loss: "Callable", seed: int = 0) -> None:
 
     generator = torch.Generator().manual_seed(seed)
     cases = [(0.0, 0.5, 0.0), (0.1, 0.5, 0.2), (0.5, 0.5, 1.0), (1.0, 0.5, 1.0), (0.3, 1.0, 0.3)]
+    cases += [(0.17, 0.68, 0.25), (0.02, 0.64, 0.03125)]
     for progress, warmup, share in cases:
         outputs = torch.randn(6, 5, generator=generator, requires_grad=True)
         labels = torch.randint(5, (6,), generator=generator)
         kl = (torch.rand((), generator=generator) * 1e4).requires_grad_()
-        target = (F.cross_entropy(outputs, labels) + share * kl / 4000).detach()
+        fit = F.cross_entropy(outputs, labels)
+        target = (fit + share * kl / 4000).detach()
         loss = variational_loss(outputs, labels, kl, 4000, progress, warmup)
         case = f"{progress=}, {warmup=}"
         assert torch.allclose(loss, target, rtol=1e-5), f"{case}: {loss} is not {target}"
         # 0 · kl: a branch that leaves the KL out at the start is right too
         slope = torch.autograd.grad(loss + 0 * kl, kl)[0]
         assert abs(float(slope) - share / 4000) < 1e-8, f"{case}: slope {slope} of the KL"
+        loss = variational_loss(outputs, labels, kl, 4000, progress, warmup)
+        learns = torch.autograd.grad(loss + 0 * outputs.sum(), outputs)[0]
+        right = torch.autograd.grad(fit, outputs)[0]
+        assert torch.allclose(learns, right, atol=1e-6), f"{case}: gradient of the outputs"
 
 
 def test_bounded_sparsity(bounded_sparsity: "Callable", seed: int = 0) -> None:
@@ -272,6 +331,9 @@ def test_bounded_sparsity(bounded_sparsity: "Callable", seed: int = 0) -> None:
             chosen.append(got)
         removed = sum(m * s for m, s in zip(macs, chosen, strict=True))
         assert removed >= target - 1e-6, f"{chosen} removes {removed} of {target}, {macs=}"
+        if len(macs) > 1:  # the layers before were pruned too little: as much as may be
+            got = float(bounded_sparsity(0.0, list(macs), [0.0], highest * sum(macs), highest))
+            assert abs(got - highest) < 1e-9, f"{got} where even {highest=} is not enough"
 
 
 def test_amc_reward(amc_reward: "Callable", seed: int = 0) -> None:
@@ -307,8 +369,12 @@ def test_amc_reward(amc_reward: "Callable", seed: int = 0) -> None:
     assert abs(reward + 0.3) < 1e-6, f"reward {reward} at accuracy 0.7, expected -0.3"
     assert len(seen) == 1, f"evaluated {len(seen)} times"
     after = model.state_dict()
+    assert list(after) == list(before), "the model has other parts than before"
     assert all(torch.equal(after[k], v) for k, v in before.items()), "the model was changed"
+    assert not any(m.training for m in model.modules()), "the model's mode was changed"
+    assert all(p.requires_grad for p in model.parameters()), "the model's parameters were frozen"
     with torch.no_grad():
+        assert torch.equal(model(x), own(x)), "the model computes something else than before"
         for name, sparsity in sparsities.items():
             bn = name.replace("conv1", "bn1")
             order = own.get_parameter(f"{name}.weight").abs().sum(dim=(1, 2, 3)).argsort()

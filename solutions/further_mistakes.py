@@ -142,6 +142,31 @@ def hessian_diagonal_stale_gradients(model: nn.Module, x: Tensor) -> Named:
     return {name: h.detach() for name, h in total.items()}
 
 
+def hessian_diagonal_mean_of_classes(model: nn.Module, x: Tensor) -> Named:
+    """The sum over the classes is divided by their number: the probabilities weigh them already."""
+    classes = model(x[:1]).shape[1]
+    return fisher(model, x, lambda p, g: p * g.square() / classes)
+
+
+def hessian_diagonal_of_the_label(model: nn.Module, x: Tensor) -> Named:
+    """Cross-entropy with one label per input: no label is asked for here, *every* class counts, by
+    its probability."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for one in x:
+        outputs = model(one[None])
+        loss = F.cross_entropy(outputs, outputs.argmin(1))
+        for name, g in zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True):
+            total[name] += g.square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def hessian_diagonal_linear_only(model: nn.Module, x: Tensor) -> Named:
+    """Only linear layers are there: a convolution has weights, too, and `prunable` lists them."""
+    right = further.hessian_diagonal(model, x)
+    return {name: h for name, h in right.items() if h.dim() == 2}
+
+
 def hessian_diagonal_backward(model: nn.Module, x: Tensor) -> Named:
     """With `backward` on a copy, and zeroed gradients."""
     twin = copy.deepcopy(model)
@@ -225,6 +250,18 @@ def obd_scores_no_weight(weights: Named, diagonal: Named) -> Named:
 def obd_scores_sum(weights: Named, diagonal: Named) -> Named:
     """One number a layer: each *weight* has a saliency of its own."""
     return {name: (0.5 * diagonal[name] * w.detach() ** 2).sum() for name, w in weights.items()}
+
+
+def obd_scores_by_place(weights: Named, diagonal: Named) -> Named:
+    """Weights and curvatures are paired by their place in the dicts: pair them by *name*."""
+    pairs = zip(weights.items(), diagonal.values(), strict=True)
+    return {name: 0.5 * h * w.detach() ** 2 for (name, w), h in pairs}
+
+
+def obd_scores_in_place(weights: Named, diagonal: Named) -> Named:
+    """Your function overwrites the tensors it was given: names of methods that end in `_`, and
+    `*=`, work in place."""
+    return {n: w.detach().square_().mul_(diagonal[n]).mul_(0.5) for n, w in weights.items()}
 
 
 def obd_scores_loop(weights: Named, diagonal: Named) -> Named:
@@ -336,6 +373,22 @@ def synflow_scores_stale_gradients(model: nn.Module, shape: tuple[int, ...]) -> 
     weights = prunable(model).items()
     scores = {n: (w * w.grad).detach().clone() for n, w in weights if w.grad is not None}
     model.float().train(was_training).load_state_dict(before)
+    return scores
+
+
+def synflow_scores_modes(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """`.train()` at the end sets *every* layer to training mode, and some were not in it: work on
+    a copy."""
+    scores = further.synflow_scores(model, shape)
+    model.train(model.training)
+    return scores
+
+
+def synflow_scores_frozen(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The parameters of the network that you were given take no gradients any more: work on a
+    copy."""
+    scores = further.synflow_scores(model, shape)
+    model.requires_grad_(False)
     return scores
 
 
@@ -476,6 +529,33 @@ def synflow_masks_in_place(model: nn.Module, score: Score, density: float, round
     return masks
 
 
+def synflow_masks_times_mask(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """Pruned weights get a score of 0, and one that is alive may have 0 as well: then a pruned one
+    comes back. Give them a score below all others, such as `-torch.inf`."""
+    twin = copy.deepcopy(model)
+    masks = {n: torch.ones_like(w, dtype=torch.bool) for n, w in prunable(twin).items()}
+    for k in range(1, rounds + 1):
+        alive = {n: s.detach() * masks[n] for n, s in score(twin).items()}
+        masks = global_masks(alive, 1 - density ** (k / rounds))
+        held.apply(twin, masks)
+    return masks
+
+
+def synflow_masks_threshold(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """All weights above a threshold stay: where many scores are equal, that is not the number that
+    was asked for. Rank the scores, or use `global_masks`."""
+    twin = copy.deepcopy(model)
+    masks = {n: torch.ones_like(w, dtype=torch.bool) for n, w in prunable(twin).items()}
+    for k in range(1, rounds + 1):
+        alive = {n: s.detach().masked_fill(~masks[n], -1) for n, s in score(twin).items()}
+        ranking = torch.cat([s.flatten() for s in alive.values()]).sort().values
+        pruned = round((1 - density ** (k / rounds)) * len(ranking))
+        threshold = ranking[pruned - 1] if pruned else -torch.inf
+        masks = {n: s > threshold for n, s in alive.items()}
+        held.apply(twin, masks)
+    return masks
+
+
 def synflow_masks_library(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
     """With `masks.apply`, and scores lifted by one where a weight is alive."""
     twin = copy.deepcopy(model)
@@ -605,6 +685,11 @@ def kl_divergence_overflow(theta: Tensor, log_sigma2: Tensor) -> Tensor:
 def kl_divergence_zero_weight(theta: Tensor, log_sigma2: Tensor) -> Tensor:
     """At θ = 0 the logarithm is -∞ and the gradient NaN: let 1e-8 stand for θ² there."""
     return kl_of(log_sigma2 - theta.square().log()).sum()
+
+
+def kl_divergence_tiny(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """At θ = 0 the number 1e-8 stands for |θ| with you: it is to stand for θ²."""
+    return kl_of(log_sigma2 - 2 * theta.abs().clamp(min=1e-8).log()).sum()
 
 
 def kl_divergence_detached(theta: Tensor, log_sigma2: Tensor) -> Tensor:
@@ -973,6 +1058,26 @@ def amc_reward_in_place(
     return evaluate(silenced(model, sparsities, lambda block: block.conv1.weight)) - 1
 
 
+def amc_reward_hooks(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """The hooks stay in the network that you were given, and it computes something else from now
+    on: remove them, or work on a copy."""
+    for name, sparsity in sparsities.items():
+        block: Any = model.get_submodule(name.removesuffix(".conv1"))
+        keep = filter_mask(block.conv1.weight, sparsity).view(1, -1, 1, 1)
+        block.bn1.register_forward_hook(lambda _module, _inputs, y, keep=keep: y * keep)
+    return evaluate(model) - 1
+
+
+def amc_reward_l2(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """The filters are ranked by their L2 norm: the L1 norm was asked for, the sum of magnitudes."""
+    twin = copy.deepcopy(model)
+    for name, sparsity in sparsities.items():
+        block: Any = twin.get_submodule(name.removesuffix(".conv1"))
+        keep = filter_mask(block.conv1.weight.flatten(1).norm(dim=1)[:, None, None, None], sparsity)
+        silence_filters(block.conv1, block.bn1, keep)
+    return evaluate(twin) - 1
+
+
 def amc_reward_error(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
     """This is the error itself: the agent looks for a *large* reward."""
     return -further.amc_reward(model, sparsities, evaluate)
@@ -1087,31 +1192,33 @@ MISTAKES: dict[str, list[Callable]] = {
         hessian_diagonal_weight_inside_square, hessian_diagonal_not_squared,
         hessian_diagonal_absolute, hessian_diagonal_sum, hessian_diagonal_most_probable,
         hessian_diagonal_of_outputs, hessian_diagonal_with_biases,
-        hessian_diagonal_stale_gradients,
+        hessian_diagonal_stale_gradients, hessian_diagonal_mean_of_classes,
+        hessian_diagonal_of_the_label, hessian_diagonal_linear_only,
     ],
     "obd_scores": [
         obd_scores_no_half, obd_scores_not_squared, obd_scores_magnitude,
         obd_scores_curvature_squared, obd_scores_inverse, obd_scores_no_weight, obd_scores_sum,
+        obd_scores_by_place, obd_scores_in_place,
     ],
     "synflow_scores": [
         synflow_scores_signs_kept, synflow_scores_signs_kept_abs, synflow_scores_weights_only,
         synflow_scores_gradient_alone, synflow_scores_random_data,
         synflow_scores_single_precision, synflow_scores_cast_at_the_end,
         synflow_scores_train_mode, synflow_scores_signs_lost, synflow_scores_stale_gradients,
-        synflow_scores_mean,
+        synflow_scores_mean, synflow_scores_modes, synflow_scores_frozen,
     ],
     "synflow_masks": [
         synflow_masks_one_round, synflow_masks_linear,
         synflow_masks_not_zeroed, synflow_masks_from_zero, synflow_masks_every_round_all,
         synflow_masks_density_for_sparsity, synflow_masks_local, synflow_masks_revived,
-        synflow_masks_in_place,
+        synflow_masks_in_place, synflow_masks_times_mask, synflow_masks_threshold,
     ],
     "kl_divergence": [
         kl_divergence_negative, kl_divergence_mean, kl_divergence_no_constant,
         kl_divergence_swapped_constants, kl_divergence_alpha, kl_divergence_log_one_plus_alpha,
         kl_divergence_no_half, kl_divergence_theta_not_squared, kl_divergence_only_sigma,
         kl_divergence_inverse_alpha, kl_divergence_overflow, kl_divergence_zero_weight,
-        kl_divergence_detached,
+        kl_divergence_tiny, kl_divergence_detached,
     ],
     "noisy_output": [
         noisy_output_noise_per_weight, noisy_output_x_not_squared, noisy_output_no_root,
@@ -1134,6 +1241,7 @@ MISTAKES: dict[str, list[Callable]] = {
         amc_reward_in_place, amc_reward_error, amc_reward_accuracy, amc_reward_not_pruned,
         amc_reward_keeps_the_fraction, amc_reward_first_only, amc_reward_last_only,
         amc_reward_weights_only, amc_reward_by_the_next_layer, amc_reward_same_for_all,
+        amc_reward_hooks, amc_reward_l2,
     ],
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import pickle
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from pruninglab import masks as library
 from pruninglab.models import prunable
@@ -202,6 +204,77 @@ def train_masked_first_layer(
     methods.train_masked(model, optimizer, first, data, lrs)
 
 
+def train_masked_zero_grad_late(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """The first step adds what an earlier training left in `.grad`: zero it *before* `backward`."""
+    zero(model, masks)
+    model.train()
+    for (x, y), lr in zip(data, lrs, strict=True):
+        optimizer.param_groups[0]["lr"] = lr
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        zero(model, masks)
+
+
+def train_masked_softmax(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """`F.cross_entropy` wants the model's scores as they are: it does the softmax itself."""
+    zero(model, masks)
+    model.train()
+    for (x, y), lr in zip(data, lrs, strict=True):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.zero_grad()
+        F.cross_entropy(model(x).softmax(dim=1), y).backward()
+        optimizer.step()
+        zero(model, masks)
+
+
+def train_masked_forgets_momentum(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """The momentum of the dense training is gone: it is only the *pruned* weights that stop."""
+    optimizer.state.clear()
+    methods.train_masked(model, optimizer, masks, data, lrs)
+
+
+def train_masked_by_the_weights(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """A weight that is kept may be zero, too, and trains on: ask the masks, not the weights."""
+    zero(model, masks)
+    there = {name: weight.detach() != 0 for name, weight in prunable(model).items()}
+    methods.train_masked(model, optimizer, there, data, lrs)
+
+
+def train_masked_all_layers(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """There is a layer without a mask, which is not pruned: loop over the masks you are given."""
+    methods.train_masked(model, optimizer, {n: masks[n] for n in prunable(model)}, data, lrs)
+
+
+def train_masked_sgd_only(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """This stops SGD's momentum, but another optimizer remembers other things: mask each step."""
+    zero(model, masks)
+    for name, mask in masks.items():
+        momentum = optimizer.state[prunable(model)[name]].get("momentum_buffer")
+        if momentum is not None:
+            momentum[~mask] = 0
+
+    def mask_gradients() -> None:
+        for name, mask in masks.items():
+            grad = prunable(model)[name].grad
+            assert grad is not None
+            grad[~mask] = 0
+
+    loop(model, optimizer, data, lrs, after_backward=mask_gradients)
+
+
 def train_masked_hold(
     model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
 ) -> None:
@@ -258,6 +331,18 @@ def train_masked_state(
             weight.grad[gone] = 0
 
     loop(model, optimizer, data, lrs, after_backward=mask_gradients)
+
+
+def train_masked_torch(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """By torch's own pruning, made permanent at the end; it changes the order of parameters."""
+    layers = {name: model.get_submodule(name.rpartition(".")[0]) for name in masks}
+    for name, mask in masks.items():
+        prune.custom_from_mask(layers[name], "weight", mask)
+    loop(model, optimizer, data, lrs)
+    for layer in layers.values():
+        prune.remove(layer, "weight")
 
 
 # --- prune_remaining ----------------------------------------------------------------------------
@@ -363,6 +448,40 @@ def prune_remaining_only_new(weights: dict[str, Tensor], masks: Masks, share: fl
     """Your masks mark what goes *now*, and what went before counts as kept."""
     new = methods.prune_remaining(weights, masks, share)
     return {name: ~(masks[name] & ~new[name]) for name in masks}
+
+
+def prune_remaining_times_mask(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """What is gone came back for a weight that is zero: score what is gone *below* zero."""
+    total, left = size_of(masks)
+    scores = {name: (w.detach() * masks[name]).abs() for name, w in weights.items()}
+    return drop(scores, total - left + round(share * left))
+
+
+def prune_remaining_half_up(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """The count is off by one where share · n ends in .5: Python's `round(2.5)` is 2."""
+    total, left = size_of(masks)
+    return drop(magnitudes(weights, masks), total - left + int(share * left + 0.5))
+
+
+def prune_remaining_all_ties(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """All weights of the same magnitude go together, too many: a threshold cannot count."""
+    remaining = torch.cat([w.detach().abs()[masks[n]] for n, w in weights.items()])
+    ranking = [-1.0, *remaining.sort().values.tolist()]
+    threshold = ranking[round(share * len(remaining))]
+    return {n: masks[n] & (w.detach().abs() > threshold) for n, w in weights.items()}
+
+
+def prune_remaining_quantile(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """A quantile lies between two weights or on one: count them, the number has to be exact."""
+    remaining = torch.cat([w.detach().abs()[masks[n]] for n, w in weights.items()])
+    threshold = remaining.quantile(share)
+    return {n: masks[n] & (w.detach().abs() > threshold) for n, w in weights.items()}
+
+
+def prune_remaining_by_the_weights(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """You take each weight that is not zero for one that is still there: ask the masks."""
+    there = {name: weight.detach() != 0 for name, weight in weights.items()}
+    return methods.prune_remaining(weights, there, share)
 
 
 def prune_remaining_threshold(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
@@ -505,6 +624,36 @@ def cubic_sparsity_ignores_initial(
     return cubic(clamp((step - start) // every / updates), final, 0.0)
 
 
+def cubic_sparsity_first_counted(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """You are one update ahead: at t_0 itself the sparsity is still s_i."""
+    done = (step - start) // every + 1
+    return cubic(clamp(done / updates), final, initial)
+
+
+def cubic_sparsity_zero_before(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """Before t_0 the sparsity is s_i, which need not be 0."""
+    return cubic_sparsity_floats(step, start, every, updates, final, initial) * (step >= start)
+
+
+def cubic_sparsity_multiples(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """Your updates come at multiples of Δt: they come every Δt steps *from t_0 on*."""
+    last = step // every * every
+    return cubic(clamp((last - start) / (every * updates)), final, initial)
+
+
+def cubic_sparsity_tensor(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> Tensor:
+    """This is a tensor that holds one number: `.item()` takes the number out."""
+    return torch.tensor(cubic(clamp((step - start) // every / updates), final, initial))
+
+
 def cubic_sparsity_floats(
     step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
 ) -> float:
@@ -536,6 +685,14 @@ def cubic_sparsity_numpy(
     table = final + (initial - final) * (1 - k / updates) ** 3
     place = np.searchsorted(start + k * every, step, side="right") - 1
     return float(table[max(int(place), 0)])
+
+
+def cubic_sparsity_single_precision(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """torch's `clamp`, in single precision."""
+    done = torch.tensor((step - start) // every / updates).clamp(0, 1)
+    return (final + (initial - final) * (1 - done) ** 3).item()
 
 
 # --- prune_and_retrain --------------------------------------------------------------------------
@@ -676,6 +833,57 @@ def prune_and_retrain_of_the_rest(
     return rounds(model, [1 - k for k in kept], steps, choose_masks, retrain)
 
 
+def prune_and_retrain_float(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """`/` gives 20.0, a float: steps are counted, so divide by `//`."""
+    for sparsity in sparsities:
+        masks = choose_masks(model, sparsity)
+        zero(model, masks)
+        retrain(model, masks, steps / len(sparsities))  # type: ignore[arg-type]
+    return masks
+
+
+def prune_and_retrain_returns_early(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """There is one round only: does your `return` stand inside the loop?"""
+    rounds(model, sparsities[:1], steps // len(sparsities), choose_masks, retrain)
+    return {name: weight.detach() != 0 for name, weight in prunable(model).items()}
+
+
+def prune_and_retrain_joined(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """You add up the masks of all rounds: each round holds what `choose_masks` says *then*."""
+    held = {n: torch.ones_like(w, dtype=torch.bool) for n, w in prunable(model).items()}
+    for sparsity in sparsities:
+        held = {name: held[name] & mask for name, mask in choose_masks(model, sparsity).items()}
+        zero(model, held)
+        retrain(model, held, steps // len(sparsities))
+    return held
+
+
+def prune_and_retrain_by_position(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """A layer got the mask of another one: look masks up by name, their order may be any."""
+    for sparsity in sparsities:
+        masks = choose_masks(model, sparsity)
+        for weight, keep in zip(prunable(model).values(), masks.values(), strict=False):
+            weight.data[~keep] = 0
+        retrain(model, masks, steps // len(sparsities))
+    return masks
+
+
+def prune_and_retrain_chooses_again(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """You ask for masks once more at the end: return those that the last round trained with."""
+    rounds(model, sparsities, steps, choose_masks, retrain)
+    return choose_masks(model, sparsities[-1])
+
+
 def prune_and_retrain_library(
     model: nn.Module,
     sparsities: Sequence[float],
@@ -725,6 +933,21 @@ def prune_and_retrain_state(
         state = model.state_dict()
         model.load_state_dict(state | {n: state[n].where(m, 0.0) for n, m in masks.items()})
         retrain(model, masks, steps // len(sparsities))
+    return masks
+
+
+def prune_and_retrain_keywords(
+    model: nn.Module,
+    sparsities: Sequence[float],
+    steps: int,
+    choose_masks: Callable[..., Masks],
+    retrain: Callable[..., None],
+) -> Masks:
+    """All arguments by the names that the task gives them."""
+    for target in sparsities:
+        masks = choose_masks(model=model, sparsity=target)
+        zero(model, masks)
+        retrain(model=model, masks=masks, steps=steps // len(sparsities))
     return masks
 
 
@@ -831,6 +1054,28 @@ def retraining_lrs_backwards(
     return per_step(epoch_lrs[::-1][:epochs] if rewind else last, steps_per_epoch)
 
 
+def retraining_lrs_holds_the_rewound(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """You go back in the schedule and stay there: play it to its end."""
+    return steps_per_epoch * epochs * [epoch_lrs[-epochs if rewind else -1]]
+
+
+def retraining_lrs_always_replays(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """Fine-tuning replays the schedule, too: what is `rewind` for?"""
+    return per_step(epoch_lrs[-epochs:], steps_per_epoch)
+
+
+def retraining_lrs_from_the_front(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """`epoch_lrs[epochs:]` *leaves out* that many epochs: count them from the end."""
+    last = epochs * [epoch_lrs[-1]]
+    return per_step(epoch_lrs[epochs:] if rewind else last, steps_per_epoch)
+
+
 def retraining_lrs_index(
     epoch_lrs: Sequence[float], epochs: int, steps_per_epoch: int, rewind: bool
 ) -> list[float]:
@@ -859,6 +1104,14 @@ def retraining_lrs_unrolled(
         return steps * [epoch_lrs[-1]]
     trace = itertools.chain.from_iterable([lr] * steps_per_epoch for lr in epoch_lrs)
     return list(trace)[-steps:]
+
+
+def retraining_lrs_single_precision(
+    epoch_lrs: Sequence[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """torch's `repeat_interleave`, in single precision."""
+    part = torch.tensor(epoch_lrs)[-epochs:] if rewind else torch.full((epochs,), epoch_lrs[-1])
+    return part.repeat_interleave(steps_per_epoch).tolist()
 
 
 # --- soft_filter_pruning ------------------------------------------------------------------------
@@ -1020,6 +1273,65 @@ def soft_filter_pruning_not_zeroed(
     )
 
 
+def soft_filter_pruning_floor(
+    convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
+) -> Masks:
+    """One filter too few goes where sparsity · out is not whole: how does `int` treat 1.6?"""
+
+    def choose() -> Masks:
+        return {
+            name: structures.local_masks({name: norm}, int(sparsity * len(norm)) / len(norm))[name]
+            for name, norm in l2(convs).items()
+        }
+
+    return soft_by(convs, epochs, steps_per_epoch, train_step, choose)
+
+
+def soft_filter_pruning_filter_mask(
+    convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
+) -> Masks:
+    """`filter_mask` of lab 1 takes the L1 norm and always keeps a filter: here L2, all may go."""
+    return soft_by(
+        convs, epochs, steps_per_epoch, train_step,
+        lambda: {n: structures.filter_mask(c.weight, sparsity) for n, c in convs.items()},
+    )  # fmt: skip
+
+
+def soft_filter_pruning_adds_up(
+    convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
+) -> Masks:
+    """A filter that was zeroed once counts as gone for ever: choose anew after each epoch."""
+    held = {name: torch.ones(c.out_channels, dtype=torch.bool) for name, c in convs.items()}
+
+    def choose() -> Masks:
+        for name, mask in structures.local_masks(l2(convs), sparsity).items():
+            held[name] &= mask
+        return held
+
+    return soft_by(convs, epochs, steps_per_epoch, train_step, choose)
+
+
+def soft_filter_pruning_returns_pruned(
+    convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
+) -> Masks:
+    """The right filters are zero, but you return True for *them*: False is for those that go."""
+    keep = methods.soft_filter_pruning(convs, sparsity, epochs, steps_per_epoch, train_step)
+    return {name: ~mask for name, mask in keep.items()}
+
+
+def soft_filter_pruning_last_left_out(
+    convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
+) -> Masks:
+    """After the last epoch nothing is zeroed: it is what is zero *then* that is gone for good."""
+    for epoch in range(epochs):
+        for _ in range(steps_per_epoch):
+            train_step()
+        keep = structures.local_masks(l2(convs), sparsity)
+        if epoch < epochs - 1:
+            silence(convs, keep)
+    return keep
+
+
 @torch.no_grad()
 def soft_filter_pruning_topk(
     convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
@@ -1166,6 +1478,31 @@ def add_sparsity_penalty_mean(model: nn.Module, strength: float) -> None:
     push(model, lambda gamma: strength * gamma.sign() / gamma.numel())
 
 
+def add_sparsity_penalty_by_shape(model: nn.Module, strength: float) -> None:
+    """Scales of other layers are pushed, too: ask for `nn.BatchNorm2d`, not for a shape."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("weight") and parameter.dim() == 1 and parameter.grad is not None:
+            parameter.grad += strength * parameter.detach().sign()
+
+
+def add_sparsity_penalty_divides(model: nn.Module, strength: float) -> None:
+    """γ / |γ| is 0 / 0 where γ = 0, and the network is lost: `torch.sign` gives 0 there."""
+    push(model, lambda gamma: strength * gamma / gamma.abs())
+
+
+def add_sparsity_penalty_zeros(model: nn.Module, strength: float) -> None:
+    """A γ that has arrived at 0 is pushed away again: the sign of 0 is 0."""
+    push(model, lambda gamma: strength * (2.0 * (gamma > 0) - 1))
+
+
+def add_sparsity_penalty_unassigned(model: nn.Module, strength: float) -> None:
+    """No gradient has changed: `g = g + ...` makes a new tensor, `+=` changes the one there is."""
+    for bn in norms_of(model):
+        gradient = bn.weight.grad
+        assert gradient is not None
+        gradient = gradient + strength * bn.weight.detach().sign()
+
+
 def add_sparsity_penalty_autograd(model: nn.Module, strength: float) -> None:
     """By the penalty itself, and autograd (whose derivative of |x| at 0 is 0)."""
     gammas = [bn.weight for bn in norms_of(model)]
@@ -1191,6 +1528,13 @@ def add_sparsity_penalty_new_gradient(model: nn.Module, strength: float) -> None
         sign = torch.from_numpy(np.sign(bn.weight.detach().numpy()))
         assert bn.weight.grad is not None
         bn.weight.grad = bn.weight.grad + strength * sign
+
+
+def add_sparsity_penalty_no_detach(model: nn.Module, strength: float) -> None:
+    """Without `detach`: autograd sees the sum, and the values are right."""
+    for bn in norms_of(model):
+        assert bn.weight.grad is not None
+        bn.weight.grad += strength * bn.weight.sign()
 
 
 # --- compare ------------------------------------------------------------------------------------
@@ -1304,6 +1648,54 @@ def compare_best_run(
     return {"val": on_val, "best": best, "test": [evaluate(m, test) for m in models[best]]}
 
 
+def compare_median(
+    dense: nn.Module, methods: Methods, seeds: list[int], evaluate: Evaluate, val: Any, test: Any
+) -> dict[str, Any]:
+    """The method that is better in most of the runs won: compare the means over the seeds."""
+    models = {n: [run(dense, m, seed) for seed in seeds] for n, m in methods.items()}
+    on_val = {n: [evaluate(m, val) for m in ms] for n, ms in models.items()}
+    best = max(on_val, key=lambda name: statistics.median(on_val[name]))
+    return {"val": on_val, "best": best, "test": [evaluate(m, test) for m in models[best]]}
+
+
+def compare_trains_again(
+    dense: nn.Module, methods: Methods, seeds: list[int], evaluate: Evaluate, val: Any, test: Any
+) -> dict[str, Any]:
+    """The winner was trained again for the test: keep its networks, it may be others next time."""
+    on_val = {n: [evaluate(run(dense, m, s), val) for s in seeds] for n, m in methods.items()}
+    best = winner(on_val)
+    tested = [evaluate(run(dense, methods[best], seed), test) for seed in seeds]
+    return {"val": on_val, "best": best, "test": tested}
+
+
+def compare_one_object(
+    dense: nn.Module, methods: Methods, seeds: list[int], evaluate: Evaluate, val: Any, test: Any
+) -> dict[str, Any]:
+    """The runs of a method share one network: `[model] * n` is n times the *same* object."""
+    models = {name: [copy.deepcopy(dense)] * len(seeds) for name in methods}
+    for name, method in methods.items():
+        for model, seed in zip(models[name], seeds, strict=True):
+            method(model, seed)
+            model.eval()
+    on_val = {n: [evaluate(m, val) for m in ms] for n, ms in models.items()}
+    best = winner(on_val)
+    return {"val": on_val, "best": best, "test": [evaluate(m, test) for m in models[best]]}
+
+
+def compare_shallow(
+    dense: nn.Module, methods: Methods, seeds: list[int], evaluate: Evaluate, val: Any, test: Any
+) -> dict[str, Any]:
+    """`copy.copy` shares the weights, so all runs train the same ones: use `copy.deepcopy`."""
+    models = {name: [copy.copy(dense) for _ in seeds] for name in methods}
+    for name, method in methods.items():
+        for model, seed in zip(models[name], seeds, strict=True):
+            method(model, seed)
+            model.eval()
+    on_val = {n: [evaluate(m, val) for m in ms] for n, ms in models.items()}
+    best = winner(on_val)
+    return {"val": on_val, "best": best, "test": [evaluate(m, test) for m in models[best]]}
+
+
 def compare_worst(
     dense: nn.Module, methods: Methods, seeds: list[int], evaluate: Evaluate, val: Any, test: Any
 ) -> dict[str, Any]:
@@ -1391,6 +1783,26 @@ def compare_again(
     return {"val": table, "best": best, "test": [evaluate(m, test) for m in models[best]]}
 
 
+def compare_pickled(
+    dense: nn.Module,
+    methods: Methods,
+    seeds: Sequence[int],
+    evaluate: Evaluate,
+    val: Any,
+    test: Any,
+) -> dict[str, Any]:
+    """`pickle` for copies."""
+    frozen = pickle.dumps(dense)
+    models = {name: [pickle.loads(frozen) for _ in seeds] for name in methods}
+    for name, method in methods.items():
+        for model, seed in zip(models[name], seeds, strict=True):
+            method(model, seed)
+            model.eval()
+    table = {name: [evaluate(model, val) for model in runs] for name, runs in models.items()}
+    best = winner(table)
+    return {"val": table, "best": best, "test": [evaluate(m, test) for m in models[best]]}
+
+
 def named(prefix: str, right: set[str]) -> tuple[list[Callable], list[Callable]]:
     """The functions `<prefix>_...` of this module: (mistakes, alternatives)."""
     found = {n: f for n, f in globals().items() if n.startswith(f"{prefix}_")}
@@ -1400,14 +1812,14 @@ def named(prefix: str, right: set[str]) -> tuple[list[Callable], list[Callable]]
 
 
 RIGHT = {
-    "train_masked": {"hold", "multiplied", "hook", "state"},
+    "train_masked": {"hold", "multiplied", "hook", "state", "torch"},
     "prune_remaining": {"threshold", "sorted", "numpy"},
-    "cubic_sparsity": {"floats", "loop", "numpy"},
-    "prune_and_retrain": {"library", "recursive", "state"},
-    "retraining_lrs": {"index", "numpy", "unrolled"},
+    "cubic_sparsity": {"floats", "loop", "numpy", "single_precision"},
+    "prune_and_retrain": {"library", "recursive", "state", "keywords"},
+    "retraining_lrs": {"index", "numpy", "unrolled", "single_precision"},
     "soft_filter_pruning": {"topk", "helper", "numpy"},
-    "add_sparsity_penalty": {"autograd", "names", "new_gradient"},
-    "compare": {"copies", "states", "again"},
+    "add_sparsity_penalty": {"autograd", "names", "new_gradient", "no_detach"},
+    "compare": {"copies", "states", "again", "pickled"},
 }
 MISTAKES: dict[str, list[Callable]] = {name: named(name, right)[0] for name, right in RIGHT.items()}
 ALTERNATIVES: dict[str, list[Callable]] = {

@@ -104,7 +104,8 @@ def zhu2017(
 
     The training has `len(lrs)` steps, numbered from 0. Right *before* the steps t_0, t_0 + Δt, ...,
     t_0 + n·Δt the masks are chosen anew: in every layer the same share, given by the cubic from 0
-    to `final`, of its smallest magnitudes goes. In the steps between, the masks stay as they are.
+    to `final`, of its smallest magnitudes goes (as in `local_masks`). In the steps between, the
+    masks stay as they are.
 
     Args:
         model: any network, dense, changed in place: all of `prunable(model)` is pruned.
@@ -319,7 +320,8 @@ def he2018(
 
     Args:
         model: a network of `Block`s, changed in place: its layers become smaller at the end.
-        sparsity: the share of filters of each free convolution, 0 to 1, so that one stays.
+        sparsity: the share of filters of each free convolution, 0 to 1, so that one stays: of `out`
+            filters, `round(sparsity * out)` are zeroed.
         epoch_lrs: the learning rate of each epoch, as many as there are epochs.
         steps_per_epoch: training steps of an epoch; the learning rate changes between epochs.
         train: `train(model, {}, lrs)` makes one step per learning rate in the list `lrs`.

@@ -13,6 +13,11 @@ def test_han2015(han2015: "Callable", seed: int = 0) -> None:
     def trial(rounds: int, steps: int, quality: float, lr: float) -> None:
         layers = {"0": nn.Linear(9, 8).double(), "1": nn.Linear(8, 5).double()}
         weights = {f"{name}.weight": layer.weight for name, layer in layers.items()}
+        for w in weights.values():
+            w.data += 0.1  # so that the mean of the squares is not the variance
+            for _ in range(20 if quality else 0):  # two weights near the threshold they move
+                w.data[0, 0] = quality * w.data.std() * (1 - 0.25 / w.numel())
+                w.data[0, 1] = quality * w.data.std() * 1.02
         now = {name: w.detach().clone() for name, w in weights.items()}
         kept = {name: torch.ones_like(w, dtype=torch.bool) for name, w in now.items()}
         trace: list[float] = []
@@ -24,6 +29,8 @@ def test_han2015(han2015: "Callable", seed: int = 0) -> None:
                         kept[name] &= now[name].abs() >= quality * now[name][kept[name]].std()
                     wrong = int((masks.get(name, torch.ones_like(kept[name])) != kept[name]).sum())
                     assert not wrong, f"step {len(trace)}, {name}: {wrong} wrong in the mask"
+                    same = torch.equal(w.detach()[kept[name]], now[name][kept[name]])
+                    assert same, f"step {len(trace)}, {name}: kept weights have changed"
                     w.data += 0.1 * torch.randn_like(w)
                     w.data[~kept[name]] = 0
                     now[name] = w.detach().clone()
@@ -36,6 +43,7 @@ def test_han2015(han2015: "Callable", seed: int = 0) -> None:
         assert len(trace) == rounds * steps, f"{len(trace)} steps, expected {rounds * steps}"
         assert all(abs(rate - lr / 10) < 1e-9 for rate in trace), f"learning rates {trace}, {lr=}"
         for name, keep in kept.items():
+            assert masks[name].dtype == torch.bool, f"{name}: a mask of {masks[name].dtype}"
             assert torch.equal(masks[name], keep), f"{name}: the returned mask"
 
     torch.manual_seed(seed)
@@ -85,6 +93,7 @@ def test_zhu2017(zhu2017: "Callable", seed: int = 0) -> None:
         )  # fmt: skip
         assert trace == schedule, f"learning rates {trace}, expected {schedule}"
         for name, keep in before.items():
+            assert masks[name].dtype == torch.bool, f"{name}: a mask of {masks[name].dtype}"
             assert torch.equal(masks[name], keep), f"{name}: the returned mask"
 
     torch.manual_seed(seed)
@@ -138,6 +147,7 @@ def test_renda2020(renda2020: "Callable", seed: int = 0) -> None:
         last = epoch_lrs[len(epoch_lrs) - epochs :]
         right = rounds * [lr for lr in last for _ in range(steps_per_epoch)]
         assert trace == right, f"learning rates {trace}, expected {right}"
+        assert flat(masks).dtype == torch.bool, f"masks of {flat(masks).dtype}"
         assert torch.equal(flat(masks), before), "the returned masks"
 
     torch.manual_seed(seed)
@@ -185,7 +195,7 @@ def test_li2016(li2016: "Callable", seed: int = 0) -> None:
 
     torch.manual_seed(seed)
     trial(2, 0.5, [], [0.2, 0.1], epochs=1)
-    trial(4, 0.3, ["layer1.0.conv1", "layer3.2.conv1"], [0.5, 0.4, 0.3], epochs=2)
+    trial(4, 0.3, ["layer1.0.conv1", "layer3.2.conv1"], [0.1, 0.4, 0.3], epochs=2)
     trial(2, 1.0, ["layer2.1.conv1"], [0.1], epochs=4)
 
 
@@ -202,6 +212,8 @@ def test_liu2017(liu2017: "Callable", seed: int = 0) -> None:
         norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
         for bn in norms:
             bn.weight.data.normal_()
+            if bn is not network.get_submodule("layer2.0.bn1"):  # whose scales are the smallest
+                bn.weight.data += 2 * bn.weight.data.sign()
         for name in names:  # labels
             bias = network.get_parameter(f"{name}.bn1.bias")
             bias.data = torch.arange(len(bias)).double()
@@ -216,10 +228,14 @@ def test_liu2017(liu2017: "Callable", seed: int = 0) -> None:
                 first = len(trace) < len(rates)
                 trace.append(rate)
                 here = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-                for bn in here:
-                    bn.weight.grad = torch.ones_like(bn.weight)
+                for parameter in model.parameters():
+                    parameter.grad = torch.ones_like(parameter)
                 if before_step is not None:
                     before_step(model)
+                known = {id(bn.weight) for bn in here}
+                for name, parameter in model.named_parameters():
+                    push = torch.as_tensor(parameter.grad) - 1
+                    assert id(parameter) in known or not push.any(), f"{name} is pushed"
                 for bn in here:
                     push = torch.as_tensor(bn.weight.grad) - 1
                     right = strength * bn.weight.detach().sign() * float(first)
@@ -265,9 +281,11 @@ def test_molchanov2019(molchanov2019: "Callable", seed: int = 0) -> None:
         labels = {}  # of the filters that should be there
         for name in names:
             scale, shift = (network.get_parameter(f"{name}.bn1.{p}") for p in ("weight", "bias"))
-            scale.data.uniform_(0.5, 1.5)
-            labels[name] = [x / 100 for x in range(len(shift))]
-            shift.data = torch.tensor(labels[name]).double()  # β, a little different in each
+            size = 0.01 if name == "layer2.0" else 1.0  # that layer has the least important ones
+            scale.data.uniform_(0.1 * size, 0.3 * size)
+            # β, a little different in each, and large: filters that ReLU shuts off would tie
+            labels[name] = [size * (1 + x / 100) for x in range(len(shift))]
+            shift.data = torch.tensor(labels[name]).double()
         rates: list[float] = []
         seen: list = []  # the minibatches of this round
 
@@ -328,7 +346,7 @@ def test_molchanov2019(molchanov2019: "Callable", seed: int = 0) -> None:
 
     torch.manual_seed(seed)
     trial(rounds=1, filters=7, steps=2, last_steps=1, lr=0.1)
-    trial(rounds=3, filters=4, steps=3, last_steps=2, lr=0.05)
+    trial(rounds=8, filters=4, steps=3, last_steps=2, lr=0.05)
     trial(rounds=3, filters=15, steps=1, last_steps=1, lr=0.01)
 
 
@@ -346,10 +364,18 @@ def test_he2018(he2018: "Callable", seed: int = 0) -> None:
         left = {name: list(range(len(w))) for name, w in shadow.items()}
         for name, numbers in left.items():
             network.get_parameter(f"{name}.bn1.bias").data = torch.tensor(numbers).double()
+        others = {
+            name: parameter.detach().clone()
+            for name, parameter in network.named_parameters()
+            if not name.endswith("conv1.weight") or name == "conv1.weight"
+        }
         rates: list[float] = []
 
         def train(model: nn.Module, masks: dict, lrs: list, before_step: object = None) -> list:
             assert model is network, "train got another network than the one passed in"
+            for name, other in others.items():
+                same = torch.equal(model.get_parameter(name), other)
+                assert same, f"step {len(rates)}: {name} has changed"
             for rate in lrs:
                 assert not any((~m).any() for m in masks.values()), "something is held at zero"
                 for name in names:
@@ -357,7 +383,7 @@ def test_he2018(he2018: "Callable", seed: int = 0) -> None:
                     same = weight.shape == shadow[name].shape and torch.equal(weight, shadow[name])
                     assert same, f"step {len(rates)}: the weights of {name}.conv1 are not right"
                     speed = torch.randn(len(weight), 1, 1, 1).double().exp()
-                    weight += speed * torch.randn_like(weight)
+                    weight += speed * torch.randn_like(weight) ** 3  # peaks: L1 is not L2
                     shadow[name] = weight.clone()
                 rates.append(rate)
                 if len(rates) % steps_per_epoch == 0:
@@ -379,9 +405,12 @@ def test_he2018(he2018: "Callable", seed: int = 0) -> None:
             assert labels == numbers, f"{name}: filters {labels} are left, expected {numbers}"
             weight = network.get_parameter(f"{name}.conv1.weight")
             assert torch.equal(weight, shadow[name][numbers]), f"{name}.conv1 has other weights"
+            weight = network.get_parameter(f"{name}.conv2.weight")
+            right = others[f"{name}.conv2.weight"][:, numbers]
+            assert torch.equal(weight, right), f"{name}.conv2 has other weights"
         network.eval()(torch.randn(1, 3, 8, 8).double())  # the layers fit
 
     torch.manual_seed(seed)
-    trial(0.5, [0.2], steps_per_epoch=3)
+    trial(0.25, [0.2], steps_per_epoch=3)
     trial(0.3, [0.3, 0.2, 0.1], steps_per_epoch=2)
     trial(0.5, torch.rand(5).tolist(), steps_per_epoch=1)

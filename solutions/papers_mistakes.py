@@ -151,6 +151,31 @@ def han2015_trains_first(
     return masks
 
 
+def han2015_std_of_magnitudes(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The standard deviation is that of the weights with their signs, not of their magnitudes."""
+    masks = everything(model)
+    for _ in range(rounds):
+        for name, score in magnitude_scores(model).items():
+            masks[name] = masks[name] & (score >= quality * score[masks[name]].std())
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_root_mean_square(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The threshold is off: the standard deviation is measured from the mean of the weights."""
+    masks, weights = everything(model), prunable(model)
+    for _ in range(rounds):
+        for name, score in magnitude_scores(model).items():
+            left = weights[name].detach()[masks[name]]
+            masks[name] = masks[name] & (score >= quality * left.square().mean().sqrt())
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
 # --- han2015: alternatives ----------------------------------------------------------------------
 
 
@@ -357,6 +382,44 @@ def zhu2017_at_once(
     return masks
 
 
+def zhu2017_multiples_of_every(
+    model: nn.Module,
+    final: float,
+    start: int,
+    every: int,
+    updates: int,
+    lrs: Sequence[float],
+    train: Train,
+) -> Masks:
+    """The masks are chosen at multiples of Δt: the steps are t_0, t_0 + Δt, and so on."""
+    masks: Masks = {}
+    for step, lr in enumerate(lrs):
+        if start <= step <= start + updates * every and step % every == 0:
+            sparsity = cubic_sparsity(step, start, every, updates, final)
+            masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_stops_after_the_last_choice(
+    model: nn.Module,
+    final: float,
+    start: int,
+    every: int,
+    updates: int,
+    lrs: Sequence[float],
+    train: Train,
+) -> Masks:
+    """The training stops too early: after the last choice it goes on to the end of `lrs`."""
+    masks: Masks = {}
+    train(model, masks, list(lrs[:start]))
+    for step in range(start, start + updates * every + 1, every):
+        sparsity = cubic_sparsity(step, start, every, updates, final)
+        masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks, list(lrs[step : step + every]))
+    return masks
+
+
 # --- zhu2017: alternatives ----------------------------------------------------------------------
 
 
@@ -535,6 +598,23 @@ def renda2020_one_replay(
         masks = prune_remaining(prunable(model), masks, 0.2)
         lrs = retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=k == 0)
         train(model, masks, lrs)
+    return masks
+
+
+def renda2020_trains_first(
+    model: nn.Module,
+    rounds: int,
+    epoch_lrs: Sequence[float],
+    epochs: int,
+    steps_per_epoch: int,
+    train: Train,
+) -> Masks:
+    """Each round retrains before it prunes: the order is the other way round."""
+    masks = everything(model)
+    lrs = retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True)
+    for _ in range(rounds):
+        train(model, masks, lrs)
+        masks = prune_remaining(prunable(model), masks, share=0.2)
     return masks
 
 
@@ -738,6 +818,21 @@ def li2016_silences(
     train(model, {}, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=False))
 
 
+def li2016_trains_first(
+    model: nn.Module,
+    sparsity: float,
+    skip: Sequence[str],
+    epoch_lrs: Sequence[float],
+    epochs: int,
+    steps_per_epoch: int,
+    train: Train,
+) -> None:
+    """The network is trained before the filters go, but it is the small one that retrains."""
+    train(model, {}, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=False))
+    weights = free_weights(model, skip)
+    shrink(model, {name: filter_mask(weight, sparsity) for name, weight in weights.items()})
+
+
 # --- li2016: alternatives -----------------------------------------------------------------------
 
 
@@ -876,6 +971,50 @@ def liu2017_last_learning_rate(
     train(model, {}, lrs, lambda network: add_sparsity_penalty(network, strength))
     shrink(model, filter_masks(bn_scores(model, free_convs(model)), sparsity))
     train(model, {}, len(lrs) * [lrs[-1]])
+
+
+def liu2017_only_free_scales(
+    model: nn.Module, strength: float, sparsity: float, lrs: Sequence[float], train: Train
+) -> None:
+    """Only some scales are pushed: the penalty is on *all* batch normalisations."""
+
+    def push(model: nn.Module) -> None:
+        for name in free_convs(model):
+            scale: Any = model.get_parameter(name.replace("conv", "bn") + ".weight")
+            scale.grad += strength * scale.detach().sign()
+
+    train(model, {}, lrs, push)
+    shrink(model, filter_masks(bn_scores(model, free_convs(model)), sparsity))
+    train(model, {}, lrs)
+
+
+def liu2017_shifts_too(
+    model: nn.Module, strength: float, sparsity: float, lrs: Sequence[float], train: Train
+) -> None:
+    """More than γ is pushed: the penalty leaves β alone."""
+
+    def push(model: nn.Module) -> None:
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                for parameter in module.parameters():
+                    parameter.grad += strength * parameter.detach().sign()
+
+    train(model, {}, lrs, push)
+    shrink(model, filter_masks(bn_scores(model, free_convs(model)), sparsity))
+    train(model, {}, lrs)
+
+
+def liu2017_too_few(
+    model: nn.Module, strength: float, sparsity: float, lrs: Sequence[float], train: Train
+) -> None:
+    """Too few filters are gone: for one that has to stay in its layer, another one goes."""
+    train(model, {}, lrs, lambda model: add_sparsity_penalty(model, strength))
+    scores = bn_scores(model, free_convs(model))
+    keep = global_masks(scores, sparsity)
+    shrink(
+        model, {name: mask | (scores[name] == scores[name].max()) for name, mask in keep.items()}
+    )
+    train(model, {}, lrs)
 
 
 # --- liu2017: alternatives ----------------------------------------------------------------------
@@ -1095,6 +1234,47 @@ def molchanov2019_most_important(
     train(model, {}, last_steps * [lr])
 
 
+def molchanov2019_all_minibatches(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """Minibatches of earlier rounds still count: score on those of this round only."""
+    batches: list[Batch] = []
+    for _ in range(rounds):
+        batches += train(model, {}, steps * [lr])
+        scores = gate_scores(model.eval(), free_convs(model), batches)
+        present = sum(len(score) for score in scores.values())
+        shrink(model, filter_masks(scores, min(filters / present, 1.0)))
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_too_few(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """Too few filters are gone: for one that has to stay in its layer, another one goes."""
+    for _ in range(rounds):
+        batches = train(model, {}, steps * [lr])
+        scores = gate_scores(model.eval(), free_convs(model), batches)
+        present = sum(len(score) for score in scores.values())
+        keep = global_masks(scores, min(filters / present, 1.0))
+        shrink(
+            model,
+            {name: mask | (scores[name] == scores[name].max()) for name, mask in keep.items()},
+        )
+    train(model, {}, last_steps * [lr])
+
+
 # --- molchanov2019: alternatives ----------------------------------------------------------------
 
 
@@ -1309,6 +1489,51 @@ def he2018_never_zeroed(
     shrink(model, weak_filters(model, sparsity))
 
 
+def he2018_l1(
+    model: nn.Module,
+    sparsity: float,
+    epoch_lrs: Sequence[float],
+    steps_per_epoch: int,
+    train: Train,
+) -> None:
+    """The weakest filters are those of least L1 norm here: which norm has this paper?"""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        keep = local_masks(filter_scores(free_weights(model), p=1), sparsity)
+        set_to_zero(model, keep)
+    shrink(model, keep)
+
+
+def he2018_removed_every_epoch(
+    model: nn.Module,
+    sparsity: float,
+    epoch_lrs: Sequence[float],
+    steps_per_epoch: int,
+    train: Train,
+) -> None:
+    """Filters are removed after every epoch: only those that are zero after the last one go."""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        shrink(model, weak_filters(model, sparsity))
+
+
+def he2018_silences(
+    model: nn.Module,
+    sparsity: float,
+    epoch_lrs: Sequence[float],
+    steps_per_epoch: int,
+    train: Train,
+) -> None:
+    """The batch normalisation is set to zero, too: only the weights of the filter are."""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        keep = weak_filters(model, sparsity)
+        for name, mask in keep.items():
+            block: Any = model.get_submodule(name.removesuffix(".conv1"))
+            silence_filters(block.conv1, block.bn1, mask)
+    shrink(model, keep)
+
+
 # --- he2018: alternatives -----------------------------------------------------------------------
 
 
@@ -1379,6 +1604,8 @@ MISTAKES: dict[str, list[Callable]] = {
         han2015_absolute_threshold,
         han2015_signed,
         han2015_trains_first,
+        han2015_std_of_magnitudes,
+        han2015_root_mean_square,
     ],
     "zhu2017": [
         zhu2017_global,
@@ -1389,6 +1616,8 @@ MISTAKES: dict[str, list[Callable]] = {
         zhu2017_share_of_the_rest,
         zhu2017_dense_scores,
         zhu2017_at_once,
+        zhu2017_multiples_of_every,
+        zhu2017_stops_after_the_last_choice,
     ],
     "renda2020": [
         renda2020_of_all,
@@ -1398,6 +1627,7 @@ MISTAKES: dict[str, list[Callable]] = {
         renda2020_from_the_start,
         renda2020_retrains_at_the_end,
         renda2020_one_replay,
+        renda2020_trains_first,
     ],
     "li2016": [
         li2016_no_skip,
@@ -1408,6 +1638,7 @@ MISTAKES: dict[str, list[Callable]] = {
         li2016_rewinds,
         li2016_keeps_the_weakest,
         li2016_silences,
+        li2016_trains_first,
     ],
     "liu2017": [
         liu2017_no_penalty,
@@ -1418,6 +1649,9 @@ MISTAKES: dict[str, list[Callable]] = {
         liu2017_no_fine_tuning,
         liu2017_l2_penalty,
         liu2017_last_learning_rate,
+        liu2017_only_free_scales,
+        liu2017_shifts_too,
+        liu2017_too_few,
     ],
     "molchanov2019": [
         molchanov2019_local,
@@ -1429,6 +1663,8 @@ MISTAKES: dict[str, list[Callable]] = {
         molchanov2019_all_at_the_end,
         molchanov2019_no_last_steps,
         molchanov2019_most_important,
+        molchanov2019_all_minibatches,
+        molchanov2019_too_few,
     ],
     "he2018": [
         he2018_hard,
@@ -1439,6 +1675,9 @@ MISTAKES: dict[str, list[Callable]] = {
         he2018_schedule_per_step,
         he2018_before_the_epoch,
         he2018_never_zeroed,
+        he2018_l1,
+        he2018_removed_every_epoch,
+        he2018_silences,
     ],
 }
 

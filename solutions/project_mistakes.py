@@ -485,6 +485,30 @@ def choose_filter(networks: Rows, dense: Counts, tolerance: float) -> int | None
     return -max(ranked)[2] if ranked else None
 
 
+def mean_and_spread_distinct(runs: Runs) -> Table:
+    """Equal accuracies count once: two seeds that agree are still two runs."""
+    return {
+        target: (float(np.mean(values)), sample(values), len(values))
+        for target in sorted({t for run in runs for t in run})
+        for values in [sorted({run[target] for run in runs if target in run})]
+    }
+
+
+def mean_and_spread_truth(runs: Runs) -> Table:
+    """A spread of 0 becomes None: `x or None` takes 0 for nothing, but seeds that agree do have a
+    spread."""
+    right = project.mean_and_spread(runs)
+    return {target: (mean, spread or None, n) for target, (mean, spread, n) in right.items()}
+
+
+def choose_product(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Compression and accuracy are multiplied: of those that are good enough, the compression alone
+    decides."""
+    return chosen(
+        networks, dense, dense["val"] - tolerance, key=lambda n: n["compression"] * n["val"]
+    )
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "definitions": [
         definitions_own_weights, definitions_density, definitions_of_parameters,
@@ -498,6 +522,8 @@ MISTAKES: dict[str, list[Callable]] = {
         mean_and_spread_median, mean_and_spread_best, mean_and_spread_common,
         mean_and_spread_missing_is_zero, mean_and_spread_all_runs, mean_and_spread_first_run,
         mean_and_spread_not_sorted,
+        mean_and_spread_distinct,
+        mean_and_spread_truth,
     ],
     "pareto_front": [
         pareto_front_strict, pareto_front_twins, pareto_front_itself,
@@ -509,6 +535,7 @@ MISTAKES: dict[str, list[Callable]] = {
         choose_on_test, choose_dense_test, choose_most_accurate, choose_lowest_compression,
         choose_strict, choose_relative, choose_first_of_equals, choose_equals_by_test,
         choose_always_one, choose_in_the_shortlist, choose_row, choose_last,
+        choose_product,
     ],
 }  # fmt: skip
 

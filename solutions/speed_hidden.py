@@ -22,6 +22,8 @@ def test_conv_macs(conv_macs: "Callable", seed: int = 0) -> None:
         )
         c_in, c_out = chance.randint(1, 6), chance.randint(1, 6)
         conv = torch.nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=chance.random() < 0.5)
+        with torch.no_grad():
+            conv.weight[0] = 0  # multiplied with all the same
         height, width = (k + chance.randint(0, 9) for k in kernel)
         positions = conv(torch.zeros(1, c_in, height, width))[0, 0].numel()
         expected, case = positions * conv.weight.numel(), f"{conv}, {height}x{width}"
@@ -45,14 +47,22 @@ def test_race(race: "Callable", seed: int = 0) -> None:
 
         return run
 
+    def clock() -> float:
+        readings.append(now[0])
+        return now[0]
+
+    readings: list[float] = []
     for trial in range(20):
         warmup, rounds, names = trial % 3, 1 + trial % 7, ["c", "a", "b"][: 1 + trial % 3]
         times = {n: [chance.choice([1, 2, 3, 50]) + i / 8 for i in range(rounds)] for n in names}
         contestants = {n: contestant(n, [500.0] * warmup + times[n]) for n in names}
         trace.clear()
-        got = race(contestants, warmup, rounds, clock=lambda: now[0])
+        readings.clear()
+        got = race(contestants, warmup, rounds, clock=clock)
         assert list(got) == names, f"results for {list(got)}, expected {names}"
         case = f"{warmup=}, {rounds=}"
+        twice = len(readings) >= 2 * len(names) * rounds
+        assert twice, f"{case}: the clock is read before *and* after each timed run"
         assert len(trace) == len(names) * (warmup + rounds), f"{case}: {len(trace)} runs"
         assert trace[len(names) * warmup :] == names * rounds, f"{case}: not in turns"
         for name in names:
@@ -126,7 +136,7 @@ def test_cut(cut: "Callable", seed: int = 0) -> None:
         c_in, c_out = 1 + trial % 6, 1 + (5 * trial) % 7
         stride, kernel, padding = 1 + trial % 2, (1, 3, (3, 1))[trial % 3], trial % 4 // 2
         conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=trial % 5 == 0)
-        bn = nn.BatchNorm2d(c_out, eps=1e-3).train(trial % 4 == 3)
+        bn = nn.BatchNorm2d(c_out, eps=1e-3, momentum=0.3).train(trial % 4 == 3)
         for tensor in (bn.weight.data, bn.bias.data, bn.running_mean):
             tensor.copy_(torch.randn(c_out, generator=generator))
         bn.running_var.copy_(0.5 + torch.rand(c_out, generator=generator))
@@ -134,6 +144,8 @@ def test_cut(cut: "Callable", seed: int = 0) -> None:
         own, own_bn = copy.deepcopy(conv), copy.deepcopy(bn)  # ours stay the truth
         case = f"{conv}, inputs {inputs.tolist()}, filters {filters.tolist()}"
         small, small_bn = cut(conv, bn, inputs.clone(), filters.clone())
+        assert small is not conv, f"{case}: the convolution is the old one"
+        assert small_bn is not bn, f"{case}: the batch normalisation is the old one"
         kinds = [type(layer).__name__ for layer in (small, small_bn)]
         assert kinds == ["Conv2d", "BatchNorm2d"], f"{case}: got layers of the kinds {kinds}"
         sizes = (small.in_channels, small.out_channels, small_bn.num_features)
@@ -144,6 +156,10 @@ def test_cut(cut: "Callable", seed: int = 0) -> None:
                 unchanged = torch.equal(layer.state_dict()[name], tensor)
                 assert unchanged, f"{case}: the layers passed in were changed"
         assert small_bn.training == own_bn.training, f"{case}: BN's mode has changed"
+        assert bn.training == own_bn.training, f"{case}: the mode of the BN passed in has changed"
+        assert small_bn.momentum == 0.3, f"{case}: BN's momentum has changed"
+        free = all(p.requires_grad for p in (*conv.parameters(), *bn.parameters()))
+        assert free, f"{case}: the layers passed in were frozen"
         x = torch.randn(2, c_in, 7, 7, generator=generator)
         x[:, ~inputs] = 0
         with torch.no_grad():
@@ -171,6 +187,10 @@ def test_shortcut_links(shortcut_links: "Callable", seed: int = 0) -> None:
         expected = torch.cat([zeros[:before], values, zeros[before:]])[keep_out].tolist()
         sources, targets = shortcut_links(keep_in.clone(), keep_out.clone())
         case = f"keep_in {keep_in.int().tolist()}, keep_out {keep_out.int().tolist()}"
+        for name, numbers in (("sources", sources), ("targets", targets)):
+            good = isinstance(numbers, torch.Tensor) and numbers.dtype == torch.int64
+            assert good, f"{case}: {name} are {numbers}"
+            assert numbers.dim() == 1, f"{case}: {name} have shape {tuple(numbers.shape)}"
         assert len(sources) == len(targets), f"{case}: {len(sources)} and {len(targets)} numbers"
         got, arriving = [0] * int(keep_out.sum()), values[keep_in].tolist()
         for source, target in zip(sources, targets, strict=True):
@@ -202,9 +222,10 @@ def test_shrink_resnet(shrink_resnet: "Callable", seed: int = 0) -> None:
 
     for trial in range(6):
         width, shortcut = (4, 6, 3)[trial % 3], "AB"[trial % 2]
-        model = ResNet20(width, shortcut, seed=seed + trial).eval()
+        model = ResNet20(width, shortcut, seed=seed + trial)
+        model.train(trial in (1, 4))
         randomise(model)
-        keep, masked = {}, copy.deepcopy(model)
+        keep, masked = {}, copy.deepcopy(model).eval()
         for stage, filters in (("layer1", width), ("layer2", 2 * width), ("layer3", 4 * width)):
             for name in (stage, *(f"{stage}.{block}.conv1" for block in range(3))):
                 keep[name] = torch.rand(filters, generator=generator) < 0.5
@@ -217,6 +238,16 @@ def test_shrink_resnet(shrink_resnet: "Callable", seed: int = 0) -> None:
         before = copy.deepcopy(model.state_dict())
         handed = {name: mask.clone() for name, mask in keep.items()}  # ours stay the truth
         small, case = shrink_resnet(model, handed), f"width {width}, shortcut {shortcut}"
+        modes = {m.training for m in model.modules()}
+        assert modes == {trial in (1, 4)}, f"{case}: the original's mode has changed"
+        free = all(p.requires_grad for net in (model, small) for p in net.parameters())
+        assert free, f"{case}: parameters were frozen"
+        assert not model._forward_hooks, f"{case}: a hook was left in the original"
+        shared = {id(p) for p in small.parameters()} & {id(p) for p in model.parameters()}
+        assert not shared, f"{case}: the smaller network shares parameters with the original"
+        for bn in (m for m in small.modules() if isinstance(m, nn.BatchNorm2d)):
+            assert bn.training == model.training, f"{case}: BN is in another mode"
+            assert bn.num_features == len(bn.weight), f"{case}: BN says {bn.num_features}"
         for name, tensor in before.items():
             same = torch.equal(model.state_dict()[name], tensor)
             assert same, f"{case}: {name} of the original has changed"

@@ -997,6 +997,51 @@ def shrink_resnet_lab_1(model: ResNet20, keep: Keep) -> ResNet20:
     return speed.shrink_resnet(small, keep | left)
 
 
+def race_sorted_by_time(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Your results are sorted: they should be in the order of `contestants`."""
+    right = speed.race(contestants, warmup, rounds, clock)
+    return dict(sorted(right.items(), key=lambda pair: pair[1]))
+
+
+def cut_freezes(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Parameters that cannot be trained: `requires_grad` is False somewhere."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    return small.requires_grad_(False), small_bn.requires_grad_(False)
+
+
+def shortcut_links_quarter(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """A quarter of the outputs is not always before: it is half of the *difference* of the two
+    numbers of channels."""
+    extra = 2 * (len(keep_out) // 4)
+    before = extra // 2
+    pairs = [
+        (int(keep_in[:i].sum()), int(keep_out[: i + before].sum()))
+        for i in range(len(keep_in))
+        if keep_in[i] and keep_out[i + before]
+    ]
+    table = torch.tensor(pairs, dtype=torch.int64).view(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def shortcut_links_no_integers(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """The places are no int64: `torch.tensor([])` is a float tensor, and none can be an index.
+    Give the `dtype`."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return torch.tensor(sources.tolist()), torch.tensor(targets.tolist())
+
+
+def shrink_resnet_training(model: ResNet20, keep: Keep) -> ResNet20:
+    """The smaller network is in training mode, whatever the mode of `model` was."""
+    return speed.shrink_resnet(model, keep).train()
+
+
+def shrink_resnet_evaluation(model: ResNet20, keep: Keep) -> ResNet20:
+    """The smaller network is in evaluation mode, whatever the mode of `model` was."""
+    return speed.shrink_resnet(model, keep).eval()
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "conv_macs": [
         conv_macs_input_size,
@@ -1024,6 +1069,7 @@ MISTAKES: dict[str, list[Callable]] = {
         race_start_once,
         race_own_clock,
         race_all_times,
+        race_sorted_by_time,
     ],
     "stored_bytes": [
         stored_bytes_no_indices,
@@ -1067,6 +1113,7 @@ MISTAKES: dict[str, list[Callable]] = {
         cut_loses_bias,
         cut_loses_stride,
         cut_in_place,
+        cut_freezes,
     ],
     "shortcut_links": [
         shortcut_links_zeros_behind,
@@ -1080,6 +1127,8 @@ MISTAKES: dict[str, list[Callable]] = {
         shortcut_links_ignores_keep_in,
         shortcut_links_swapped,
         shortcut_links_masks,
+        shortcut_links_quarter,
+        shortcut_links_no_integers,
     ],
     "shrink_resnet": [
         shrink_resnet_free_only,
@@ -1097,6 +1146,8 @@ MISTAKES: dict[str, list[Callable]] = {
         shrink_resnet_silenced,
         shrink_resnet_narrow,
         shrink_resnet_in_place,
+        shrink_resnet_training,
+        shrink_resnet_evaluation,
     ],
 }
 

@@ -95,6 +95,7 @@ def medians(result: Any, inputs: Inputs) -> Values:
         **{f"seconds of {name}": round(float(result[name]), 4) for name in inputs["contestants"]},
         "warm-up runs": "".join(sorted(ran[:cold])),
         "timed runs": ran[cold:],
+        "names": list(result),
     }
 
 
@@ -113,7 +114,7 @@ RACE = [
     ),
     Probe(
         "no warm-up, one of five runs is slow",
-        lambda: scripted_race(0, 5, a=[1, 1, 60, 1, 1], b=[2, 2, 2, 2, 2]),
+        lambda: scripted_race(0, 5, b=[2, 2, 2, 2, 2], a=[1, 1.25, 60, 1, 3]),
         medians,
         changes_inputs=True,
     ),
@@ -169,6 +170,15 @@ def conv_and_bn(inputs: Tensor, filters: Tensor, bias: bool = False, stride: int
     return {"conv": conv, "bn": bn, "inputs": inputs, "filters": filters}
 
 
+def before_and_after(*models: nn.Module) -> Values:
+    """What else must be as it was in layers that are not to be changed."""
+    parameters = [p for model in models for p in model.parameters()]
+    return {
+        "training mode afterwards": models[0].training,
+        "trainable afterwards": all(p.requires_grad for p in parameters),
+    }
+
+
 @torch.no_grad()
 def cut_layers(result: Any, inputs: Inputs) -> Values:
     """Sizes of the new layers and, if they fit together, what they compute."""
@@ -186,6 +196,9 @@ def cut_layers(result: Any, inputs: Inputs) -> Values:
         "out_channels": conv.out_channels,
         "num_features": bn.num_features,
         "output": output,
+        "bn.training": bn.training,
+        "trainable": all(p.requires_grad for layer in result for p in layer.parameters()),
+        **before_and_after(inputs["bn"], inputs["conv"]),
     }
 
 
@@ -211,8 +224,9 @@ CUT = [
 def pairs(result: Any, inputs: Inputs) -> Values:
     """What goes where, in the order of the sources."""
     sources, targets = result
+    kinds = {str(numbers.dtype) for numbers in result} | {f"{n.dim()}-d" for n in result}
     together = sorted((int(s), int(t)) for s, t in zip(sources, targets, strict=True))
-    return {"source -> target": [f"{s} -> {t}" for s, t in together]}
+    return {"source -> target": [f"{s} -> {t}" for s, t in together], "kinds": sorted(kinds)}
 
 
 SHORTCUT_LINKS = [
@@ -232,6 +246,11 @@ SHORTCUT_LINKS = [
         pairs,
     ),
     Probe(
+        "2 channels to 6, all kept but one: two channels of zeros before",
+        lambda: {"keep_in": bits(1, 1), "keep_out": bits(1, 0, 1, 1, 1, 1)},
+        pairs,
+    ),
+    Probe(
         "nothing of what is carried is wanted",
         lambda: {"keep_in": bits(1, 0), "keep_out": bits(1, 0, 1, 1)},
         pairs,
@@ -239,9 +258,9 @@ SHORTCUT_LINKS = [
 ]
 
 
-def resnet_to_shrink(shortcut: Shortcut, seed: int) -> Inputs:
+def resnet_to_shrink(shortcut: Shortcut, seed: int, training: bool = False) -> Inputs:
     """A ResNet-20 of width 2, BN as after a training, and masks with both kept and removed."""
-    model = ResNet20(2, shortcut, seed=seed).eval()
+    model = ResNet20(2, shortcut, seed=seed).train(training)
     for i, bn in enumerate(m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
         bn.weight.data = 0.5 + normal(bn.num_features, seed=i).abs()
         bn.bias.data = 0.5 * normal(bn.num_features, seed=100 + i)
@@ -257,18 +276,29 @@ def resnet_to_shrink(shortcut: Shortcut, seed: int) -> Inputs:
 @torch.no_grad()
 def shrunk(result: Any, inputs: Inputs) -> Values:
     """Shapes of all weights and, if the layers fit together, what the network computes."""
+    modes = sorted({m.training for m in result.modules() if isinstance(m, nn.BatchNorm2d)})
+    trainable = all(p.requires_grad for p in result.parameters())
+    kept = {
+        "BN in training mode": modes,
+        "trainable": trainable,
+        **before_and_after(inputs["model"]),
+    }
     try:
         scores = result.eval()(normal(1, 3, 8, 8, seed=3))
     except RuntimeError:
         scores = "the layers do not fit together"
     shapes = {n: list(p.shape) for n, p in result.named_parameters() if n.endswith("weight")}
-    return {"class scores": scores, "fc.in_features": result.fc.in_features, **shapes}
+    return {"class scores": scores, "fc.in_features": result.fc.in_features, **shapes, **kept}
 
 
 SHRINK_RESNET = [
     Probe("width 2, shortcut B", lambda: resnet_to_shrink("B", 0), shrunk),
     Probe("width 2, shortcut A", lambda: resnet_to_shrink("A", 1), shrunk),
-    Probe("width 2, shortcut A, other masks", lambda: resnet_to_shrink("A", 2), shrunk),
+    Probe(
+        "width 2, shortcut A, other masks, a network in training mode",
+        lambda: resnet_to_shrink("A", 2, training=True),
+        shrunk,
+    ),
 ]
 
 PROBES = {

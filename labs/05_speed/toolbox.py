@@ -524,9 +524,10 @@ def train_masked(
     Args:
         model: a classifier, changed in place; its parameters stay the same objects, because the
             optimizer knows them as such. It is left in training mode.
-        optimizer: SGD or another one over `model.parameters()`, in one parameter group. It may
-            have made steps before the pruning: then its momentum is not zero.
-        masks: parameter name (as in `prunable(model)`) -> bool tensor, True = keep.
+        optimizer: SGD or another one (Adam, ...) over `model.parameters()`, in one parameter
+            group. It may have made steps before the pruning: then its momentum is not zero.
+        masks: parameter name (as in `prunable(model)`) -> bool tensor, True = keep. A layer
+            without a mask is not pruned.
         data: batches, one per step.
         lrs: the learning rate of each step, as many as there are batches.
 
@@ -557,7 +558,7 @@ def prune_remaining(weights: dict[str, Tensor], masks: Masks, share: float) -> M
     is pruned stays pruned, whatever value it has.
 
     Args:
-        weights: parameter name -> weights, tensors of any shape.
+        weights: parameter name -> weights, tensors or parameters of any shape.
         masks: the same names -> bool tensors of the same shapes, True = still there.
         share: the share of the remaining weights to prune now, 0 to 1.
 
@@ -625,7 +626,8 @@ def prune_and_retrain(
             round gets the same number.
         choose_masks: `choose_masks(model, sparsity)` -> masks: parameter name (as in
             `prunable(model)`) -> bool tensor, True = keep.
-        retrain: `retrain(model, masks, steps)` trains that many steps and keeps zeros at zero.
+        retrain: `retrain(model, masks, steps)` trains that many steps (an int) and keeps zeros
+            at zero.
 
     Returns:
         The masks of the last round.
@@ -874,7 +876,8 @@ def zhu2017(
 
     The training has `len(lrs)` steps, numbered from 0. Right *before* the steps t_0, t_0 + Δt, ...,
     t_0 + n·Δt the masks are chosen anew: in every layer the same share, given by the cubic from 0
-    to `final`, of its smallest magnitudes goes. In the steps between, the masks stay as they are.
+    to `final`, of its smallest magnitudes goes (as in `local_masks`). In the steps between, the
+    masks stay as they are.
 
     Args:
         model: any network, dense, changed in place: all of `prunable(model)` is pruned.
@@ -1079,7 +1082,8 @@ def he2018(
 
     Args:
         model: a network of `Block`s, changed in place: its layers become smaller at the end.
-        sparsity: the share of filters of each free convolution, 0 to 1, so that one stays.
+        sparsity: the share of filters of each free convolution, 0 to 1, so that one stays: of `out`
+            filters, `round(sparsity * out)` are zeroed.
         epoch_lrs: the learning rate of each epoch, as many as there are epochs.
         steps_per_epoch: training steps of an epoch; the learning rate changes between epochs.
         train: `train(model, {}, lrs)` makes one step per learning rate in the list `lrs`.

@@ -48,9 +48,15 @@ def by_weight(result: Any, inputs: Inputs) -> Values:
 
 
 def by_weight_and_gradients(result: Any, inputs: Inputs) -> Values:
-    """The same, and whether the gradients that were there are as they were."""
-    left = [float(p.grad.min()) for p in inputs["model"].parameters() if p.grad is not None]
-    return {**by_weight(result, inputs), "gradients afterwards": left}
+    """The same, and whether gradients, modes and what can be trained are as they were."""
+    parameters = list(inputs["model"].parameters())
+    left = [float(p.grad.min()) for p in parameters if p.grad is not None]
+    return {
+        **by_weight(result, inputs),
+        "gradients afterwards": left,
+        "trainable afterwards": [p.requires_grad for p in parameters],
+        "training modes afterwards": [m.training for m in inputs["model"].modules()],
+    }
 
 
 HESSIAN_DIAGONAL = [
@@ -80,6 +86,16 @@ HESSIAN_DIAGONAL = [
         },
         by_weight_and_gradients,
     ),
+    Probe(
+        "a convolution, whose weights work at four places, three images",
+        lambda: {
+            "model": filled(
+                nn.Sequential(nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+            ),
+            "x": normal(3, 1, 3, 3, seed=2),
+        },
+        by_weight,
+    ),
 ]
 
 
@@ -105,20 +121,34 @@ OBD_SCORES = [
         },
         scores_by_name,
     ),
+    Probe(
+        "two layers, the curvatures in another order",
+        lambda: {
+            "weights": {"a": torch.tensor([2.0, 3.0]), "b": torch.tensor([4.0, -1.0])},
+            "diagonal": {"b": torch.tensor([1.0, 6.0]), "a": torch.tensor([0.5, 0.2])},
+        },
+        scores_by_name,
+    ),
 ]
 
 
 def convolutional() -> nn.Module:
-    """Convolution, BN and classifier, with parameters of both signs, fresh statistics."""
+    """Convolution, BN and classifier, with parameters of both signs, fresh statistics.
+
+    All of it trains but the classifier, which is in evaluation mode.
+    """
     layers = [nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2)]
-    return filled(nn.Sequential(*layers), seed=3).train()
+    network = filled(nn.Sequential(*layers), seed=3).train()
+    layers[-1].eval()
+    return network
 
 
 def flow_by_weight(result: Any, inputs: Inputs) -> Values:
-    """One value a weight, the dtype, and what is left of the network's gradients and mode."""
+    """One value a weight, the dtypes, and what is left of the network's gradients and modes."""
     dtypes = sorted({str(score.dtype) for score in result.values()})
-    mode = {"training mode afterwards": inputs["model"].training}
-    return {**by_weight_and_gradients(result, inputs), "dtypes": dtypes, **mode}
+    kinds = sorted({str(p.dtype) for p in inputs["model"].parameters()})
+    seen = by_weight_and_gradients(result, inputs)
+    return {**seen, "dtypes": dtypes, "dtypes of the network afterwards": kinds}
 
 
 SYNFLOW_SCORES = [
@@ -184,8 +214,29 @@ def changing(values: list[list[float]]) -> Callable[[nn.Module], dict[str, Tenso
 
 
 def masks_and_trace(result: Any, inputs: Inputs) -> Values:
-    """The masks, and how many weights were alive in each round."""
-    return {**by_weight(result, inputs), "weights alive in each round": inputs["score"].alive}
+    """The masks, how many weights were alive in each round, and whether the network can train."""
+    trainable = all(p.requires_grad for p in inputs["model"].parameters())
+    alive = {"weights alive in each round": inputs["score"].alive}
+    return {**by_weight(result, inputs), **alive, "trainable afterwards": trainable}
+
+
+def counts_of_equals(result: Any, inputs: Inputs) -> Values:
+    """How many weights stay, and whether they are among the two that round 1 kept."""
+    mask = result["weight"].flatten().bool()
+    back = int(mask[inputs["score"].score.first.topk(2, largest=False).indices].sum())
+    return {"kept": int(mask.sum()), "came back": back, "alive": inputs["score"].alive}
+
+
+class EqualAfterOne:
+    """Scores that differ in the first round and are all 0 in the others."""
+
+    def __init__(self, first: list[float]) -> None:
+        self.first, self.asked = torch.tensor(first), 0
+
+    def __call__(self, network: nn.Module) -> dict[str, Tensor]:
+        """The scores of a layer of four weights."""
+        self.asked += 1
+        return {"weight": self.first[None] * (1.0 if self.asked == 1 else 0.0)}
 
 
 def two_layers() -> nn.Module:
@@ -226,6 +277,22 @@ SYNFLOW_MASKS = [
         },
         masks_and_trace,
     ),
+    Probe(
+        "in round 2 all scores are 0, those of pruned weights too; the first two are gone",
+        lambda: {
+            "model": linear(FOUR), "score": Recorded(EqualAfterOne([1.0, 2.0, 3.0, 4.0])),
+            "density": 0.25, "rounds": 2,
+        },
+        counts_of_equals,
+    ),
+    Probe(
+        "the same, and the last two are gone",
+        lambda: {
+            "model": linear(FOUR), "score": Recorded(EqualAfterOne([4.0, 3.0, 2.0, 1.0])),
+            "density": 0.25, "rounds": 2,
+        },
+        counts_of_equals,
+    ),
 ]  # fmt: skip
 
 
@@ -260,6 +327,10 @@ KL_DIVERGENCE = [
         lambda: {"theta": torch.ones(1), "log_sigma2": torch.tensor([-100.0])},
     ),
     Probe("a weight of 0", lambda: trainable(torch.zeros(2), torch.zeros(2)), finite),
+    Probe(
+        "a weight of 0 and σ² = 1e-8: log α = 0",
+        lambda: {"theta": torch.zeros(1), "log_sigma2": torch.tensor([1e-8]).log()},
+    ),
 ]
 
 
@@ -290,6 +361,12 @@ def finite_slope(result: Any, inputs: Inputs) -> Values:
     """The outputs, and whether the gradient with respect to log σ² is finite."""
     (slope,) = torch.autograd.grad(result.sum(), inputs["log_sigma2"])
     return {"outputs": result, "finite gradient": bool(slope.isfinite().all())}
+
+
+def all_slopes(result: Any, inputs: Inputs) -> Values:
+    """The gradients of the sum of the outputs."""
+    leaves = [inputs["theta"], inputs["log_sigma2"]]
+    return dict(zip(("dθ", "d log σ²"), torch.autograd.grad(result.sum(), leaves), strict=True))
 
 
 NOISY_OUTPUT = [
@@ -325,6 +402,14 @@ NOISY_OUTPUT = [
         },
         finite_slope,
     ),
+    Probe(
+        "its gradients",
+        lambda: {
+            "layer": F.linear, "x": normal(2, 3), "noise": Pattern(),
+            **trainable(normal(2, 3, seed=1), normal(2, 3, seed=2)),
+        },
+        all_slopes,
+    ),
 ]  # fmt: skip
 
 
@@ -332,19 +417,21 @@ def loss_inputs(progress: float, warmup: float, trained: bool = False) -> Inputs
     """Three images of a training set of ten, a KL of 5."""
     kl = torch.tensor(5.0, requires_grad=trained)
     sizes = {"images": 10, "progress": progress, "warmup": warmup}
-    return {"outputs": normal(3, 4), "labels": torch.tensor([0, 3, 1]), "kl": kl, **sizes}
+    outputs = normal(3, 4).requires_grad_(trained)
+    return {"outputs": outputs, "labels": torch.tensor([0, 3, 1]), "kl": kl, **sizes}
 
 
 def slope_of_kl(result: Any, inputs: Inputs) -> Values:
-    """How much the loss grows with the KL."""
-    return {"d loss / d KL": torch.autograd.grad(result, inputs["kl"])[0]}
+    """How much the loss grows with the KL and with each output."""
+    slopes = torch.autograd.grad(result, [inputs["kl"], inputs["outputs"]])
+    return {"d loss / d KL": slopes[0], "d loss / d outputs": slopes[1]}
 
 
 VARIATIONAL_LOSS = [
     Probe("half-way through the warm-up", lambda: loss_inputs(progress=0.2, warmup=0.4)),
     Probe("at the start", lambda: loss_inputs(progress=0.0, warmup=0.4)),
     Probe("after the warm-up", lambda: loss_inputs(progress=0.9, warmup=0.4)),
-    Probe("its slope", lambda: loss_inputs(progress=0.1, warmup=0.5, trained=True), slope_of_kl),
+    Probe("its slopes", lambda: loss_inputs(progress=0.12, warmup=0.5, trained=True), slope_of_kl),
 ]
 
 
@@ -356,14 +443,34 @@ def turn(wanted: float, chosen: list[float], target: float, highest: float = 0.7
     }  # fmt: skip
 
 
+def number(result: Any, inputs: Inputs) -> Values:
+    """The sparsity, whatever kind of number it is."""
+    return {"result": float(result)}
+
+
 BOUNDED_SPARSITY = [
-    Probe("the wish is enough", lambda: turn(0.5, [], target=200.0)),
-    Probe("the wish is too small", lambda: turn(0.1, [], target=300.0)),
-    Probe("a layer in the middle", lambda: turn(0.05, [0.5], target=170.0)),
-    Probe("the last layer has to make up for all others", lambda: turn(0.0, [0.2, 0.3, 0.1], 120)),
-    Probe("the last layer, nothing is missing", lambda: turn(0.3, [0.5, 0.5, 0.5], target=120.0)),
-    Probe("a wish beyond the highest", lambda: turn(0.9, [0.4, 0.5], target=100.0, highest=0.6)),
-    Probe("the target needs the highest of all", lambda: turn(0.2, [], target=322.5)),
+    Probe("the wish is enough", lambda: turn(0.5, [], target=200.0), number),
+    Probe("the wish is too small", lambda: turn(0.1, [], target=300.0), number),
+    Probe("a layer in the middle", lambda: turn(0.05, [0.5], target=170.0), number),
+    Probe(
+        "the last layer has to make up for all others",
+        lambda: turn(0.0, [0.2, 0.3, 0.1], 120),
+        number,
+    ),
+    Probe(
+        "the last layer, nothing is missing",
+        lambda: turn(0.3, [0.5, 0.5, 0.5], target=120.0),
+        number,
+    ),
+    Probe(
+        "a wish beyond the highest",
+        lambda: turn(0.9, [0.4, 0.5], target=100.0, highest=0.6),
+        number,
+    ),
+    Probe("the target needs the highest of all", lambda: turn(0.2, [], target=322.5), number),
+    Probe(
+        "even the highest is not enough any more", lambda: turn(0.2, [0.0], target=322.5), number
+    ),
 ]
 
 
@@ -387,15 +494,27 @@ def look_alike(network: nn.Module) -> float:
 
 
 def choice(first: float, second: float) -> Inputs:
-    """A network with random parameters and one sparsity per block."""
+    """A network with random parameters and one sparsity per block. L1 and L2 norms disagree."""
     sparsities = {"layer1.0.conv1": first, "layer2.0.conv1": second}
-    return {"model": filled(TwoBlocks()), "sparsities": sparsities, "evaluate": look_alike}
+    return {"model": filled(TwoBlocks(), seed=7), "sparsities": sparsities, "evaluate": look_alike}
+
+
+def reward_and_model(result: Any, inputs: Inputs) -> Values:
+    """The reward, and whether the network that was handed in computes what it did."""
+    model = inputs["model"]
+    return {
+        "result": float(result),
+        "the model's outputs afterwards": look_alike(model),
+        "its training modes afterwards": sorted({m.training for m in model.modules()}),
+    }
 
 
 AMC_REWARD = [
-    Probe("half of the first block, 2 of 5 in the second", lambda: choice(0.5, 0.4)),
-    Probe("only the second block", lambda: choice(0.0, 0.6)),
-    Probe("only the first block", lambda: choice(0.25, 0.0)),
+    Probe(
+        "half of the first block, 2 of 5 in the second", lambda: choice(0.5, 0.4), reward_and_model
+    ),
+    Probe("only the second block", lambda: choice(0.0, 0.6), reward_and_model),
+    Probe("only the first block", lambda: choice(0.25, 0.0), reward_and_model),
 ]
 
 PROBES = {

@@ -29,9 +29,14 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
 # --- train_masked -------------------------------------------------------------------------------
 
 
-def sgd(model: nn.Module) -> torch.optim.SGD:
+def sgd(model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of the dense training."""
     return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.01)
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    """Another one, which remembers other things than SGD does."""
+    return torch.optim.Adam(model.parameters(), lr=0.05, weight_decay=0.01)
 
 
 def batches(count: int, size: int, features: int, classes: int) -> list[tuple[Tensor, Tensor]]:
@@ -41,9 +46,9 @@ def batches(count: int, size: int, features: int, classes: int) -> list[tuple[Te
 
 
 def one_layer() -> Inputs:
-    """Two inputs, two classes, a weight of each pruned; no training before."""
+    """Two inputs, two classes, a weight of each pruned, one kept although it is zero."""
     model = nn.Linear(2, 2, bias=False).double()
-    model.weight.data = torch.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=torch.float64)
+    model.weight.data = torch.tensor([[1.0, -2.0], [0.5, 0.0]], dtype=torch.float64)
     masks = {"weight": torch.tensor([[True, False], [False, True]])}
     data = batches(2, size=4, features=2, classes=2)
     return {
@@ -55,24 +60,31 @@ def one_layer() -> Inputs:
     }
 
 
-def after_dense_training() -> Inputs:
-    """Two layers and batch normalisation, trained for some steps: the momentum is not zero."""
-    layers = (nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+def after_dense_training(
+    make: Callable[[nn.Module], torch.optim.Optimizer], steps: int, free: bool = False
+) -> Inputs:
+    """Two layers and batch normalisation, trained for some steps: the momentum is not zero.
+
+    A `free` layer between them has no mask.
+    """
+    between = (nn.Linear(4, 4),) if free else ()
+    layers = (nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), *between, nn.Linear(4, 2))
     model = randomise(nn.Sequential(*layers))
-    optimizer = sgd(model)
-    data = batches(50, size=6, features=3, classes=2)
+    optimizer = make(model)
+    data = batches(steps, size=6, features=3, classes=2)
     for x, y in data[:5]:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-    masks = {"0.weight": normal(4, 3, seed=8) > 0.3, "3.weight": normal(2, 4, seed=9) > 0}
+    last = f"{len(layers) - 1}.weight"
+    masks = {"0.weight": normal(4, 3, seed=8) > 0.3, last: normal(2, 4, seed=9) > 0}
     return {
         "model": model.eval(),
         "optimizer": optimizer,
         "masks": masks,
         "data": data,
-        "lrs": [0.05 - 0.001 * i for i in range(50)],
+        "lrs": [0.05 - 0.001 * i for i in range(steps)],
     }
 
 
@@ -98,7 +110,13 @@ TRAIN_MASKED = [
     Probe("one layer, two steps", one_layer, trained, changes_inputs=True),
     Probe(
         "50 steps after a dense training, with momentum and weight decay",
-        after_dense_training,
+        lambda: after_dense_training(sgd, 50),
+        trained,
+        changes_inputs=True,
+    ),
+    Probe(
+        "a layer between that has no mask, five steps of Adam",
+        lambda: after_dense_training(adam, 5, free=True),
         trained,
         changes_inputs=True,
     ),
@@ -121,12 +139,17 @@ def counts(masks: Any, inputs: Inputs) -> Values:
 def two_layers(share: float, pruned: bool) -> Inputs:
     """Seven weights in two layers; three of them may be gone already."""
     masks = {"a": torch.ones(4, dtype=torch.bool), "b": torch.ones(3, dtype=torch.bool)}
+    weights = {"a": torch.tensor([0.0, -5.0, 0.3, 4.0]), "b": torch.tensor([-0.2, 0.0, 0.1])}
     if pruned:  # one of the three has not been set to zero
         masks = {
             "a": torch.tensor([False, True, True, False]),
             "b": torch.tensor([True, False, True]),
         }
-    weights = {"a": torch.tensor([0.0, -5.0, 0.3, 4.0]), "b": torch.tensor([-0.2, 0.0, 0.1])}
+        # and one that is still there is zero; as parameters, which is what a network has
+        weights = {
+            "a": nn.Parameter(torch.tensor([0.0, -5.0, 0.0, 4.0])),
+            "b": nn.Parameter(torch.tensor([-9.0, 0.0, 7.0])),
+        }
     return {"weights": weights, "masks": masks, "share": share}
 
 
@@ -135,6 +158,12 @@ def ten_in_order() -> Inputs:
     weights = torch.arange(1.0, 11).view(2, 5)
     mask = weights > 4
     return {"weights": {"a": weights * mask}, "masks": {"a": mask}, "share": 0.45}
+
+
+def five_of_ten() -> Inputs:
+    """Ten weights 1 .. 10, five of them gone; half of the others."""
+    weights = torch.arange(1.0, 11).view(2, 5)
+    return {"weights": {"a": weights}, "masks": {"a": weights > 5}, "share": 0.5}
 
 
 def all_equal() -> Inputs:
@@ -150,6 +179,7 @@ PRUNE_REMAINING = [
     Probe("nothing", lambda: two_layers(0.0, True), by_layer),
     Probe("all that remain", lambda: two_layers(1.0, True), by_layer),
     Probe("0.45 of the six that remain of ten: round(2.7)", ten_in_order, by_layer),
+    Probe("half of the five that remain of ten: round(2.5)", five_of_ten, by_layer),
     Probe("ties: half of the twelve that remain of twenty", all_equal, counts),
 ]
 
@@ -175,6 +205,10 @@ CUBIC_SPARSITY = [
     Probe("from a sparsity of 0.5, first update", lambda: schedule(200, initial=0.5)),
     Probe("from a sparsity of 0.5, second update", lambda: schedule(310, initial=0.5)),
     Probe("from a sparsity of 0.5, before the start", lambda: schedule(0, initial=0.5)),
+    Probe(
+        "between two updates, t_0 no multiple of Δt",
+        lambda: schedule(65) | {"start": 30, "every": 20},
+    ),
 ]
 
 
@@ -182,26 +216,44 @@ CUBIC_SPARSITY = [
 
 
 def smallest(model: nn.Module, sparsity: float) -> dict[str, Tensor]:
-    """Masks without the smallest weights of a linear layer."""
+    """Masks without the smallest weights of a linear layer; writes down what is asked for."""
+    model.asked.append(sparsity)
     ranks = model.weight.detach().abs().flatten().argsort().argsort()
     return {"weight": (ranks >= round(sparsity * len(ranks))).view_as(model.weight)}
 
 
+def in_turn(model: nn.Module, sparsity: float) -> dict[str, Tensor]:
+    """Masks without every second weight, and without the other ones in the next round.
+
+    That of the second layer comes first, and keeps what the other one does not.
+    """
+    model.asked.append(sparsity)
+    places = torch.arange(model.weight.numel()).view_as(model.weight)
+    keep = places % 2 == len(model.asked) % 2
+    return {"second.weight": ~keep, "weight": keep}
+
+
 def retrain(model: nn.Module, masks: dict[str, Tensor], steps: int) -> None:
     """A fake training: adds 1, 2, 3, ... to the kept weights and writes down what it met."""
-    model.trace.append((steps, model.weight.detach().clone(), masks["weight"].clone()))
+    made = steps if hasattr(steps, "__index__") else f"{steps}, a {type(steps).__name__}"
+    model.trace.append((made, model.weight.detach().clone(), masks["weight"].clone()))
     step = torch.arange(1.0, model.weight.numel() + 1).view_as(model.weight)
     model.weight.data += step * masks["weight"]
 
 
-def in_rounds(sparsities: list[float], steps: int) -> Inputs:
+def in_rounds(
+    sparsities: list[float], steps: int, choose: Callable[[nn.Module, float], dict] = smallest
+) -> Inputs:
     """A linear layer that remembers its retrainings."""
     model = nn.Linear(4, 2, bias=False)
     model.weight.data = torch.tensor([[2.5, -0.1, 1.9, -0.2], [-6.2, 0.4, -8.0, 0.3]])
-    model.trace = []
+    model.trace, model.asked = [], []
+    if choose is in_turn:
+        model.second = nn.Linear(4, 2, bias=False)
+        model.second.weight.data = torch.arange(1.0, 9).view(2, 4)
     return {
         "model": model, "sparsities": sparsities, "steps": steps,
-        "choose_masks": smallest, "retrain": retrain,
+        "choose_masks": choose, "retrain": retrain,
     }  # fmt: skip
 
 
@@ -212,7 +264,8 @@ def rounds(masks: Any, inputs: Inputs) -> Values:
         f"round {i + 1}": {"steps": steps, "weight at its start": weight, "mask": mask}
         for i, (steps, weight, mask) in enumerate(model.trace)
     }
-    return {**met, "weight at the end": model.weight, "returned mask": masks["weight"]}
+    end = {"weight at the end": model.weight, "returned mask": masks["weight"]}
+    return {"sparsities asked for": model.asked, **met, **end}
 
 
 PRUNE_AND_RETRAIN = [
@@ -220,6 +273,12 @@ PRUNE_AND_RETRAIN = [
     Probe(
         "three rounds of 20 steps",
         lambda: in_rounds([0.25, 0.5, 0.75], 60),
+        rounds,
+        changes_inputs=True,
+    ),
+    Probe(
+        "two rounds, in which other weights go each time",
+        lambda: in_rounds([0.4, 0.5], 10, in_turn),
         rounds,
         changes_inputs=True,
     ),
@@ -273,7 +332,10 @@ def growing(layers: dict[str, nn.Conv2d], growth: dict[str, list[float]]) -> Cal
     def train_step() -> None:
         for name, layer in layers.items():
             layer.trace.append(int((layer.weight.flatten(1) == 0).all(dim=1).sum()))
-            weights[name].data[:, 0, 0, 0] += torch.tensor(growth[name])
+            weight = weights[name]
+            with torch.enable_grad():  # by its gradient, as in a real training
+                loss = -(torch.tensor(growth[name]) * weight[:, 0, 0, 0]).sum()
+                weight.data -= torch.autograd.grad(loss, weight)[0]
 
     return train_step
 
@@ -306,8 +368,11 @@ def softly(keep: Any, inputs: Inputs) -> Values:
 
 SOFT_FILTER_PRUNING = [
     Probe("one epoch of one step", lambda: soft(0.25, 1, 1), softly, changes_inputs=True),
+    Probe("0.4 of four: round(1.6)", lambda: soft(0.4, 1, 1), softly, changes_inputs=True),
+    Probe("0.625 of four: round(2.5)", lambda: soft(0.625, 1, 2), softly, changes_inputs=True),
     Probe("three epochs of two steps", lambda: soft(0.25, 3, 2), softly, changes_inputs=True),
     Probe("half of the filters", lambda: soft(0.5, 2, 3), softly, changes_inputs=True),
+    Probe("all filters", lambda: soft(1.0, 1, 1), softly, changes_inputs=True),
 ]
 
 
@@ -323,8 +388,12 @@ def norm(gamma: list[float], gradient: list[float]) -> nn.BatchNorm2d:
 
 
 def block() -> nn.Module:
-    """A block of a ResNet with random parameters and gradients, inside another module."""
-    model = nn.Sequential(Block(2, 3, 4, stride=2, option="B"), nn.BatchNorm2d(4))
+    """A block of a ResNet with random parameters and gradients, inside another module.
+
+    The last layer has scales, too, but is no batch normalisation.
+    """
+    norms = (nn.BatchNorm2d(4), nn.GroupNorm(2, 4))
+    model = nn.Sequential(Block(2, 3, 4, stride=2, option="B"), *norms)
     randomise(model, seed=3)
     for i, parameter in enumerate(model.parameters()):
         parameter.grad = normal(*parameter.shape, seed=i)
@@ -341,7 +410,7 @@ def gradients(_: Any, inputs: Inputs) -> Values:
 ADD_SPARSITY_PENALTY = [
     Probe(
         "five scales γ",
-        lambda: {"model": norm([2.0, -0.5, 0.01, -3.0, 0.0], [0.0, 0, 1, 1, 1]), "strength": 0.25},
+        lambda: {"model": norm([2.0, -0.5, 0.001, -3.0, 0.0], [0.0, 0, 1, 1, 1]), "strength": 0.25},
         gradients,
         changes_inputs=True,
     ),
@@ -357,26 +426,25 @@ ADD_SPARSITY_PENALTY = [
 # --- compare ------------------------------------------------------------------------------------
 
 
-class Fake(nn.Module):
-    """A network that is nothing but its accuracy, and the runs that it went through."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("accuracy", torch.tensor(0.5, dtype=torch.float64))
-        self.eval()
+def fake() -> nn.Module:
+    """A network that is nothing but its accuracy; of a class that `pickle` finds."""
+    model = nn.Module()
+    model.register_buffer("accuracy", torch.tensor(0.5, dtype=torch.float64))
+    return model.eval()
 
 
-def gains(table: dict[int, float]) -> Callable[[nn.Module, int], None]:
+def gains(table: dict[int, float], runs: list[int]) -> Callable[[nn.Module, int], None]:
     """A fake method: adds to the accuracy what the table says for the seed, else nothing."""
 
     def method(model: nn.Module, seed: int) -> None:
+        runs.append(seed)
         model.train()
         model.accuracy += table.get(seed, 0.0)
 
     return method
 
 
-def judge(log: list[tuple[str, bool]]) -> Callable[[nn.Module, str], float]:
+def judge(log: list[tuple[str, bool]], runs: list[int]) -> Callable[[nn.Module, str], float]:
     """A fake evaluation: writes down what it reads; 0.3 less in training mode."""
 
     def evaluate(model: nn.Module, images: str) -> float:
@@ -385,17 +453,18 @@ def judge(log: list[tuple[str, bool]]) -> Callable[[nn.Module, str], float]:
         # On these test images the high accuracies are luck and turn out lower.
         return accuracy if images == "val" else 1.3 - accuracy
 
-    evaluate.log = log
+    evaluate.log, evaluate.runs = log, runs
     return evaluate
 
 
 def contest(methods: dict[str, dict[int, float]], seeds: list[int]) -> Inputs:
     """Arguments of `compare`."""
+    runs: list[int] = []
     return {
-        "dense": Fake(),
-        "methods": {name: gains(table) for name, table in methods.items()},
+        "dense": fake(),
+        "methods": {name: gains(table, runs) for name, table in methods.items()},
         "seeds": seeds,
-        "evaluate": judge([]),
+        "evaluate": judge([], runs),
         "val": "val",
         "test": "test",
     }
@@ -413,12 +482,15 @@ def verdict(result: Any, inputs: Inputs) -> Values:
         "networks read on test": read.count("test"),
         "reads of val after the first one of test": read[first_test:].count("val"),
         "reads in training mode": sum(training for _, training in log),
+        "runs of all methods together": len(inputs["evaluate"].runs),
         "accuracy of the dense network afterwards": inputs["dense"].accuracy,
+        "dense network in training mode afterwards": inputs["dense"].training,
     }
 
 
 STEADY = {1: 0.11, 5: 0.12, 7: 0.13}
 LUCKY = {1: 0.0, 5: 0.3, 7: 0.02}
+UNEVEN = {1: 0.1, 5: 0.1, 7: 0.4}
 COMPARE = [
     Probe(
         "one method, one seed", lambda: contest({"a": STEADY}, [5]), verdict, changes_inputs=True
@@ -426,6 +498,12 @@ COMPARE = [
     Probe(
         "a steady method, a lucky one, a weak one; three seeds",
         lambda: contest({"weak": {5: 0.1}, "lucky": LUCKY, "steady": STEADY}, [7, 5, 1]),
+        verdict,
+        changes_inputs=True,
+    ),
+    Probe(
+        "the best mean, though not in most of the runs",
+        lambda: contest({"even": {1: 0.15, 5: 0.15, 7: 0.15}, "uneven": UNEVEN}, [1, 7, 5]),
         verdict,
         changes_inputs=True,
     ),

@@ -33,6 +33,7 @@ class Recorder:
         self.filters: list[list[int]] = []  # filters of each convolution
         self.zeros: list[list[int]] = []  # those of them that are zero
         self.pushes: list[float] = []  # what `before_step` adds to the gradients of all γ
+        self.others: list[float] = []  # and to all other gradients
 
     def __call__(
         self,
@@ -73,6 +74,9 @@ class Recorder:
         scales = [m.weight for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
         pushes = [torch.as_tensor(scale.grad) for scale in scales]
         self.pushes.append(sum(float(push.abs().sum()) for push in pushes))
+        known = {id(scale) for scale in scales}
+        others = [torch.as_tensor(p.grad) for p in model.parameters() if id(p) not in known]
+        self.others.append(sum(float(push.abs().sum()) for push in others))
         for scale, push in zip(scales, pushes, strict=True):
             scale.data -= lr * push
         for i, weight in enumerate(prunable(model).values()):
@@ -113,6 +117,14 @@ def by_hand(**arguments: Any) -> Inputs:
     return {"model": one_layer(), **arguments, "train": Recorder(pace=0.0)}
 
 
+def mean_not_zero() -> Inputs:
+    """Half the standard deviation is 0.8, half the root of the mean square 1.0."""
+    inputs = by_hand(quality=0.5, rounds=1, steps=1, lr=0.1)
+    numbers = [[0.5, 0.6, 0.9, 3.0], [2.0, 0.85, 4.5, -0.35]]
+    inputs["model"].weight.data = torch.tensor(numbers, dtype=torch.float64)
+    return inputs
+
+
 def moving(**arguments: Any) -> Inputs:
     """Two layers whose weights move."""
     return {"model": two_layers(), **arguments, "train": Recorder(pace=0.4)}
@@ -141,6 +153,7 @@ HAN = [
         lambda: by_hand(quality=0.5, rounds=1, steps=2, lr=0.5),
         weights_trace,
     ),
+    probe("one round by hand: the mean is not zero", mean_not_zero, weights_trace),
     probe(
         "two rounds of a network that moves",
         lambda: moving(quality=0.6, rounds=2, steps=3, lr=0.2),
@@ -172,7 +185,7 @@ ZHU = [
     ),
     probe(
         "four updates of a network that moves",
-        lambda: moving(final=0.8, start=2, every=2, updates=3, lrs=falling(10)),
+        lambda: moving(final=0.8, start=2, every=2, updates=3, lrs=falling(13)),
         weights_trace,
     ),
     probe(
@@ -247,10 +260,29 @@ def filters_trace(_: Any, inputs: Inputs) -> Values:
         "filters per step": trace.filters,
         "zero filters per step": trace.zeros,
         "sum of all pushes on γ per step": trace.pushes,
+        "sum of all other pushes per step": trace.others,
         "filters left in each layer": left,
         "sizes of conv1, bn1 and conv2": sizes,
         "scores of two images": scores,
     }
+
+
+def weak_layer(pace: float, **arguments: Any) -> Inputs:
+    """The three filters of the second block have the smallest scales, and the least to say."""
+    inputs = tiny(pace, **arguments)
+    block = inputs["model"].layer1[1]
+    block.bn1.weight.data *= 0.01
+    block.conv2.weight.data *= 0.01
+    return inputs
+
+
+def l2_and_peak_differ() -> Inputs:
+    """By the L2 norm the spread filter is the larger one, by its largest weight the other one."""
+    inputs = tiny(0.0, sparsity=0.25, epoch_lrs=[0.1], steps_per_epoch=1)
+    weight = inputs["model"].layer1[0].conv1.weight.data.fill_(2.0)
+    weight[1], weight[3] = 1.0, 0.0
+    weight[3, 0, 1, 1] = 3.0  # L2 4.2 and 3
+    return inputs
 
 
 def l1_and_l2_differ() -> Inputs:
@@ -272,7 +304,7 @@ LI = [
     probe(
         "half of each layer but a sensitive one",
         lambda: tiny(
-            sparsity=0.5, skip=SKIP, epoch_lrs=[0.4, 0.2, 0.1], epochs=2, steps_per_epoch=2
+            sparsity=0.5, skip=SKIP, epoch_lrs=[0.05, 0.2, 0.1], epochs=2, steps_per_epoch=2
         ),
         filters_trace,
     ),
@@ -295,6 +327,11 @@ LIU = [
         filters_trace,
     ),
     probe(
+        "five filters, where a layer keeps one of the weakest",
+        lambda: weak_layer(0.4, strength=0.001, sparsity=5 / 12, lrs=[0.1]),
+        filters_trace,
+    ),
+    probe(
         "one filter stays in each layer",
         lambda: tiny(strength=0.1, sparsity=0.9, lrs=[0.1]),
         filters_trace,
@@ -308,8 +345,13 @@ MOLCHANOV = [
         filters_trace,
     ),
     probe(
-        "three rounds of two filters, three minibatches each",
-        lambda: tiny(rounds=3, filters=2, steps=3, last_steps=2, lr=0.01),
+        "four rounds of two filters, three minibatches each",
+        lambda: weak_layer(0.4, rounds=4, filters=2, steps=3, last_steps=2, lr=0.01),
+        filters_trace,
+    ),
+    probe(
+        "one round: five filters, where a layer keeps one of the weakest",
+        lambda: weak_layer(0.0, rounds=1, filters=5, steps=2, last_steps=1, lr=0.1),
         filters_trace,
     ),
     probe(
@@ -325,6 +367,7 @@ HE = [
         lambda: tiny(sparsity=0.5, epoch_lrs=[0.1], steps_per_epoch=2),
         filters_trace,
     ),
+    probe("a quarter of each layer, nothing moves", l2_and_peak_differ, filters_trace),
     probe(
         "three epochs: filters grow back",
         lambda: tiny(1.0, sparsity=0.4, epoch_lrs=[0.3, 0.2, 0.1], steps_per_epoch=2),

@@ -524,9 +524,10 @@ def train_masked(
     Args:
         model: a classifier, changed in place; its parameters stay the same objects, because the
             optimizer knows them as such. It is left in training mode.
-        optimizer: SGD or another one over `model.parameters()`, in one parameter group. It may
-            have made steps before the pruning: then its momentum is not zero.
-        masks: parameter name (as in `prunable(model)`) -> bool tensor, True = keep.
+        optimizer: SGD or another one (Adam, ...) over `model.parameters()`, in one parameter
+            group. It may have made steps before the pruning: then its momentum is not zero.
+        masks: parameter name (as in `prunable(model)`) -> bool tensor, True = keep. A layer
+            without a mask is not pruned.
         data: batches, one per step.
         lrs: the learning rate of each step, as many as there are batches.
 
@@ -557,7 +558,7 @@ def prune_remaining(weights: dict[str, Tensor], masks: Masks, share: float) -> M
     is pruned stays pruned, whatever value it has.
 
     Args:
-        weights: parameter name -> weights, tensors of any shape.
+        weights: parameter name -> weights, tensors or parameters of any shape.
         masks: the same names -> bool tensors of the same shapes, True = still there.
         share: the share of the remaining weights to prune now, 0 to 1.
 
@@ -625,7 +626,8 @@ def prune_and_retrain(
             round gets the same number.
         choose_masks: `choose_masks(model, sparsity)` -> masks: parameter name (as in
             `prunable(model)`) -> bool tensor, True = keep.
-        retrain: `retrain(model, masks, steps)` trains that many steps and keeps zeros at zero.
+        retrain: `retrain(model, masks, steps)` trains that many steps (an int) and keeps zeros
+            at zero.
 
     Returns:
         The masks of the last round.

@@ -62,6 +62,14 @@ MEAN_AND_SPREAD = [
         },
         rows,
     ),
+    Probe(
+        "equal accuracies, and accuracies of 0",
+        lambda: {
+            "runs": [{0.5: 0.9, 0.9: 0.0}, {0.5: 0.9, 0.9: 0.6}, {0.5: 0.6, 0.9: 0.6}, {0.99: 0.0}]
+        },
+        rows,
+    ),
+    Probe("two seeds that agree", lambda: {"runs": [{0.5: 0.9}, {0.5: 0.9}]}, rows),
     Probe("one seed", lambda: {"runs": [{0.5: 0.91, 0.9: 0.88}]}, rows),
     Probe(
         "two runs were stopped early, and the targets are not in order",
@@ -135,6 +143,14 @@ CHOOSE = [
             "networks": [network(3.0, 0.75, 0.7), network(6.0, 0.5, 0.5)],
             "dense": {"val": 1.0, "test": 0.9},
             "tolerance": 0.25,
+        },
+    ),
+    Probe(
+        "a little smaller, and much less accurate, but good enough",
+        lambda: {
+            "networks": [network(8.0, 0.925, 0.9), network(8.5, 0.75, 0.75)],
+            "dense": DENSE_ROW,
+            "tolerance": 0.2,
         },
     ),
     Probe(
