@@ -406,8 +406,8 @@ def test_he2018(he2018: "Callable", seed: int = 0) -> None:
             weight = network.get_parameter(f"{name}.conv1.weight")
             assert torch.equal(weight, shadow[name][numbers]), f"{name}.conv1 has other weights"
             weight = network.get_parameter(f"{name}.conv2.weight")
-            right = others[f"{name}.conv2.weight"][:, numbers]
-            assert torch.equal(weight, right), f"{name}.conv2 has other weights"
+            kernels = others[f"{name}.conv2.weight"][:, numbers]
+            assert torch.equal(weight, kernels), f"{name}.conv2 has other weights"
         network.eval()(torch.randn(1, 3, 8, 8).double())  # the layers fit
 
     torch.manual_seed(seed)

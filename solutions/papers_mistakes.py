@@ -997,6 +997,7 @@ def liu2017_shifts_too(
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 for parameter in module.parameters():
+                    assert parameter.grad is not None
                     parameter.grad += strength * parameter.detach().sign()
 
     train(model, {}, lrs, push)
