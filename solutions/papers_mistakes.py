@@ -176,6 +176,32 @@ def han2015_root_mean_square(
     return masks
 
 
+def han2015_of_nonzeros(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """A weight may be zero and still be there: the masks say which weights to measure."""
+    masks = everything(model)
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            threshold = quality * weight.detach()[weight.detach() != 0].std()
+            masks[name] = masks[name] & (weight.detach().abs() >= threshold)
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_trains_per_layer(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """You retrain after each layer: a round prunes *all* layers, then calls `train` once."""
+    masks = everything(model)
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            threshold = quality * weight.detach()[masks[name]].std()
+            masks[name] = masks[name] & (weight.detach().abs() >= threshold)
+            train(model, masks, steps * [lr / 10])
+    return masks
+
+
 # --- han2015: alternatives ----------------------------------------------------------------------
 
 
@@ -420,6 +446,43 @@ def zhu2017_stops_after_the_last_choice(
     return masks
 
 
+def zhu2017_whole_list(
+    model: nn.Module,
+    final: float,
+    start: int,
+    every: int,
+    updates: int,
+    lrs: Sequence[float],
+    train: Train,
+) -> Masks:
+    """Each call of `train` goes through the whole schedule: hand it the rate of one step."""
+    masks: Masks = {}
+    for step in range(len(lrs)):
+        sparsity = cubic_sparsity(step, start, every, updates, final)
+        masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks, lrs)
+    return masks
+
+
+def zhu2017_not_held(
+    model: nn.Module,
+    final: float,
+    start: int,
+    every: int,
+    updates: int,
+    lrs: Sequence[float],
+    train: Train,
+) -> Masks:
+    """Between two choices nothing is held at zero: the last masks stay until the next ones."""
+    for step, lr in enumerate(lrs):
+        masks: Masks = {}
+        if step in range(start, start + updates * every + 1, every):
+            sparsity = cubic_sparsity(step, start, every, updates, final)
+            masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks, [lr])
+    return masks
+
+
 # --- zhu2017: alternatives ----------------------------------------------------------------------
 
 
@@ -615,6 +678,38 @@ def renda2020_trains_first(
     for _ in range(rounds):
         train(model, masks, lrs)
         masks = prune_remaining(prunable(model), masks, share=0.2)
+    return masks
+
+
+def renda2020_forgets_masks(
+    model: nn.Module,
+    rounds: int,
+    epoch_lrs: Sequence[float],
+    epochs: int,
+    steps_per_epoch: int,
+    train: Train,
+) -> Masks:
+    """Each round begins with full masks, and finds the same fifth again: hand the masks on."""
+    lrs = retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True)
+    for _ in range(rounds):
+        masks = prune_remaining(prunable(model), everything(model), 0.2)
+        train(model, masks, lrs)
+    return masks
+
+
+def renda2020_by_powers(
+    model: nn.Module,
+    rounds: int,
+    epoch_lrs: Sequence[float],
+    epochs: int,
+    steps_per_epoch: int,
+    train: Train,
+) -> Masks:
+    """1 - 0.8^k of *all* can be a weight off: each round takes a rounded fifth of what remains."""
+    lrs = retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True)
+    for k in range(1, rounds + 1):
+        masks = global_masks(magnitude_scores(model), 1 - 0.8**k)
+        train(model, masks, lrs)
     return masks
 
 
@@ -833,6 +928,22 @@ def li2016_trains_first(
     shrink(model, {name: filter_mask(weight, sparsity) for name, weight in weights.items()})
 
 
+def li2016_lowest_rate(
+    model: nn.Module,
+    sparsity: float,
+    skip: Sequence[str],
+    epoch_lrs: Sequence[float],
+    epochs: int,
+    steps_per_epoch: int,
+    train: Train,
+) -> None:
+    """You retrain at the lowest rate of the schedule, which need not be the last: see a warm-up."""
+    for name in free_convs(model):
+        if name not in skip:
+            shrink(model, {name: filter_mask(model.get_parameter(f"{name}.weight"), sparsity)})
+    train(model, {}, epochs * steps_per_epoch * [min(epoch_lrs)])
+
+
 # --- li2016: alternatives -----------------------------------------------------------------------
 
 
@@ -1016,6 +1127,13 @@ def liu2017_too_few(
         model, {name: mask | (scores[name] == scores[name].max()) for name, mask in keep.items()}
     )
     train(model, {}, lrs)
+
+
+def liu2017_called_at_once(
+    model: nn.Module, strength: float, sparsity: float, lrs: Sequence[float], train: Train
+) -> None:
+    """You call the penalty yourself: hand over a *function*, which `train` calls in each step."""
+    train(model, {}, lrs, add_sparsity_penalty(model, strength))  # type: ignore[func-returns-value]
 
 
 # --- liu2017: alternatives ----------------------------------------------------------------------
@@ -1595,6 +1713,21 @@ def he2018_zeros_removed(
         block.conv1, block.bn1, block.conv2 = layers
 
 
+def he2018_rates_by_torch(
+    model: nn.Module,
+    sparsity: float,
+    epoch_lrs: Sequence[float],
+    steps_per_epoch: int,
+    train: Train,
+) -> None:
+    rates = torch.tensor(epoch_lrs).repeat_interleave(steps_per_epoch).split(steps_per_epoch)
+    for epoch in rates:
+        train(model, {}, epoch.tolist())
+        keep = weak_filters(model, sparsity)
+        set_to_zero(model, keep)
+    shrink(model, keep)
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "han2015": [
         han2015_one_threshold,
@@ -1607,6 +1740,8 @@ MISTAKES: dict[str, list[Callable]] = {
         han2015_trains_first,
         han2015_std_of_magnitudes,
         han2015_root_mean_square,
+        han2015_of_nonzeros,
+        han2015_trains_per_layer,
     ],
     "zhu2017": [
         zhu2017_global,
@@ -1619,6 +1754,8 @@ MISTAKES: dict[str, list[Callable]] = {
         zhu2017_at_once,
         zhu2017_multiples_of_every,
         zhu2017_stops_after_the_last_choice,
+        zhu2017_whole_list,
+        zhu2017_not_held,
     ],
     "renda2020": [
         renda2020_of_all,
@@ -1629,6 +1766,8 @@ MISTAKES: dict[str, list[Callable]] = {
         renda2020_retrains_at_the_end,
         renda2020_one_replay,
         renda2020_trains_first,
+        renda2020_forgets_masks,
+        renda2020_by_powers,
     ],
     "li2016": [
         li2016_no_skip,
@@ -1640,6 +1779,7 @@ MISTAKES: dict[str, list[Callable]] = {
         li2016_keeps_the_weakest,
         li2016_silences,
         li2016_trains_first,
+        li2016_lowest_rate,
     ],
     "liu2017": [
         liu2017_no_penalty,
@@ -1653,6 +1793,7 @@ MISTAKES: dict[str, list[Callable]] = {
         liu2017_only_free_scales,
         liu2017_shifts_too,
         liu2017_too_few,
+        liu2017_called_at_once,
     ],
     "molchanov2019": [
         molchanov2019_local,
@@ -1717,5 +1858,6 @@ ALTERNATIVES: dict[str, list[Callable]] = {
         he2018_by_epochs,
         he2018_counting_steps,
         he2018_zeros_removed,
+        he2018_rates_by_torch,
     ],
 }

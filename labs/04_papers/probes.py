@@ -106,7 +106,7 @@ def two_layers() -> nn.Module:
 
 def one_layer() -> nn.Module:
     """Eight weights to follow by hand."""
-    model = nn.Linear(4, 2).double()
+    model = nn.Linear(4, 2, bias=False).double()
     numbers = [[0.1, -1.0, 2.0, -3.0], [0.6, 4.0, -0.3, 1.4]]
     model.weight.data = torch.tensor(numbers, dtype=torch.float64)
     return model
@@ -118,9 +118,9 @@ def by_hand(**arguments: Any) -> Inputs:
 
 
 def mean_not_zero() -> Inputs:
-    """Half the standard deviation is 0.8, half the root of the mean square 1.0."""
+    """Half the standard deviation is 0.80, half the root of the mean square 0.98."""
     inputs = by_hand(quality=0.5, rounds=1, steps=1, lr=0.1)
-    numbers = [[0.5, 0.6, 0.9, 3.0], [2.0, 0.85, 4.5, -0.35]]
+    numbers = [[0.0, 0.0, 0.82, 3.0], [2.0, 0.9, 4.0, -0.6]]
     inputs["model"].weight.data = torch.tensor(numbers, dtype=torch.float64)
     return inputs
 
@@ -153,7 +153,7 @@ HAN = [
         lambda: by_hand(quality=0.5, rounds=1, steps=2, lr=0.5),
         weights_trace,
     ),
-    probe("one round by hand: the mean is not zero", mean_not_zero, weights_trace),
+    probe("one round by hand: the mean is not zero, two weights are", mean_not_zero, weights_trace),
     probe(
         "two rounds of a network that moves",
         lambda: moving(quality=0.6, rounds=2, steps=3, lr=0.2),

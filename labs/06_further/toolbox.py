@@ -919,9 +919,10 @@ def renda2020(
 ) -> Masks:
     """Prune a fifth of what remains, rewind the learning rate, and again (Renda et al. 2020).
 
-    A round prunes 20 % of the weights that are still there, the smallest of the whole network
-    (global magnitude). Then it retrains for `epochs` epochs with *learning-rate rewinding*: the
-    weights go on from where they are, the schedule goes back and is replayed to its end.
+    A round prunes 20 % of the weights that are still there (of their number in this round,
+    rounded), the smallest of the whole network (global magnitude). Then it retrains for `epochs`
+    epochs with *learning-rate rewinding*: the weights go on from where they are, the schedule goes
+    back and is replayed to its end.
 
     Args:
         model: any network, dense and trained, changed in place: all of `prunable(model)` may be
