@@ -198,15 +198,13 @@ def test_synflow_masks(synflow_masks: "Callable", seed: int = 0) -> None:
     counts = [int(m.sum()) for m in masks.values()]
     assert counts == [0, 140], f"{counts} left: the ranking is not global"
     line = torch.arange(180.0)
+
+    def flat_after(first: torch.Tensor) -> "Callable":
+        seen = [first[None]]
+        return lambda network: {"weight": seen.pop() if seen else torch.zeros(1, 180)}
+
     for first in (line, line.flip(0)):  # then all scores are equal, those of pruned weights too
-        layer, seen = nn.Linear(180, 1), [first[None]]
-
-        def flat_after_one(
-            network: nn.Module, seen: list[torch.Tensor] = seen
-        ) -> dict[str, torch.Tensor]:
-            return {"weight": seen.pop() if seen else torch.zeros(1, 180)}
-
-        mask = synflow_masks(layer, flat_after_one, 0.25, 2)["weight"]
+        mask = synflow_masks(nn.Linear(180, 1), flat_after(first), 0.25, 2)["weight"]
         assert int(mask.sum()) == 45, f"equal scores: {int(mask.sum())} of 180 left, not 45"
         assert (first[mask[0]] >= 90).all(), "equal scores: a pruned weight came back"
 
