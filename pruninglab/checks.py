@@ -26,6 +26,7 @@ Values = dict[str, Any]  # name -> tensor, number, string, None, or lists and di
 # White on green and on red (160), in any theme, and said by a sign and a word, too.
 PASSED = "\x1b[1;38;5;231;48;5;28m ✔ passed \x1b[0m"
 NOT_YET = "\x1b[1;38;5;231;48;5;160m ✘ not yet \x1b[0m"
+NOTHING = "Your function gave back nothing (None): is there a `return`, and is it always reached?"
 
 
 class WrongAnswer(AssertionError):
@@ -57,7 +58,7 @@ class Probe:
         Raises:
             NotImplementedError: the function is not written yet.
         """
-        inputs = self.inputs()
+        inputs, result = self.inputs(), ...
         try:
             result = function(**inputs)
             values = self.look(result, inputs) if self.look else {"result": result}
@@ -65,7 +66,8 @@ class Probe:
         except Exception as error:
             if unwritten(error):
                 raise
-            return {"error": type(error).__name__, "message": str(error)}
+            nothing = result is None and not self.changes_inputs
+            return {"error": type(error).__name__, "message": NOTHING if nothing else str(error)}
         if not self.changes_inputs:
             values |= {f"{k} afterwards": v for k, v in self._changed(inputs).items()}
         return values
@@ -221,7 +223,7 @@ class Lab:
     def _explain(self, name: str, wrong: list[int], seen: list[Values], known: dict) -> None:
         probe, got = self.probes[name][wrong[0]], seen[wrong[0]]
         expected = known["expected"][wrong[0]]
-        hint = likely_mistake(seen, known)
+        hint = likely_mistake(seen, known) or (NOTHING if got == {"result": None} else None)
         draw(got, expected)
         passed = len(seen) - len(wrong)
         raise WrongAnswer(
@@ -264,6 +266,8 @@ def brief(value: Any, width: int = 160) -> str:
         return f"tensor of shape {tuple(value.shape)}, {value.dtype}{counted}"
     if isinstance(value, dict):
         text = "{" + ", ".join(f"{k}: {brief(v, width)}" for k, v in value.items()) + "}"
+    elif isinstance(value, list):
+        text = "[" + ", ".join(brief(v, width) for v in value) + "]"
     else:
         text = repr(value)
     return text if len(text) <= 3 * width else text[: 3 * width] + " ..."

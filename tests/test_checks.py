@@ -10,7 +10,17 @@ import matplotlib as mpl
 import pytest
 import torch
 
-from pruninglab.checks import Lab, Probe, WrongAnswer, brief, decode, draw, encode, same
+from pruninglab.checks import (
+    NOTHING,
+    Lab,
+    Probe,
+    WrongAnswer,
+    brief,
+    decode,
+    draw,
+    encode,
+    same,
+)
 
 mpl.use("Agg")
 
@@ -69,6 +79,16 @@ def test_an_exception_is_reported_with_its_message(check: Lab) -> None:
     text = refusal(check, broken)
     assert "IndexError" in text
     assert "no 2" in text
+
+
+def test_a_forgotten_return_is_named(check: Lab) -> None:
+    """By a probe that shows the result as it is, and by one that looks inside."""
+    assert NOTHING in refusal(check, lambda x: None)
+    probe = Probe("a number", lambda: {"x": 1}, lambda result, _: {"first": result[0]})
+    assert probe.observe(lambda x: None)["message"] == NOTHING
+    assert probe.observe(lambda x: 1)["message"] == "'int' object is not subscriptable"
+    in_place = Probe("x", lambda: {"x": 1}, lambda _, given: {"x": given["y"]}, changes_inputs=True)
+    assert in_place.observe(lambda x: None)["message"] == "'y'", "it is to give back nothing"
 
 
 def not_written(x: torch.Tensor) -> torch.Tensor:
@@ -179,4 +199,5 @@ def test_what_differs(a: object, b: object) -> None:
 
 def test_whole_numbers_are_shown_as_such() -> None:
     assert brief(torch.tensor([[0, 3]])) == "[[0, 3]]  (int64, shape (1, 2))"
+    assert brief([torch.ones(50), "a"]) == "[tensor of shape (50,), torch.float32, 'a']"
     assert brief(torch.tensor([0.123456])) == "[0.1235]  (float32, shape (1,))"

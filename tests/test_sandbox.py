@@ -493,6 +493,17 @@ def test_one_sandbox_each_where_the_kernel_forbids_an_inner_wall(
     marking.nursery_for.cache_clear()
 
 
+def test_a_course_in_tmp_is_graded_although_the_sandbox_has_a_tmp_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """This environment is shown in /tmp, and a test from above runs there."""
+    place = Path("/tmp") / tmp_path.name / "venv"
+    show = [wall.bubblewrap(), "--dev-bind", "/", "/", "--tmpfs", "/tmp"]
+    show += ["--bind", sys.prefix, str(place), "--", str(place / "bin" / "python")]
+    same = f"{__file__}::test_unsafe_grading_gives_the_same_marks"
+    subprocess.run([*show, "-m", "pytest", "-q", "-p", "no:cacheprovider", same], check=True)
+
+
 # --- one exercise does not cost another its points ------------------------------------------------
 
 DEADLY = """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 
 NEW_NS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = (
     0x20000,
@@ -17,7 +18,7 @@ NEW_NS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = (
     0x20000000,
     0x40000000,
 )
-PRIVATE, NO_SUID, NO_DEV = 0x4000 | 0x40000, 2, 4  # flags of mount(2)
+PRIVATE, BIND, NO_SUID, NO_DEV = 0x4000 | 0x40000, 0x1000 | 0x4000, 2, 4  # flags of mount(2)
 READ_ONLY = 0x20 | 0x1000 | 1 | NO_SUID | NO_DEV | 8  # of what is mounted already (8: no programs)
 NO_NEW_PRIVILEGES, DROP_BOUNDING, DUMPABLE = 38, 24, 4  # of prctl(2)
 JOIN_SESSION_KEYRING = 1  # of keyctl(2)
@@ -62,9 +63,8 @@ def isolate(size: int) -> int:
     if os.fork():
         os._exit(0)
     checked(libc.mount(None, b"/", None, PRIVATE, None), "mount")
-    for place in (b"/tmp", b"/dev/shm"):
-        options = f"size={size},nr_inodes={FILES},mode=1777".encode()
-        checked(libc.mount(b"tmpfs", place, b"tmpfs", NO_SUID | NO_DEV, options), "mount")
+    for place in ("/tmp", "/dev/shm"):
+        cover(place, size, libc)
     write("/proc/sys/user/max_user_namespaces", "0")  # no third wall: it could mount what it likes
     if os.uname().machine in KEYCTL:  # a keyring would outlive the submission
         libc.syscall(KEYCTL[os.uname().machine], JOIN_SESSION_KEYRING, None)
@@ -72,6 +72,20 @@ def isolate(size: int) -> int:
     checked(libc.mount(None, b"/proc", None, READ_ONLY, None), "mount")
     drop_capabilities(libc)
     return int(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+
+
+def cover(place: str, size: int, libc: ctypes.CDLL) -> None:
+    """Mount an empty file system over a folder; if Python lies in the folder, it stays there."""
+    inside = [p for p in {sys.prefix, sys.base_prefix} if p.startswith(f"{place}/")]
+    python = {path: os.open(path, os.O_PATH) for path in inside}
+    options = f"size={size},nr_inodes={FILES},mode=1777".encode()
+    kind = b"tmpfs"
+    checked(libc.mount(kind, place.encode(), kind, NO_SUID | NO_DEV, options), "mount")
+    for path, handle in python.items():
+        os.makedirs(path)
+        source = f"/proc/self/fd/{handle}".encode()
+        checked(libc.mount(source, path.encode(), None, BIND, None), "mount")
+        os.close(handle)
 
 
 def drop_capabilities(libc: ctypes.CDLL) -> None:

@@ -114,4 +114,5 @@ def command(size: int, *, nested: bool) -> list[str]:
         own += ["--ro-bind", str(fonts), f"{HOME}/.matplotlib/{fonts.name}"]
     variables = environment(LIBRARY, HOME).items()
     own += [part for name, value in variables for part in ("--setenv", name, value)]
-    return [bubblewrap(), *isolate, *system(), *own, "--chdir", HOME, "--remount-ro", "/", "--"]
+    shown = system()  # after its /tmp: Python may lie in there
+    return [bubblewrap(), *isolate, *own, *shown, "--chdir", HOME, "--remount-ro", "/", "--"]
