@@ -345,7 +345,8 @@ EPOCHS = 4  # of retraining
 STEPS = EPOCH * EPOCHS
 whole = triangular(checkpoints.CHOSEN["peak"] / 4)
 epoch_lrs = [whole((epoch + 0.5) / 6) for epoch in range(6)]
-fine_tuning, rewinding = (retraining_lrs(epoch_lrs, EPOCHS, EPOCH, rewind) for rewind in (0, 1))
+fine_tuning = retraining_lrs(epoch_lrs, EPOCHS, EPOCH, rewind=False)
+rewinding = retraining_lrs(epoch_lrs, EPOCHS, EPOCH, rewind=True)
 training = [lr for lr in epoch_lrs for _ in range(EPOCH)]
 plt.step(range(6 * EPOCH), training, color=plots.GREY, label="training (squeezed)")
 after = range(6 * EPOCH, 6 * EPOCH + STEPS)

@@ -1132,7 +1132,7 @@ def liu2017_too_few(
 def liu2017_called_at_once(
     model: nn.Module, strength: float, sparsity: float, lrs: Sequence[float], train: Train
 ) -> None:
-    """You call the penalty yourself: hand over a *function*, which `train` calls in each step."""
+    """Do you call the penalty yourself? Hand over a *function*, which `train` calls each step."""
     train(model, {}, lrs, add_sparsity_penalty(model, strength))  # type: ignore[func-returns-value]
 
 

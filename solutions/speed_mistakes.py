@@ -248,7 +248,7 @@ def race_own_clock(
 def race_all_times(
     contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
 ) -> dict[str, list[float]]:
-    """You return all times: the median of each contestant is asked."""
+    """Do you return all times? The median of each contestant is asked."""
     warm(contestants, warmup)
     return dict(rounds_of(contestants, rounds, clock))
 
@@ -776,7 +776,7 @@ def shortcut_links_swapped(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, T
 
 
 def shortcut_links_masks(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
-    """You return masks: channel numbers are asked."""
+    """Do you return masks? Channel numbers are asked."""
     sources, targets = speed.shortcut_links(keep_in, keep_out)
     from_, to = torch.zeros(int(keep_in.sum())).bool(), torch.zeros(int(keep_out.sum())).bool()
     from_[sources], to[targets] = True, True

@@ -879,7 +879,7 @@ def silence_filters_tracked(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -
 
 
 def silence_filters_tensors(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
-    """A product is no Parameter, and a layer takes nothing else: change the old one's `.data`."""
+    """Did you assign a product? It is no Parameter, so change the old one's `.data`."""
     conv.weight = conv.weight * keep.view(-1, 1, 1, 1)
 
 

@@ -424,7 +424,8 @@ forge(
 def forge(value, pack=link.codec.pack):
     message, parts = pack(value)
     kinds = ({'list': []}, {'dict': []}, {'function': 'x'}, {'module': 'torch.nn.modules.linear.Identity',
-             'attributes': [], 'parameters': [], 'buffers': [], 'children': [], 'hooks': 0})
+             'attributes': [], 'parameters': [], 'buffers': [], 'children': [],
+             'hooks': [], 'pre_hooks': []})
     message['objects'] += [[n, kind, 0] for n in range(0, 40, 2) for kind in kinds]
     return message, parts
 link.codec.pack = forge

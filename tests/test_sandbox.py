@@ -22,6 +22,7 @@ import pytest
 import torch
 from nbformat.v4 import new_markdown_cell
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from pruninglab.grading import (
     canonical,
@@ -91,11 +92,16 @@ def test_silence_and_hanging_up_are_noticed() -> None:
 # --- values -------------------------------------------------------------------------------------
 
 
-def codecs() -> tuple[Codec, Codec]:
-    def no(*_: Any) -> Any:
-        raise AssertionError("nothing of this kind was sent")
+def no(*_: Any) -> Any:
+    raise AssertionError("nothing of this kind was sent")
 
-    return Codec(0, no, no), Codec(1, no, no)
+
+def stand_in(*_: Any) -> Any:
+    return lambda *_: None
+
+
+def codecs(proxy: Any = no) -> tuple[Codec, Codec]:
+    return Codec(0, proxy, no), Codec(1, proxy, no)
 
 
 def crossed(value: Any, sides: tuple[Codec, Codec] | None = None) -> Any:
@@ -142,11 +148,55 @@ def test_a_module_crosses_and_comes_back_changed_in_place() -> None:
     with torch.no_grad():
         copy.fc.weight.zero_()
     copy.layer1[0].conv1 = nn.Conv2d(2, 1, 3)
-    message, parts = sides[1].pack(None)
-    sides[0].unpack(json.loads(json.dumps(message)), parts)
+    back(sides)
     assert model.fc.weight is weight
     assert not weight.any()
     assert model.layer1[0].conv1.out_channels == 1
+
+
+def back(sides: tuple[Codec, Codec]) -> None:
+    """Send what has changed on the other side to this one."""
+    message, parts = sides[1].pack(None)
+    sides[0].unpack(json.loads(json.dumps(message)), parts)
+
+
+def test_a_plain_tensor_in_place_of_a_parameter_crosses_and_goes_again() -> None:
+    sides, conv = codecs(stand_in), nn.Conv2d(1, 2, 3)
+    copy = crossed(conv, sides)
+    prune.random_unstructured(copy, "weight", 0.5)
+    back(sides)
+    assert torch.equal(conv.weight, copy.weight)
+    assert sorted(name for name, _ in conv.named_parameters()) == ["bias", "weight_orig"]
+    prune.remove(copy, "weight")
+    back(sides)
+    assert isinstance(conv.weight, nn.Parameter)
+    assert torch.equal(conv.weight, copy.weight)
+    assert not conv._forward_pre_hooks
+
+
+def test_a_hook_crosses_as_a_function() -> None:
+    sides, layer = codecs(stand_in), nn.Linear(1, 1)
+    mine = layer.register_forward_hook(lambda *_: None)
+    copy = crossed(layer, sides)
+    theirs = copy.register_forward_hook(lambda *_: None)
+    back(sides)
+    first, second = layer._forward_hooks.values()
+    assert first is layer._forward_hooks[mine.id]
+    assert first is not second
+    theirs.remove()
+    back(sides)
+    assert list(layer._forward_hooks.values()) == [first]
+    mine.remove()
+    assert not crossed(layer, sides)._forward_hooks
+
+
+def test_a_module_with_a_hundred_hooks_is_refused() -> None:
+    sides, layer = codecs(stand_in), nn.Linear(1, 1)
+    copy = crossed(layer, sides)
+    for _ in range(101):
+        copy.register_forward_hook(lambda *_: None)
+    with pytest.raises(BadMessage, match="at most 100 functions"):
+        back(sides)
 
 
 def test_an_unchanged_object_is_not_sent_again() -> None:
@@ -507,7 +557,7 @@ def test_a_course_in_tmp_is_graded_although_the_sandbox_has_a_tmp_of_its_own(
 # --- one exercise does not cost another its points ------------------------------------------------
 
 DEADLY = """
-import os, torch
+import copy, os, torch
 from torch import nn
 def right(x): return x + 1
 def closure(): return lambda x: os._exit(1)
@@ -524,6 +574,10 @@ class Slope(torch.autograd.Function):
     def backward(ctx, grad): os._exit(1)
 def slope(x): return Slope.apply(x)
 def late(x): raise TimeoutError("my own words")
+def hooked(model, evaluate):
+    twin = copy.deepcopy(model)
+    twin[0].register_forward_hook(lambda module, inputs, y: y * 0)
+    return evaluate(twin)
 """
 HIDDEN_TEST = "right(0)\n### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 
@@ -557,6 +611,15 @@ def test_what_ends_an_exercise_keeps_no_point_from_the_next(
     first, second = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).grade()
     assert (first["passed"], second["passed"]) == (False, True), (first["text"], second["text"])
     assert why in first["text"]
+
+
+def test_the_hooks_of_an_answer_are_called(box: nursery.Nursery) -> None:
+    given = "model = torch.nn.Sequential(torch.nn.Linear(1, 1))\nx = torch.ones(1, 1)"
+    test = f"{given}\nassert hooked(model, lambda m: float(m(x))) == 0\nassert float(model(x)) != 0"
+    tests = (task.Test("one", HIDDEN_TEST.format(test)),)
+    steps = (task.Step(DEADLY), task.Step("", test="one"))
+    (found,) = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).grade()
+    assert found["passed"], found["text"]
 
 
 @pytest.mark.parametrize("marks", ["  # {} HIDDEN TESTS", "### {} HIDDEN TESTS ###"])

@@ -157,7 +157,7 @@ class Codec:
         if isinstance(thing, dict):
             return {"dict": pairs(thing)}
         if isinstance(thing, nn.Module):
-            return describe_module(thing, refer, pairs)
+            return describe_module(thing, pairs)
         if isinstance(thing, torch.Generator):
             parts.append(thing.get_state().numpy().tobytes())
             return {"generator": len(parts[-1])}
