@@ -1155,6 +1155,13 @@ def amc_reward_silenced(
     return -(1 - evaluate(silenced(copy.deepcopy(model), sparsities, lambda b: b.conv1.weight)))
 
 
+def amc_reward_hooked_copy(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """Nothing is removed: hooks silence the channels of a copy."""
+    return amc_reward_hooks(copy.deepcopy(model), sparsities, evaluate)
+
+
 def amc_reward_by_blocks(
     model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
 ) -> float:
@@ -1260,5 +1267,7 @@ ALTERNATIVES: dict[str, list[Callable]] = {
     "bounded_sparsity": [
         bounded_sparsity_loop, bounded_sparsity_branches, bounded_sparsity_tensors,
     ],
-    "amc_reward": [amc_reward_silenced, amc_reward_by_blocks, amc_reward_state_dict],
+    "amc_reward": [
+        amc_reward_silenced, amc_reward_by_blocks, amc_reward_state_dict, amc_reward_hooked_copy,
+    ],
 }  # fmt: skip
