@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from pruninglab import counters, data, plots
 from pruninglab.models import ResNet20
-from pruninglab.training import Recipe, accuracy, constant, train, triangular
+from pruninglab.training import Recipe, accuracy, constant, load_intact, train, triangular
 
 ASSETS = Path(str(resources.files("pruninglab") / "assets"))
 SHIPPED = ((16, 0), (16, 1), (8, 0), (4, 0))  # width, seed
@@ -117,7 +117,7 @@ def averaged(model: ResNet20, states: list[Path], images: data.Images) -> ResNet
     """The mean of several states of a network, its BN statistics measured anew on `images`."""
     mean = AveragedModel(model)
     for path in states:
-        model.load_state_dict(torch.load(path, weights_only=True))
+        model.load_state_dict(load_intact(path))
         mean.update_parameters(model)
     generator = torch.Generator().manual_seed(0)
     update_bn(data.batches(images, 500, train=True, generator=generator), mean)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from pruninglab import data
+from pruninglab.files import whole
 from pruninglab.masks import hold
-from pruninglab.training import Recipe, Trainer, constant
+from pruninglab.training import Recipe, Trainer, constant, load_state
 
 Batch = tuple[Tensor, Tensor]
 LONG = 50  # steps: from here on a call is worth a checkpoint, and begins a new pass over the images
@@ -152,14 +152,14 @@ class Loop:
             "generator": self.generator.get_state(),
             "seconds": self.seconds,
         }
-        torch.save(state, f"{path}.part")
-        os.replace(f"{path}.part", path)
+        with whole(path) as part:
+            torch.save(state, part)
 
     def _resume(self, trainer: Trainer, path: Path, identity: str) -> int:
         """Take up the state of the same call, if it is there; returns the steps it had made."""
         if not path.exists():
             return 0
-        state = torch.load(path, weights_only=True, map_location=trainer.device)
+        state = load_state(path, trainer.device)
         if state.get("call") != identity:
             return 0
         trainer.model.load_state_dict(state["model"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from pruninglab.files import whole
 from pruninglab.models import prunable
 from pruninglab.training import load_intact
 
@@ -236,13 +236,8 @@ def save(path: str | os.PathLike[str], masks: Mapping[str, Tensor]) -> None:
         ValueError: these are no masks; a file that was there stays as it was.
     """
     _check_masks(masks)
-    part = Path(f"{path}.part")
-    try:
-        # clone: of a view, torch.save would write all the memory behind it
+    with whole(path) as part:  # clone: of a view, torch.save would write all the memory behind it
         torch.save({name: mask.cpu().clone() for name, mask in masks.items()}, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str]) -> Masks:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pruninglab.files import whole
 from pruninglab.models import ResNet20, SelectShortcut, ZeroPadShortcut
 
 LIMIT = 40 * 2**20  # bytes of all arrays together; a ResNet-20 64 filters wide has 17 MB
@@ -44,10 +44,8 @@ def save(model: nn.Module, path: Path) -> Path:
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     rebuild(state)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **{name: tensor.numpy() for name, tensor in state.items()})
-    os.replace(part, path)
     return path
 
 

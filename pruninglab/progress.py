@@ -15,7 +15,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from pruninglab import receipt
+from pruninglab.files import write
 
 BAR = 10  # signs long
 
@@ -107,5 +107,5 @@ class Progress:
 
         self.file.parent.mkdir(exist_ok=True)
         text = json.dumps({"passed": sorted(self.passed)}) + "\n"
-        receipt.replace(self.file, text.encode())
+        write(self.file, text)
         start.write_page(self.folder.parent)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, counters, data, networks, records
+from pruninglab.files import write
 from pruninglab.fingerprint import fingerprint
 from pruninglab.loop import Loop
 from pruninglab.records import Point, Record
@@ -125,9 +125,8 @@ def one(
 
 def note(network: Path, key: str, point: Point) -> None:
     """Write beside a network what was measured of it, and which run it is from."""
-    part = network.with_suffix(".part")
-    part.write_text(json.dumps({"run": key, "point": asdict(point)}))
-    os.replace(part, network.with_suffix(".json"))
+    text = json.dumps({"run": key, "point": asdict(point)})
+    write(network.with_suffix(".json"), text)
 
 
 def noted(network: Path, key: str) -> Point | None:

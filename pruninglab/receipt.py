@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from pruninglab.files import write
 
 
 def digest(data: bytes) -> str:
@@ -36,16 +37,9 @@ def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
     folder = file.parent.parent.parent / "handin"
     folder.mkdir(exist_ok=True)
     target = folder / f"{name}{'_' if name else ''}{lab}.zip"
-    replace(target, buffer.getvalue())
-    replace(target.with_suffix(".receipt.json"), note.encode())
+    write(target, buffer.getvalue())
+    write(target.with_suffix(".receipt.json"), note)
     return target, receipt
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file as a whole, or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    os.replace(draft, path)
 
 
 def receipts(path: Path) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,6 @@ network, with its accuracy and what is left of it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -16,6 +15,7 @@ from pathlib import Path
 from torch import nn
 
 from pruninglab import counters
+from pruninglab.files import write
 from pruninglab.models import prunable
 
 FOLDER = Path(str(resources.files("pruninglab") / "assets" / "results"))
@@ -130,9 +130,7 @@ def save(record: Record, folder: Path = FOLDER) -> Path:
     """Write a record, the whole of it or nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file_name(record)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(record), indent=1) + "\n")
-    os.replace(part, path)
+    write(path, json.dumps(asdict(record), indent=1) + "\n")
     return path
 
 

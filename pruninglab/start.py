@@ -13,8 +13,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from pruninglab.files import write
 from pruninglab.progress import Progress, find_labs, manifest, points_of, so_far
-from pruninglab.receipt import replace
 
 CONFIG = Path(__file__).parent / "assets" / "jupyter"  # JupyterLab's settings for the course
 PAGE = """\
@@ -101,7 +101,7 @@ def python(root: Path) -> str:
 def write_page(labs: Path) -> Path:
     """Write labs/START.md; returns its path."""
     file = labs / "START.md"
-    replace(file, page(labs).encode())
+    write(file, page(labs))
     return file
 
 

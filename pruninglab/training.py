@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from pruninglab.batchnorm import in_sums
 from pruninglab.data import Images, batches
+from pruninglab.files import whole
 from pruninglab.muon import Muon
 
 Schedule = Callable[[float], float]  # progress in 0 .. 1 -> learning rate
@@ -265,22 +266,17 @@ class Trainer:
             "history": history,
             "identity": self.identity,
         }
-        half_written = Path(f"{path}.part")
-        torch.save(state, half_written)
-        os.replace(half_written, path)
+        with whole(path) as part:
+            torch.save(state, part)
 
     def resume(self, path: Path | None) -> list[dict[str, float]]:
         """Go on from a checkpoint, if there is one; returns the history so far."""
         if path is None or not path.exists():
             return []
-        try:
-            state = load_intact(path, self.device)
-            identity, theirs = state["identity"], state["model"]
-        except Exception as error:  # a damaged file fails in many ways
-            raise ValueError(f"{path} is damaged or no checkpoint: move it away first") from error
-        if identity != self.identity:
+        state = load_state(path, self.device)
+        if state.get("identity") != self.identity:
             raise ValueError(f"{path} was written by another recipe or seed: move it away first")
-        if _shapes(theirs) != _shapes(self.model.state_dict()):
+        if _shapes(state["model"]) != _shapes(self.model.state_dict()):
             raise ValueError(f"{path} is of another network: move it away first")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -301,6 +297,18 @@ def load_intact(path: str | os.PathLike[str], device: torch.device | str = "cpu"
                 raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
         file.seek(0)
         return torch.load(file, weights_only=True, map_location=device)
+
+
+def load_state(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The same for the state of a training.
+
+    Raises:
+        ValueError: the file is damaged; the message names it and says what to do.
+    """
+    try:
+        return dict(load_intact(path, device))
+    except Exception as error:  # a damaged file fails in many ways
+        raise ValueError(f"{path} is damaged or no checkpoint: move it away first") from error
 
 
 def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:

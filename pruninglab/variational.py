@@ -7,7 +7,6 @@ lab asks for. Here is only what they need around them.
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +18,9 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from pruninglab.data import Images, batches
+from pruninglab.files import whole
 from pruninglab.models import prunable
-from pruninglab.training import device_of, mixed_precision, mode
+from pruninglab.training import device_of, load_state, mixed_precision, mode
 
 Draw = Callable[[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor, Tensor], Tensor]
 Loss = Callable[[Tensor, Tensor, Tensor, int, float, float], Tensor]
@@ -184,15 +184,15 @@ def _save(
     state = {name: part.state_dict() for name, part in parts.items()}
     noise = torch.random.get_rng_state()
     state |= {"images": generator.get_state(), "noise": noise, "history": history}
-    torch.save(state, half_written := Path(f"{path}.part"))
-    os.replace(half_written, path)
+    with whole(path) as part:
+        torch.save(state, part)
 
 
 def _resume(path: Path | None, parts: dict[str, Any], generator: torch.Generator) -> History:
     """Go on from a checkpoint, if there is one; returns the history so far."""
     if path is None or not path.exists():
         return []
-    state = torch.load(path, weights_only=True, map_location="cpu")
+    state = load_state(path)
     for name, part in parts.items():
         part.load_state_dict(state[name])
     generator.set_state(state["images"])

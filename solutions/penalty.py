@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, data
+from pruninglab.files import write
 from pruninglab.tasks import device
 from pruninglab.training import accuracy
 from solutions.systems_job import PENALTY, Budget, Job
@@ -70,9 +70,7 @@ def choose(candidates: Sequence[float], seeds: Sequence[int], job: Job, file: Pa
         "images": len(job.images), "epochs": job.budget.retrain, "machine": checkpoints.machine(),
         "best": best, "trials": [asdict(t) for t in trials],
     }  # fmt: skip
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(about, indent=1) + "\n")
-    os.replace(part, file)
+    write(file, json.dumps(about, indent=1) + "\n")
     return best
 
 

@@ -150,3 +150,14 @@ def test_a_changed_recipe_trains_again(tmp_path):
     assert same(trained(LRS), first)
     assert not same(trained(LRS, random_masks(model(), 0.5)), first)
     assert not same(trained(LRS, seed=1), first)
+
+
+def test_a_single_flipped_bit_in_a_checkpoint_is_noticed(tmp_path):
+    network = model()
+    loop(tmp_path)(network, {}, LRS)
+    (path,) = tmp_path.glob("**/*.pt")
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(network.fc.weight.detach().numpy().tobytes()) + 1] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match="is damaged or no checkpoint: move it away"):
+        loop(tmp_path)(model(), {}, LRS)
