@@ -80,9 +80,8 @@ bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, b
 	$(BIN)/python -m pruninglab.grading.bench
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
-	$(BIN)/python -m pruninglab.checkpoints train --width 16
+	$(BIN)/python -m pruninglab.checkpoints train --width 16 8 4
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --seed 1
-	$(BIN)/python -m pruninglab.checkpoints train --width 8 4 --epochs 18 30 12
 
 fast: setup  ## ResNet-20 in 40 epochs, three seeds (an hour and a half on two CPU cores; resumes)
 	$(BIN)/python -m pruninglab.fast choose

@@ -59,32 +59,35 @@ def system_named(name: str) -> System:
     return known[name]
 
 
-def blank(system: System, seed: int, budget: str) -> Record:
+def blank(system: System, seed: int, budget: str, dense: int = 0) -> Record:
     """The record of a run before it has any points."""
-    dense = checkpoints.trained(16)
-    whole = records.measure(dense, dense, target=None, val=checkpoints.card(16)["val"])
-    whole.test = checkpoints.card(16)["test"]
+    network, card = checkpoints.trained(16, dense), checkpoints.card(16, dense)
+    whole = records.measure(network, network, target=None, val=card["val"])
+    whole.test = card["test"]
+    another = f", dense network of seed {dense}" if dense else ""
     return Record(
         system.name, system.structure, system.criterion, system.method, system.target,
-        "ResNet-20, width 16, shortcut B", "cifar10",
+        f"ResNet-20, width 16, shortcut B{another}", "cifar10",
         "49,000 training images (all outside the embedded val split)",
         seed, budget, "", whole,
     )  # fmt: skip
 
 
-def record_of(name: str, seed: int, budget: str, folder: Path) -> Record:
+def record_of(name: str, seed: int, budget: str, folder: Path, dense: int = 0) -> Record:
     """The record of a run as far as it has come."""
     path = folder / records.name_of(name, "cifar10", budget, seed)
-    return records.load(path) if path.exists() else blank(system_named(name), seed, budget)
+    return records.load(path) if path.exists() else blank(system_named(name), seed, budget, dense)
 
 
 def run(
-    name: str, targets: Sequence[float], seed: int, budget: str, threads: int, place: Path
-) -> Outcome:
+    name: str, targets: Sequence[float], seed: int, budget: str, threads: int, place: Path,
+    dense: int = 0,
+) -> Outcome:  # fmt: skip
     """One system with one seed, from the dense network to some of its targets."""
     torch.set_num_threads(threads)
     images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
-    job = Job(images.to(device()), val.to(device()), seed, BUDGETS[budget], place, device())
+    images, val = images.to(device()), val.to(device())
+    job = Job(images, val, seed, BUDGETS[budget], place, device(), dense_seed=dense)
     points, networks = list[Point](), list[nn.Module]()
     for pruned in system_named(name).run(job, targets):
         torch.compiler.reset()
@@ -147,15 +150,15 @@ def stored(record: Record, file: Path) -> list[tuple[Point, nn.Module | None]]:
 
 def run_all(
     names: Sequence[str], seeds: Sequence[int], budget: str, pool: Executor, threads: int,
-    work: Path = WORK, folder: Path = records.FOLDER,
+    work: Path = WORK, folder: Path = records.FOLDER, dense: int = 0,
 ) -> None:  # fmt: skip
     """Everything that is missing in the records; one run that fails does not stop the others."""
     waiting = {}
-    for record in (record_of(n, s, budget, folder) for s in seeds for n in names):
+    for record in (record_of(n, s, budget, folder, dense) for s in seeds for n in names):
         targets = system_named(record.system).missing(record)
         place = work / records.file_name(record).removesuffix(".json")
         if targets is not None:
-            arguments = (record.system, targets, record.seed, budget, threads, place)
+            arguments = (record.system, targets, record.seed, budget, threads, place, dense)
             waiting[pool.submit(run, *arguments)] = record, place
     failed = []
     for future in tqdm(as_completed(waiting), total=len(waiting), unit="run"):
@@ -194,12 +197,18 @@ def main() -> None:
     parser.add_argument("--scheduler", help=CLUSTER)
     parser.add_argument("--work", type=Path, default=WORK, help="checkpoints, to go on from")
     parser.add_argument("--records", type=Path, default=records.FOLDER)
+    parser.add_argument("--dense", type=int, default=0, help="seed of the dense network; records "
+                        "and checkpoints of another than 0 lie in a folder dense-SEED")  # fmt: skip
     args = parser.parse_args()
+    if args.dense:
+        args.work, args.records = (p / f"dense-{args.dense}" for p in (args.work, args.records))
     if args.scheduler is None:
         data.load("cifar10", "train")  # once, before many processes look for it
     threads = args.threads or max(1, cores // args.workers)
     with executor(args.workers, args.scheduler) as pool:
-        run_all(args.only, args.seeds, args.budget, pool, threads, args.work, args.records)
+        run_all(
+            args.only, args.seeds, args.budget, pool, threads, args.work, args.records, args.dense
+        )
 
 
 if __name__ == "__main__":

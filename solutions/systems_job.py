@@ -56,10 +56,11 @@ class Job:
     folder: Path
     device: torch.device
     compiled: bool = True
+    dense_seed: int = 0
 
     def dense(self) -> ResNet20:
         """A fresh copy of the trained network."""
-        return checkpoints.trained(16).to(self.device)
+        return checkpoints.trained(16, self.dense_seed).to(self.device)
 
     def loop(self, name: object, *, shrinks: bool = False, keep: bool = False) -> Loop:
         """A training loop with its own checkpoints; compiled if the network keeps its shape."""

@@ -51,7 +51,7 @@ def timeless(record: records.Record) -> records.Record:
 def test_runs_make_records_once_and_one_that_fails_stops_no_other(tmp_path, monkeypatch):
     calls = []
 
-    def run(name, targets, seed, budget, threads, place):
+    def run(name, targets, seed, budget, threads, place, dense):
         calls.append((name, seed))
         if name == "Han 2015":
             raise RuntimeError("no luck")
