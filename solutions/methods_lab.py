@@ -429,7 +429,7 @@ plt.show()
 
 # %% [markdown]
 # A saw: each cut is deeper than the one before. Retraining brings back nearly all of the second,
-# and about two thirds of the third. (Part of it comes from batch normalisation alone, whose running
+# and three quarters of the third. (Part of it comes from batch normalisation alone, whose running
 # statistics still described the network before the cut. Lab 2 named that confounder.)
 
 # %% [markdown]
