@@ -12,7 +12,9 @@ from pathlib import Path
 from pruninglab import comparisons
 from pruninglab.curves import WEIGHTS, accuracy, by_system, kind_of, longest, macs_left, share
 from pruninglab.plots import plus_minus
-from pruninglab.records import Point, Record, load_all
+from pruninglab.records import FOLDER, Point, Record, load_all
+
+AGAIN = FOLDER / "dense-1"  # from the dense network of seed 1
 
 
 def systems_table(records: Iterable[Record]) -> str:
@@ -143,6 +145,9 @@ def _smallest(
 TABLES: dict[str, Callable[[list[Record]], str]] = {
     "weights": lambda found: summary_table(found, WEIGHTS),
     "filters": lambda found: summary_table(found, "filters"),
+    "weights again": lambda _: summary_table(load_all(AGAIN), WEIGHTS),
+    "filters again": lambda _: summary_table(load_all(AGAIN), "filters"),
+    "not retrained again": lambda _: comparisons.not_retrained_table(load_all(AGAIN)),
     "dense": comparisons.dense_table,
     "published": comparisons.published_table,
     "not retrained": comparisons.not_retrained_table,
