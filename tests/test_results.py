@@ -14,7 +14,7 @@ from pruninglab import (
     tables,
 )
 from pruninglab.models import ResNet20, prunable
-from solutions import build, systems
+from solutions import build, results, systems
 from tests.small import record
 
 BY_NAME = {system.name: system for system in systems.systems()}
@@ -68,6 +68,19 @@ def test_records_that_ship_are_whole_and_their_figures_can_be_drawn():
     assert figures.systems_figure(shipped).axes
     assert figures.renda_figure(shipped).axes
     plt.close("all")
+
+
+def test_records_from_another_dense_network_say_so():
+    dense, again = checkpoints.card(16, 1)["test"], list(records.load_all(tables.AGAIN))
+    assert len(again) == 11
+    for one in again:
+        assert one.dense.test == dense
+        assert one.network.endswith("dense network of seed 1")
+        assert [p.target for p in one.points] == list(BY_NAME[one.system].targets)
+        assert all(p.test is not None for p in one.points)
+    first, second = (results.blank(BY_NAME["Li 2016"], 0, "quick", seed) for seed in (0, 1))
+    assert second.dense.test == dense != first.dense.test
+    assert "seed" not in first.network
 
 
 # ---- figures and tables
