@@ -131,6 +131,17 @@ def test_tensors_cross_with_their_layout(dtype: torch.dtype) -> None:
     assert crossed(whole[0].T).stride() == whole[0].T.stride()
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.bfloat16])
+def test_a_column_of_one_number_crosses(dtype: torch.dtype) -> None:
+    """Its stride is 2, and PyTorch calls it contiguous all the same."""
+    column = torch.tensor([[1, 0]], dtype=dtype)[:, 1]
+    assert column.stride() == (2,)
+    found = crossed([column, torch.tensor(5, dtype=dtype), torch.ones(0, 3, dtype=dtype)])
+    assert torch.equal(found[0], column)
+    assert found[1] == torch.tensor(5, dtype=dtype)
+    assert found[2].shape == (0, 3)
+
+
 def test_arrays_numbers_and_views_cross() -> None:
     assert crossed(np.float32(0.5)) == 0.5
     assert crossed(np.arange(6).reshape(2, 3).T).tolist() == [[0, 3], [1, 4], [2, 5]]

@@ -29,7 +29,8 @@ def describe_tensor(x: Tensor, refer: Callable, parts: list[bytes]) -> dict[str,
         raise TypeError(f"a tensor of {flat.dtype}, {flat.layout} cannot be graded")
     strides = flat.stride()
     order = sorted(range(flat.dim()), key=lambda i: (-strides[i], i))
-    flat = flat.resolve_conj().resolve_neg().permute(order).contiguous().reshape(-1)
+    flat = flat.resolve_conj().resolve_neg().permute(order).contiguous()
+    flat = flat.as_strided((flat.numel(),), (1,))  # of one number, `contiguous` keeps any stride
     parts.append(flat.view(torch.uint8).numpy().tobytes())
     described: dict[str, Any] = {"tensor": kind, "shape": list(x.shape), "order": order}
     described |= {"parameter": isinstance(x, nn.Parameter), "grad": grad}
