@@ -44,6 +44,7 @@ class Muon(torch.optim.Optimizer):
         momentum: of both.
         weight_decay: of the others, as in SGD. That of the convolutions is `muon_decay`, decoupled:
             a step makes them smaller by their learning rate times it.
+        decay_vectors: whether `weight_decay` applies to vectors, too (BN's scale and shift, biases).
 
     >>> conv = nn.Conv2d(3, 4, 3)
     >>> len(Muon(conv, ratio=0.2).param_groups[0]["params"])
@@ -59,13 +60,16 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
         muon_decay: float = 0.05,
+        decay_vectors: bool = True,
     ) -> None:
         convs = [p for p in model.parameters() if p.dim() == 4]
-        others = [p for p in model.parameters() if p.dim() != 4]
+        vectors = [p for p in model.parameters() if p.dim() == 1]
+        others = [p for p in model.parameters() if p.dim() not in (1, 4)]
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         groups: list[dict[str, Any]] = [
             {"params": convs, "weight_decay": muon_decay},
             {"params": others},
+            {"params": vectors, "weight_decay": weight_decay if decay_vectors else 0.0},
         ]
         super().__init__(groups, defaults)
         self.ratio = ratio
@@ -74,11 +78,12 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         """One update of all parameters that have a gradient."""
         loss = closure() if closure else None
-        convs, others = self.param_groups
+        convs, *others = self.param_groups
         for weight in convs["params"]:
             if weight.grad is not None:
                 self._turn(weight, convs)
-        self._descend(others)
+        for group in others:
+            self._descend(group)
         return loss
 
     def _turn(self, weight: Tensor, group: dict[str, Any]) -> None:
@@ -93,6 +98,8 @@ class Muon(torch.optim.Optimizer):
 
     def _descend(self, group: dict[str, Any]) -> None:
         weights = [p for p in group["params"] if p.grad is not None]
+        if not weights:
+            return
         buffers = [self.state[p].get("momentum_buffer") for p in weights]
         sgd(
             weights, [p.grad for p in weights], buffers, weight_decay=group["weight_decay"],

@@ -67,6 +67,9 @@ class Recipe:
         weight_decay: 0 or more, of all parameters.
         label_smoothing: in 0 .. 1 (Szegedy et al. 2016, section 7).
         muon: if above 0, convolutions are trained with Muon, at `muon` times the learning rate.
+        decay_norms: whether weight decay also pulls at vectors: BN's scale and shift, and biases.
+            It drives the scale of a channel to 0 where the loss hardly needs the channel; behind
+            the ReLU no gradient is left then, and the whole filter decays to exact zeros.
 
     Raises:
         ValueError: a value out of its range, or an `lr` that is no schedule.
@@ -82,6 +85,7 @@ class Recipe:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
     muon: float = 0.0
+    decay_norms: bool = True
 
     def __post_init__(self) -> None:
         if not callable(self.lr):
@@ -197,8 +201,14 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum, or Muon; the learning rate is set in each step."""
     decay: dict[str, Any] = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     if recipe.muon:
-        return Muon(model, ratio=recipe.muon, **decay)
-    return torch.optim.SGD(model.parameters(), lr=0.0, nesterov=recipe.momentum > 0, **decay)
+        return Muon(model, ratio=recipe.muon, decay_vectors=recipe.decay_norms, **decay)
+    vectors = [p for p in model.parameters() if p.dim() == 1]
+    others = [p for p in model.parameters() if p.dim() != 1]
+    groups: list[dict[str, Any]] = [
+        {"params": others},
+        {"params": vectors, "weight_decay": recipe.weight_decay if recipe.decay_norms else 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=0.0, nesterov=recipe.momentum > 0, **decay)
 
 
 def _percent(row: dict[str, float]) -> dict[str, str]:
