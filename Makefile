@@ -6,7 +6,6 @@ RECORDS ?= labs/07_project/my_project
 FOLDER ?= downloaded/07_project/archive
 TWO := --numprocesses 2 --dist loadfile  # tests on two cores, each file on one of them
 .DEFAULT_GOAL := help
-export PYTHONDONTWRITEBYTECODE = 1  # nbgrader takes every folder in solutions/ for a lab
 .PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks results slides leaderboard bench train fast clean
 
 help:  ## show this list
@@ -29,32 +28,32 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(TWO) --ignore tests/browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/*/*.ipynb)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/notebooks/*/*.ipynb)
 
 test-attacks: setup  ## every hostile, broken and odd notebook, and every known mistake, through the real sandbox
-	$(BIN)/python -m tests.test_attacks
-	$(BIN)/python -m tests.test_corpus
+	$(BIN)/python -m tests.grading.test_attacks
+	$(BIN)/python -m tests.grading.test_corpus
 
 test-browser: setup  ## both chairs in a real browser (Chromium), if there is one; FRESH=1 installs the release anew
 	$(BIN)/python -m pytest tests/browser -rs
 
 doctor: setup  ## is this machine ready? ten seconds
-	$(BIN)/python -m pruninglab.doctor
+	$(BIN)/python -m pruninglab doctor
 
 lab: setup  ## open JupyterLab on the start page of the labs; the address is printed
-	$(BIN)/python -m pruninglab.start
+	$(BIN)/python -m pruninglab start
 
 labs: setup  ## rebuild every notebook from its source
-	$(BIN)/python -m solutions.build
+	$(BIN)/python -m solutions.builder.build
 
 new-lab: setup  ## begin a lab of your own: make new-lab NAME=08_mine
-	$(BIN)/python -m solutions.new_lab '$(NAME)'
+	$(BIN)/python -m solutions.builder.new_lab '$(NAME)'
 
 release: setup  ## what students get of a lab, as a zip: make release LAB=01_structures
-	$(BIN)/python -m solutions.bundle $(LAB)
+	$(BIN)/python -m solutions.builder.bundle $(LAB)
 
 submit: setup  ## look a lab over and pack what a student hands in: make submit LAB=01_structures
-	$(BIN)/python -m pruninglab.submit $(LAB)
+	$(BIN)/python -m pruninglab submit $(LAB)
 
 grade: setup  ## grade what students handed in: make grade LAB=01_structures
 	$(BIN)/python -m pruninglab.grading --lab $(LAB)
@@ -63,20 +62,20 @@ marks: setup  ## after marking by hand: feedback, CSVs and report anew, nothing 
 	$(BIN)/python -m pruninglab.grading --lab $(LAB) --marks-only
 
 results: setup  ## run the lecture's systems on full CIFAR-10, draw the results (resumes): make results BUDGET=quick SEEDS='0 1 2'
-	$(BIN)/python -m solutions.results $(if $(BUDGET),--budget $(BUDGET)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
-	$(BIN)/python -m solutions.weigh
-	$(BIN)/python -m pruninglab.figures
-	$(BIN)/python -m pruninglab.tables README.md RESULTS.md
+	$(BIN)/python -m solutions.study.run $(if $(BUDGET),--budget $(BUDGET)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+	$(BIN)/python -m solutions.study.costs
+	$(BIN)/python -m solutions.study.figures
+	$(BIN)/python -m solutions.study.tables README.md RESULTS.md
 
 slides: setup  ## slides for a talk from the records of lab 7: make slides TITLE='...' AUTHOR='...'
-	$(BIN)/python -m pruninglab.slides $(RECORDS) $(if $(TITLE),--title '$(TITLE)') $(if $(AUTHOR),--author '$(AUTHOR)')
+	$(BIN)/python -m pruninglab.project.slides $(RECORDS) $(if $(TITLE),--title '$(TITLE)') $(if $(AUTHOR),--author '$(AUTHOR)')
 
 leaderboard: setup  ## measure the networks that a class handed in (lab 7): make leaderboard FOLDER=Lab-77.zip
-	$(BIN)/python -m pruninglab.grading.leaderboard '$(FOLDER)'
+	$(BIN)/python -m pruninglab.grading.leaderboard.measure '$(FOLDER)'
 
 bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, bench-grading.md
-	$(BIN)/python -m pruninglab.bench
-	$(BIN)/python -m solutions.speed_bench
+	$(BIN)/python -m pruninglab.dev.bench
+	$(BIN)/python -m solutions.lab5_speed.bench
 	$(BIN)/python -m pruninglab.grading.bench
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
@@ -84,8 +83,8 @@ train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 --seed 1
 
 fast: setup  ## ResNet-20 in 40 epochs, three seeds (an hour and a half on two CPU cores; resumes)
-	$(BIN)/python -m pruninglab.fast choose
-	$(BIN)/python -m pruninglab.fast run
+	$(BIN)/python -m pruninglab.dev.forty_epochs choose
+	$(BIN)/python -m pruninglab.dev.forty_epochs run
 
 clean:  ## remove build/ (also what make results, train and fast resume from, and marks.csv) and caches
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -11,11 +11,11 @@ c = get_config()  # noqa: F821 - traitlets gives it to configuration files
 
 # --- where things are: the folder with this file is the course; gradebook.db lies in it -----------
 c.CourseDirectory.course_id = "pruninglab"
-c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.source_directory = "solutions/notebooks"
 c.CourseDirectory.release_directory = "labs"
 
-# nbgrader copies whatever else lies in solutions/<lab>/ into the release (probes.py must go).
-# The sources of the labs lie outside of those folders; should one stray there, it stays here.
+# nbgrader copies whatever else is in a folder of solutions/notebooks into the release (probes.py
+# must go). The sources of the labs are elsewhere; should one stray in, this second wall stops it.
 c.CourseDirectory.ignore = [
     ".*",
     "__pycache__",
@@ -23,9 +23,10 @@ c.CourseDirectory.ignore = [
     "*.db*",
     "*.log",
     "*~",
-    "*_hidden.py",
-    "*_lab.py",
-    "*_mistakes.py",
+    "exercises.py",
+    "hidden.py",
+    "mistakes.py",
+    "text.py",
     "autograded",
     "feedback",
     "my_project",
@@ -70,10 +71,10 @@ c.Execute.extra_arguments = ["--log-level=ERROR"]
 # (github.com/jupyter/nbgrader/issues/917, open): clear them with a preprocessor of our own.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
-    "pruninglab.grading.feedback.HideHiddenTests",
+    "pruninglab.grading.gradebook.marks.feedback.HideHiddenTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 
 # --- formgrader -----------------------------------------------------------------------------------
 # Model answer and marking guide under each free response; not in what students get.
-c.HTMLExporter.preprocessors = ["pruninglab.grading.guide.ShowGuide"]
+c.HTMLExporter.preprocessors = ["pruninglab.grading.gradebook.marks.guide.ShowGuide"]

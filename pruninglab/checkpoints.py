@@ -22,8 +22,9 @@ import torch
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from pruninglab import counters, data, plots
+from pruninglab.files import load_intact
 from pruninglab.models import ResNet20
-from pruninglab.training import Recipe, accuracy, constant, load_intact, train, triangular
+from pruninglab.training import Recipe, accuracy, constant, train, triangular
 
 ASSETS = Path(str(resources.files("pruninglab") / "assets"))
 SHIPPED = ((16, 0), (16, 1), (8, 0), (4, 0))  # width, seed

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pruninglab import formats, sources
+from pruninglab.cifar import formats, sources
 
 Split = Literal["train", "val", "test"]
 

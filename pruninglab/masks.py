@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from pruninglab.files import whole
+from pruninglab.files import load_intact, whole
 from pruninglab.models import prunable
-from pruninglab.training import load_intact
 
 Masks = dict[str, Tensor]
 

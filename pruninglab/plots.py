@@ -14,7 +14,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
-from pruninglab.checks import close
+from pruninglab.values import close
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F",

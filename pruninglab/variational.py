@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from pruninglab.data import Images, batches
-from pruninglab.files import whole
+from pruninglab.files import load_state, whole
 from pruninglab.models import prunable
-from pruninglab.training import device_of, load_state, mixed_precision, mode
+from pruninglab.training import device_of, mixed_precision, mode
 
 Draw = Callable[[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor, Tensor], Tensor]
 Loss = Callable[[Tensor, Tensor, Tensor, int, float, float], Tensor]

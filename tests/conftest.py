@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from pruninglab.grading.wall import NoSandboxError, bubblewrap
+from pruninglab.grading.sandbox.bubblewrap import NoSandboxError, bubblewrap
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def train_and_ship(work: Path, width: int, seed: int, epochs: int, bf16: bool | 
 
 def show() -> None:
     """Print the comparison as Markdown."""
-    print("| optimizer | decay of BN | epochs | held-out images (%) | weights at 0 | scales < 0.01 |")
+    print("| optimizer | decay of BN | epochs | held-out (%) | weights at 0 | scales < 0.01 |")
     print("|---|---|---:|---:|---:|---:|")
     for row in json.loads(TRIED.read_text()):
         name = "Muon for convolutions" if row["muon"] else "SGD"

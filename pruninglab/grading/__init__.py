@@ -43,7 +43,7 @@ Not covered
     - A hole in the Linux kernel. Grade strangers in a virtual machine if that worries you.
     - Processor side channels and timing between processes on one machine.
     - A function that is right only on what the tests try. Hidden tests are as good as they are.
-      (What they compare with stays with them; tests/test_cheats.py tries to get at it.)
+      (What they compare with stays with them; tests/grading/test_cheats.py tries to get at it.)
     - The flag "its test passes in the notebook, but not here" looks at the visible part of a test:
       the hidden part never goes where the student's code runs, so what it would say there is not
       known. It is a hint who should be looked at; marks do not depend on it.
@@ -63,5 +63,5 @@ Not covered
     - `--unsafe-no-sandbox` gives all of this up, but for the separate process of the tests.
 
 Report a hole to the maintainers in private (see CONTRIBUTING.md), with a notebook that shows it;
-it becomes a case of tests/test_attacks.py.
+it becomes a case of tests/grading/test_attacks.py.
 """

@@ -6,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from pruninglab.grading import gradebook, moodle
-from pruninglab.grading.class_flow import Options, run
-from pruninglab.grading.collecting import printable
-from pruninglab.grading.course import GradingError
-from pruninglab.grading.handed_back import Report
-from pruninglab.grading.nursery import GIB, Limits
-from pruninglab.grading.wall import NoSandboxError
+from pruninglab.grading.flow import Options, run
+from pruninglab.grading.gradebook import marks, moodle
+from pruninglab.grading.gradebook.course import GradingError
+from pruninglab.grading.gradebook.hand_back import Report
+from pruninglab.grading.intake.collect import printable
+from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
+from pruninglab.grading.sandbox.forkserver import GIB, Limits
 
 EPILOG = """\
 Notebooks are taken from downloaded/LAB/archive/ (files of a learning platform, zipped or not; the
@@ -39,7 +39,7 @@ def show(report: Report, course: Path, lab: str) -> None:
     """Print the gradebook, what went wrong, and where the files are."""
     names = moodle.names(report.marks)
     rows = {names[student]: row for student, row in report.marks.items()}
-    print(f"\n{gradebook.table(report.points, rows)}\n")
+    print(f"\n{marks.table(report.points, rows)}\n")
     every = [mark for row in report.marks.values() for mark in row.values()]
     if any(mark.points is None for mark in every):
         print('"?" waits for a mark by hand: JupyterLab > Nbgrader > Formgrader > Manual Grading')

@@ -20,9 +20,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from pruninglab.grading import class_flow, demo
-from pruninglab.grading.class_flow import Options
-from pruninglab.grading.course import open_course, succeed
+from pruninglab.grading import demo, flow
+from pruninglab.grading.flow import Options
+from pruninglab.grading.gradebook.course import open_course, succeed
 
 
 def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> None:
@@ -37,7 +37,7 @@ def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> 
 def ours(course: Path, workers: int) -> float:
     """Seconds for everything in submitted/."""
     began = time.perf_counter()
-    class_flow.grade_class(open_course(course), demo.LAB, Options(workers, seed=0))
+    flow.grade_class(open_course(course), demo.LAB, Options(workers, seed=0))
     return time.perf_counter() - began
 
 

@@ -25,15 +25,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pruninglab import checkpoints, data, plots
-from pruninglab.grading import class_flow
+from pruninglab.grading import flow
 from pruninglab.grading.__main__ import show
-from pruninglab.grading.course import open_course, succeed
-from pruninglab.grading.submissions import fill
-from pruninglab.grading.wall import NoSandboxError, bubblewrap
+from pruninglab.grading.gradebook.course import open_course, succeed
+from pruninglab.grading.sample_class import fill
+from pruninglab.grading.sandbox.bubblewrap import NoSandboxError, bubblewrap
 from pruninglab.models import prunable
 from pruninglab.training import accuracy
 
-LAB, STEM = "01_structures", "structures"
+LAB, SOURCES = "01_structures", "solutions.lab1_structures"
 SPARSITIES = (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 ANSWER = "A sample answer. Somebody reads it in formgrader, and gives a mark by hand."
 PLATFORM = "right in another way_7_assignsubmission_file_.zip"  # as Moodle names what it hands over
@@ -41,8 +41,8 @@ PLATFORM = "right in another way_7_assignsubmission_file_.zip"  # as Moodle name
 
 def sample_class(released: NotebookNode) -> dict[str, NotebookNode]:
     """Sample students -> their notebooks, written by the course's own functions."""
-    right = importlib.import_module(f"solutions.{STEM}")
-    corpus = importlib.import_module(f"solutions.{STEM}_mistakes")
+    right = importlib.import_module(f"{SOURCES}.exercises")
+    corpus = importlib.import_module(f"{SOURCES}.mistakes")
     names = list(corpus.MISTAKES)
     all_right = {name: getattr(right, name) for name in names}
     answers = {
@@ -62,7 +62,9 @@ def sample_class(released: NotebookNode) -> dict[str, NotebookNode]:
 def make_course(repository: Path, course: Path) -> NotebookNode:
     """A fresh course in `course` with lab 1 released; returns the released notebook."""
     shutil.rmtree(course, ignore_errors=True)
-    shutil.copytree(repository / "solutions" / LAB, course / "solutions" / LAB)
+    shutil.copytree(
+        repository / "solutions" / "notebooks" / LAB, course / "solutions" / "notebooks" / LAB
+    )
     shutil.copy(repository / "nbgrader_config.py", course)
     api = open_course(course)
     succeed(api.generate_assignment(LAB), f"release {LAB}")
@@ -94,7 +96,7 @@ def pruned(model: nn.Module, masks: dict[str, Tensor]) -> nn.Module:
 
 def curves(images: data.Images) -> dict[str, dict[float, float]]:
     """Method -> sparsity -> accuracy of the trained ResNet-20, without fine-tuning."""
-    structures = importlib.import_module(f"solutions.{STEM}")
+    structures = importlib.import_module(f"{SOURCES}.exercises")
     model = checkpoints.trained(16)
     magnitude = {name: weight.detach().abs() for name, weight in prunable(model).items()}
     generator = torch.Generator().manual_seed(0)
@@ -134,14 +136,14 @@ def heading(number: int, text: str) -> None:
     print(f"\n=== {number}. {text} " + "=" * max(3, 70 - len(text)), flush=True)
 
 
-def options() -> class_flow.Options:
+def options() -> flow.Options:
     """Where no sandbox can be had, the samples are graded without: they are the course's own."""
     try:
         bubblewrap()
     except NoSandboxError as error:
         print(f"These samples are harmless and graded without a sandbox. A class is not: {error}")
-        return class_flow.Options(unsafe=True)
-    return class_flow.Options()
+        return flow.Options(unsafe=True)
+    return flow.Options()
 
 
 def main() -> None:
@@ -157,7 +159,7 @@ def main() -> None:
 
     heading(2, "Grade a small class, as `make grade LAB=...` does")
     hand_in(course, sample_class(released))
-    show(class_flow.run(course, LAB, options()), course, LAB)
+    show(flow.run(course, LAB, options()), course, LAB)
 
     heading(3, "Prune the trained ResNet-20 on real CIFAR-10 test images")
     images, picture = data.subset("test"), course / "accuracy_against_sparsity.png"

@@ -109,7 +109,7 @@ def shot(page: Any) -> Callable[[str], Path]:
 
 def unpacked(lab: str, into: Path) -> Path:
     """The release bundle of a lab, built now and unpacked; returns its folder."""
-    from solutions import bundle
+    from solutions.builder import bundle
 
     with zipfile.ZipFile(bundle.bundle(lab, into / f"{lab}.zip")) as archive:
         archive.extractall(into)

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from pruninglab.grading import demo
-from tests.copies import copy_tree, download_from_moodle, shell
+from tests.helpers.copies import copy_tree, download_from_moodle, shell
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("_sandbox")]
 LAB = "01_structures"
@@ -54,7 +54,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(course: Path, serve: Callable) -> Any:
     """`make lab` in the clone."""
     python = course / ".venv" / "bin" / "python"
-    return serve([python, "-m", "pruninglab.start"], course, {"PYTHONPATH": str(course)})
+    return serve([python, "-m", "pruninglab", "start"], course, {"PYTHONPATH": str(course)})
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from pruninglab.grading.submissions import fill
-from pruninglab.progress import manifest
-from solutions import build, structures, structures_mistakes
+from pruninglab.checks.manifest import manifest
+from pruninglab.grading.sample_class import fill
+from solutions.builder import build
+from solutions.lab1_structures import exercises as structures
+from solutions.lab1_structures import mistakes as structures_mistakes
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="pip install playwright", exc_type=ImportError
@@ -34,7 +36,7 @@ VALIDATE = 15 * 60  # seconds: it runs the whole notebook
 @pytest.fixture(scope="module")
 def server(release: Any, serve: Callable) -> Any:
     """JupyterLab as students start it."""
-    command = [release.python, "-m", "pruninglab.start"]
+    command = [release.python, "-m", "pruninglab", "start"]
     return serve(command, release.folder, release.environment())
 
 
@@ -167,11 +169,11 @@ def test_validate_accepts_what_the_check_accepts(lab: Any, page: Any, shot: Call
 
 
 def test_what_is_handed_in_is_the_notebook(release: Any) -> None:
-    done = release.run("-m", "pruninglab.submit", release.lab)
+    done = release.run("-m", "pruninglab", "submit", release.lab)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "9 of 9 checks pass: ■■■■■■■■■■ 23 of 23 points" in done.stdout
     assert "all 21 graded cells are there, once" in done.stdout
     with zipfile.ZipFile(release.folder / "handin" / f"{release.lab}.zip") as archive:
         assert archive.read(release.notebook.name) == release.notebook.read_bytes()
-    verified = release.run("-m", "pruninglab.submit", "--verify", str(release.notebook)).stdout
+    verified = release.run("-m", "pruninglab", "submit", "--verify", str(release.notebook)).stdout
     assert f"receipt  {verified.split()[0]}" in done.stdout

@@ -1,0 +1,30 @@
+"""The students' commands: `python -m pruninglab doctor`, `start`, `submit LAB`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+COMMANDS = {
+    "doctor": "check that this machine is ready for the course (ten seconds)",
+    "start": "open JupyterLab on a page with the labs and what you have done so far",
+    "submit": "look over a lab and pack it for handing in, e.g. submit 01_structures",
+}
+
+
+def main() -> None:
+    """Run one of the commands; each has its own --help."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in COMMANDS:
+        lines = [f"  {command:<8} {what}" for command, what in COMMANDS.items()]
+        usage = "\n".join(["usage: python -m pruninglab COMMAND [--help]", "", *lines])
+        if name in ("", "-h", "--help"):
+            print(usage)
+            return
+        sys.exit(f"error: there is no command {name!r}\n\n{usage}")
+    sys.argv = [f"python -m pruninglab {name}", *sys.argv[2:]]
+    importlib.import_module(f"pruninglab.student.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""How the embedded images were made: `python -m pruninglab.dev.embed` writes the same files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from pruninglab.data import Images, load
+
+ASSETS = Path(__file__).parents[1] / "assets"
+COLUMNS = 40  # images side by side in a sheet
+
+
+def of_each_class(images: Images, count: int, last: bool = False) -> Images:
+    """The first (or last) `count` images of each class, one class after the other in turn.
+
+    >>> pixels = torch.zeros(6, 3, 32, 32, dtype=torch.uint8)
+    >>> labels = torch.tensor([1, 0, 0, 1, 1, 0])
+    >>> of_each_class(Images(pixels, labels, ("cat", "dog")), 2).labels
+    tensor([0, 1, 0, 1])
+    """
+    places = [(images.labels == k).nonzero().flatten() for k in range(len(images.classes))]
+    chosen = [p[-count:] if last else p[:count] for p in places]
+    return images[torch.stack(chosen, dim=1).flatten()]  # (count, classes) -> (count * classes,)
+
+
+def write_sheet(images: Images, path: Path) -> None:
+    """All images in one lossless WebP picture, `COLUMNS` in a row."""
+    grid = images.pixels.view(-1, COLUMNS, 3, 32, 32).permute(0, 3, 1, 4, 2)  # (r, y, c, x, rgb)
+    sheet = grid.reshape(-1, COLUMNS * 32, 3)
+    Image.fromarray(sheet.numpy()).save(path, lossless=True, quality=100, method=6)
+
+
+def main() -> None:
+    """Write the three sheets into pruninglab/assets."""
+    train, test = load("cifar10", "train"), load("cifar10", "test")
+    write_sheet(of_each_class(train, 400), ASSETS / "cifar10-train.webp")
+    write_sheet(of_each_class(train, 100, last=True), ASSETS / "cifar10-val.webp")
+    write_sheet(of_each_class(test, 200), ASSETS / "cifar10-test.webp")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""From what the students handed in to marks, feedback pages and CSVs, in nbgrader's gradebook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nbgrader.apps.api import NbGraderAPI
+from tqdm import tqdm
+
+from pruninglab.grading.gradebook import marks, moodle
+from pruninglab.grading.gradebook.course import (
+    GradingError,
+    collect,
+    open_course,
+    register,
+    root,
+    students_of,
+    submission,
+)
+from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
+from pruninglab.grading.gradebook.log import Record, digest
+from pruninglab.grading.intake.collect import printable
+from pruninglab.grading.judging.mark import Exam
+from pruninglab.grading.judging.pools import cluster_pool, judge_all, local_pool
+from pruninglab.grading.sandbox.bubblewrap import bubblewrap
+from pruninglab.grading.sandbox.forkserver import Limits
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade.
+
+    Attributes:
+        workers: submissions at a time.
+        seed: of the hidden tests' inputs; None takes a fresh one.
+        limits: what each submission may use.
+        unsafe: do without a sandbox.
+        scheduler: address of a Dask scheduler whose workers judge; None stays on this machine.
+    """
+
+    workers: int = 2
+    seed: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    unsafe: bool = False
+    scheduler: str | None = None
+
+    def pool(self) -> AbstractContextManager[Executor]:
+        """Where submissions are judged."""
+        if self.scheduler is not None:
+            return cluster_pool(self.scheduler)
+        return local_pool(self.workers)
+
+
+def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
+    """Grade everything in submitted/. Only this process writes the gradebook and the log.
+
+    Raises:
+        GradingError: nobody handed anything in.
+        NoSandboxError: there is no sandbox, and the options do not say to do without.
+    """
+    if not options.unsafe and options.scheduler is None:
+        bubblewrap()
+    exam = Exam(lab, *register(api, lab), 0, options.limits, options.unsafe)
+    students = students_of(api, lab)
+    record = Record(root(api) / f"grades_{lab}.jsonl")
+    if record.begin(exam.version(), options.seed):
+        tqdm.write(f"going on with an interrupted run: {len(record.done)} marked already")
+    exam = replace(exam, seed=record.seed)
+
+    def todo() -> Iterator[tuple[str, str, bytes, str]]:
+        for student in students:
+            name, data, reason = submission(api, lab, student)
+            if record.has(student, digest(name, data)):
+                bar.update()
+            else:
+                yield student, name, data, reason
+
+    with (
+        tqdm(total=len(students), desc="grading", unit="notebook") as bar,
+        options.pool() as pool,
+    ):
+        for student, notebook, result in judge_all(exam, todo(), pool, 2 * options.workers):
+            marks.enter(api, lab, student, result["notebook"])
+            record.mark(student, notebook, exam.version(), result)
+            bar.update()
+            bar.set_postfix_str(printable(moodle.participant(student)[0]))
+    record.write("end")
+    return as_graded(api, lab, record, exam.files)
+
+
+def graded_before(api: NbGraderAPI, lab: str, files: Iterable[tuple[str, bytes]]) -> Report:
+    """The last run, with the marks that the gradebook has now. Nothing is graded.
+
+    Raises:
+        GradingError: there was none, or it was killed.
+    """
+    record = Record(root(api) / f"grades_{lab}.jsonl")
+    run = record.last_run()
+    if not run or run[-1]["event"] != "end":
+        raise GradingError(f"{lab} has not been graded (to the end): do that first")
+    record.take(run)
+    return as_graded(api, lab, record, files)
+
+
+def as_graded(
+    api: NbGraderAPI, lab: str, record: Record, files: Iterable[tuple[str, bytes]]
+) -> Report:
+    """What the log and the gradebook say of a run."""
+    rows = {student: marks.marks(api, lab, student) for student in sorted(record.done)}
+    failed = {s: record.done[s]["reason"] for s in rows if record.done[s]["reason"]}
+    lines = {student: record.done[student]["outcomes"] for student in rows}
+    known = known_mistakes(files)
+    return Report(marks.exercises(api, lab), rows, failed, record.seed, lines, known)
+
+
+def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
+    """exercise -> hints of its known mistakes, from the lab's expected.json."""
+    for name, content in files:
+        if name == "expected.json":
+            table = json.loads(content)
+            return {exercise: [m["hint"] for m in t["mistakes"]] for exercise, t in table.items()}
+    return {}
+
+
+def run(
+    folder: Path,
+    lab: str,
+    options: Options | None = None,
+    *,
+    collecting: bool = True,
+    grading: bool = True,
+) -> Report:
+    """The whole flow: collect, grade, feedback, export.
+
+    Args:
+        folder: of the course.
+        lab: the lab.
+        options: how to grade.
+        collecting: whether to look into downloaded/.
+        grading: if not, only feedback, CSVs and report are written, from the gradebook as it is.
+    """
+    api = open_course(folder)
+    if grading:
+        if collecting and collect(api, lab):
+            print(f"collected downloaded/{lab}/archive")
+        report = grade_class(api, lab, options or Options())
+    else:
+        report = graded_before(api, lab, register(api, lab)[1])
+    write_feedback(api, lab, report)
+    export(api, lab, report)
+    class_report(api, lab, report)
+    return report

@@ -1,0 +1,1 @@
+"""What is known of a class: marks, the log, feedback pages, reports, files for Moodle."""

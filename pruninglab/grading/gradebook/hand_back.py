@@ -1,0 +1,118 @@
+"""What comes out of grading a class: feedback pages, CSVs, the class report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.plugins import CsvExportPlugin
+from tqdm import tqdm
+
+from pruninglab.grading.gradebook import moodle, similar
+from pruninglab.grading.gradebook.course import GradingError, root, succeed
+from pruninglab.grading.gradebook.marks import Mark
+from pruninglab.grading.gradebook.report import ClassReport, write
+from pruninglab.grading.intake.canonical import grade_id
+from pruninglab.grading.timer import OutOfTime, limited
+
+PAGE = 120  # seconds for a feedback page
+
+
+@dataclass
+class Report:
+    """What came out of grading a class.
+
+    Attributes:
+        points: exercise -> its maximum, in the order of the lab.
+        marks: student -> exercise -> mark.
+        failed: student -> why the submission could not be graded (its marks are 0).
+        seed: of the hidden tests.
+        outcomes: student -> the outcome of each test (see `verdict.outcome`).
+        known: exercise -> hints of its known mistakes.
+        feedback: student -> feedback page.
+        without: student -> why there is no feedback page.
+        csv: the exported totals.
+        moodle: Moodle's grading worksheet; beside it, ending in .zip, the feedback pages.
+        page, picture: the class report.
+    """
+
+    points: dict[str, float]
+    marks: dict[str, dict[str, Mark]]
+    failed: dict[str, str]
+    seed: int = 0
+    outcomes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    known: dict[str, list[str]] = field(default_factory=dict)
+    feedback: dict[str, Path] = field(default_factory=dict)
+    without: dict[str, str] = field(default_factory=dict)
+    csv: Path | None = None
+    moodle: Path | None = None
+    page: Path | None = None
+    picture: Path | None = None
+
+
+def class_report(api: NbGraderAPI, lab: str, report: Report) -> None:
+    """report_<lab>.html and .png in the course's folder."""
+    names = moodle.names(report.marks)
+    hints: dict[str, dict[str, str]] = {names[student]: {} for student in report.marks}
+    looks = [(names[s], f"could not be graded: {why}") for s, why in report.failed.items()]
+    looks += [(names[s], f"has no feedback page: {why}") for s, why in report.without.items()]
+    for student, outcomes in report.outcomes.items():
+        for found in outcomes:
+            exercise = found["name"].removeprefix("test_")
+            if found["hint"]:
+                hints[names[student]][exercise] = found["hint"]
+            if found.get("tampered"):
+                why = f"{exercise}: its test passes in the notebook, but not here"
+                looks.append((names[student], why))
+    for pair, exercises in similar.alike(solved_cells(api, lab, report)).items():
+        both = ", ".join(names[student] for student in pair)
+        looks.append((both, f"nearly the same code: {', '.join(exercises)}"))
+    known = {name: report.known.get(name, []) for name in report.points}
+    marks = {names[student]: row for student, row in report.marks.items()}
+    made = ClassReport(lab, report.points, marks, hints, known, looks)
+    report.page, report.picture = write(made, root(api))
+
+
+def solved_cells(api: NbGraderAPI, lab: str, report: Report) -> dict[str, dict[str, str]]:
+    """student -> exercise -> code, of the exercises that passed."""
+    sources: dict[str, dict[str, str]] = {}
+    for student, outcomes in report.outcomes.items():
+        passed = {o["name"].removeprefix("test_") for o in outcomes if o["passed"]}
+        path = root(api) / "autograded" / student / lab / f"{lab}.ipynb"
+        cells = nbformat.read(path, as_version=4).cells
+        sources[student] = {grade_id(c): c.source for c in cells if grade_id(c) in passed}
+    return sources
+
+
+def write_feedback(api: NbGraderAPI, lab: str, report: Report) -> None:
+    """feedback/<student>/<lab>/<lab>.html for each submission; an outdated page goes.
+
+    Text can be made so that turning it into a page takes hours: then there is none.
+    """
+    for student in tqdm(report.marks, desc="feedback", unit="page"):
+        folder = root(api) / "feedback" / student / lab
+        shutil.rmtree(folder, ignore_errors=True)
+        began = time.monotonic()
+        try:
+            with limited(PAGE):
+                succeed(api.generate_feedback(lab, student), "write it")
+            report.feedback[student] = folder / f"{lab}.html"
+        except (OutOfTime, GradingError) as error:  # one page must not keep the others back
+            shutil.rmtree(folder, ignore_errors=True)
+            late = time.monotonic() - began >= PAGE
+            report.without[student] = f"it took longer than {PAGE} s" if late else str(error)
+
+
+def export(api: NbGraderAPI, lab: str, report: Report) -> None:
+    """nbgrader's CSV of everybody's total; worksheet and feedback pages for Moodle."""
+    report.csv = root(api) / f"grades_{lab}.csv"
+    plugin = CsvExportPlugin(parent=api, to=str(report.csv), assignment=[lab])
+    with api.gradebook as marks:
+        plugin.export(marks)
+    report.moodle = moodle.worksheet(report.marks, root(api) / f"moodle_{lab}.csv")
+    moodle.pages(report.feedback, report.moodle.with_suffix(".zip"))

@@ -1,0 +1,79 @@
+"""Marks and feedback pages in the form that Moodle takes back (activity "Assignment")."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pruninglab.grading.gradebook.marks import Mark
+
+# Of Moodle's grading worksheet. Without the fifth one it takes no worksheet; "-": never graded.
+# It leaves columns alone that it does not know (the last one), and grades whose cell is empty.
+COLUMNS = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Note")
+
+
+def participant(student: str) -> tuple[str, str]:
+    """Name and number of a student in Moodle; the number is empty if the name says none.
+
+    >>> participant("Lovelace Ada_12"), participant("ada")
+    (('Lovelace Ada', '12'), ('ada', ''))
+    """
+    name, _, number = student.rpartition("_")
+    return (name, number) if name and number.isdigit() else (student, "")
+
+
+def names(students: Iterable[str]) -> dict[str, str]:
+    """Student -> the name to show: Moodle's number only where two have the same name.
+
+    In the gradebook, in submitted/ and in the log a student keeps the number.
+
+    >>> names(["Lovelace Ada_12", "Ng An_3", "Ng An_4", "bob"])
+    {'Lovelace Ada_12': 'Lovelace Ada', 'Ng An_3': 'Ng An_3', 'Ng An_4': 'Ng An_4', 'bob': 'bob'}
+    """
+    without = {student: participant(student)[0] for student in students}
+    times = Counter(without.values())
+    return {s: name if times[name] == 1 else s for s, name in without.items()}
+
+
+def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
+    """The grading worksheet.
+
+    While something waits for a mark by hand, the grade's cell is empty: a sum without it would
+    be no grade, and Moodle would show it to the student.
+
+    >>> lines({"Lovelace Ada_12": {"easy": Mark(2, 2)}})[1]
+    ['Participant 12', 'Lovelace Ada', '2', '2', '-', '']
+    >>> lines({"Lovelace Ada_12": {"easy": Mark(2, 2), "why": Mark(None, 1)}})[1][2:]
+    ['', '3', '-', '2 so far; waits for a mark by hand: why']
+    """
+    worksheet = [list(COLUMNS)]
+    for student, row in rows.items():
+        name, number = participant(student)
+        who = [f"Participant {number}" if number else "", name]
+        # a spreadsheet would compute a name that begins like a formula
+        who = [f"'{text}" if text[:1] in tuple("=+-@\t\r") else text for text in who]
+        points = sum(mark.points or 0 for mark in row.values())
+        maximum = sum(mark.maximum for mark in row.values())
+        waiting = ", ".join(name for name, mark in row.items() if mark.points is None)
+        note = f"{points:g} so far; waits for a mark by hand: {waiting}" if waiting else ""
+        worksheet.append([*who, "" if waiting else f"{points:g}", f"{maximum:g}", "-", note])
+    return worksheet
+
+
+def worksheet(rows: Mapping[str, Mapping[str, Mark]], path: Path) -> Path:
+    """Write the grading worksheet."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines(rows))
+    return path
+
+
+def pages(feedback: Mapping[str, Path], path: Path) -> Path:
+    """Write a zip of the feedback pages, under names by which Moodle finds their students."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for student, page in feedback.items():
+            if participant(student)[1]:
+                archive.write(page, f"{student}_assignsubmission_file_{page.name}")
+    return path

@@ -1,0 +1,1 @@
+"""What crosses the border of the sandbox: plain data and tensors, never a pickle."""

@@ -1,0 +1,1 @@
+"""Where the students' code runs: bubblewrap, namespaces, seccomp, limits."""

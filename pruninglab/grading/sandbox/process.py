@@ -1,0 +1,104 @@
+"""The process of one submission, and a watch over its limits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from typing import Any
+
+from pruninglab.grading.protocol.messages import Closed, Wire
+from pruninglab.grading.sandbox.bubblewrap import HOME
+from pruninglab.grading.sandbox.forkserver import GIB, Nursery
+from pruninglab.grading.sandbox.procfs import (
+    inside,
+    memory_of,
+    namespace_below,
+    seconds_of,
+    share_of,
+)
+
+BUSY, BURST = 1.5, 3  # processors on average, and seconds of processor time beyond
+
+
+class Sandbox:
+    """The process of one submission; `wire` is the connection to it.
+
+    Args:
+        nursery: where it is born.
+    """
+
+    def __init__(self, nursery: Nursery) -> None:
+        self.nursery, self.limits, self.reason = nursery, nursery.limits, ""
+        self.folder = tempfile.mkdtemp(prefix="pruninglab-") if nursery.unsafe else None
+        self.wire = Wire(nursery.order(home=self.folder or HOME))
+        self.namespace: int | None = None
+        self.process: int | None = None
+        self.ended = threading.Event()
+
+    def watch(self, hello: dict[str, Any]) -> None:
+        """Begin to watch the limits.
+
+        Args:
+            hello: what the process said about itself before it ran any code of a student.
+        """
+        self.namespace, self.process = hello["namespace"], hello["process"]
+        if self.namespace is None and self.nursery.walls:  # the kernel forbids a second wall
+            self.nursery.walls = False
+            self.nursery.stop()
+            raise Closed("no inner wall")
+        if self.namespace is None and not self.nursery.unsafe:
+            assert self.nursery.process is not None
+            self.namespace = namespace_below(self.nursery.process.pid)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        # A fork bomb leaves no time to others. (For all but root the kernel limits it anyway.)
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        began = time.monotonic()
+        while self.namespace is not None and not self.ended.wait(0.05):
+            members = inside(self.namespace)
+            if len(members) > self.limits.processes:
+                self.kill(f"it started more than {self.limits.processes} processes")
+            used = sum(map(memory_of, members))
+            if used > self.limits.memory and sum(map(share_of, members)) > self.limits.memory:
+                self.kill(f"it used more than {self.limits.memory / GIB:g} GiB of memory")
+            if sum(map(seconds_of, members)) > BUSY * (time.monotonic() - began) + BURST:
+                self.kill("it kept several processors busy, and others wait for them")
+
+    def kill(self, reason: str) -> None:
+        """End it and everything in it."""
+        self.reason = self.reason or reason
+        if not self.nursery.walls and not self.nursery.unsafe:
+            self.nursery.stop()
+        # the lowest number is the first process of the namespace: with it, all of them end
+        for process in sorted(inside(self.namespace)) if self.namespace is not None else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        if self.nursery.unsafe and self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it, and wait until nothing of it is left."""
+        self.ended.set()
+        self.wire.close()
+        end = time.monotonic() + 10
+        self.kill("closed")
+        while self.namespace is not None and inside(self.namespace):
+            self.kill("closed")
+            if time.monotonic() > end:
+                self.nursery.stop()
+                return
+            time.sleep(0.005)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def why(self) -> str:
+        """Why it has ended, in words."""
+        return self.reason or "its process ended by itself (an exit, or a crash)"

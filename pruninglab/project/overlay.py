@@ -1,0 +1,131 @@
+"""Your curve over the course's and the published ones: one figure, drawn from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from pruninglab import plots
+from pruninglab.results import curves, published
+from pruninglab.results.records import Record, load_all
+
+# Column of lecture_figure.csv -> how its points are called.
+PUBLISHED = {
+    "weights": {"han": "Han, fine-tuned", "han_lrr": "Han, LR-rewinding"},
+    "filters": {"liu": "Liu, fine-tuned", "liu_lrr": "Liu, LR-rewinding"},
+}
+OURS = {
+    "weights": ("Lecture: Han + LR-rewinding", "Renda 2020", "Random weights"),
+    "filters": ("Lecture: Liu + LR-rewinding", "Li 2016", "Random filters"),
+}
+MINE = (plots.RED, plots.GREEN, plots.PINK)
+
+
+def structure_of(record: Record) -> str:
+    """ "weights" or "filters": which of the course's systems a record is to be compared with.
+
+    A network that multiplies less than the dense one, zeros included, has really lost parts.
+    """
+    smaller = [p for p in record.points if p.macs < record.dense.macs]
+    return "filters" if smaller else "weights"
+
+
+def overlay(
+    mine: Sequence[Record], ours: Iterable[Record] | None = None, against: Sequence[str] = ()
+) -> Figure:
+    """Accuracy against what is gone: yours thick, the course's thin, published points hollow.
+
+    The left panel has the accuracies, the right one their differences to each one's own dense
+    network, which is the fairer comparison between networks of different size and training. Shades
+    are the range of the seeds, bars the 95 % confidence intervals of an accuracy on so many images.
+    On CIFAR-100 there is nothing of the course's or published here to compare with.
+
+    Args:
+        mine: records of a project, of one or several systems (a name with "random" is a control).
+        ours: the course's records; those that ship with the package by default.
+        against: names of the course's systems to draw; three that fit by default.
+
+    Raises:
+        ValueError: there are no records to draw.
+    """
+    if not mine:
+        raise ValueError("there are no records to draw: run the project first")
+    kind = structure_of(next((r for r in mine if "random" not in r.system.lower()), mine[0]))
+    figure, panels = plt.subplots(1, 2, figsize=(11.5, 5.6), layout="constrained")
+    comparable = mine[0].dataset == "cifar10"
+    course = list(load_all() if ours is None else ours)
+    for axes, relative in zip(panels, (False, True), strict=True):
+        if comparable:
+            draw_published(axes, kind, relative)
+            draw_ours(axes, course, against or OURS[kind], relative)
+        draw_mine(axes, mine, relative)
+        curves.tidy(axes, "", "share of the weights that is gone (%)")
+        curves.logit(axes)
+    panels[0].set_title("accuracy (%)", loc="left", fontsize=10)
+    panels[1].set_title("difference to the own dense network (points)", loc="left", fontsize=10)
+    panels[0].set_ylim(0, 100)
+    panels[1].set_ylim(-60, 3)
+    panels[1].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:+.0f}" if y else "0"))
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), frameon=False, ncols=2, loc="outside lower center"
+    )
+    return figure
+
+
+def draw_published(axes: Axes, kind: str, relative: bool) -> None:
+    """The lecture's points (64-wide network), each minus the dense accuracy if `relative`."""
+    rows = published.rows("lecture_figure")
+    targets = [float(row["target_pct"]) / 100 for row in rows]
+    for (column, name), marker in zip(PUBLISHED[kind].items(), "s^", strict=True):
+        base = published.lecture_dense() if relative else 0.0
+        values = [float(row[column]) - base for row in rows]
+        label = f"published: {name} (64-wide)"
+        axes.plot(targets, values, marker, mfc="none", mec="0.55", ms=4.5, label=label)
+
+
+def draw_ours(axes: Axes, records: Sequence[Record], names: Sequence[str], relative: bool) -> None:
+    """Chosen systems of the course, thin, with the budget they had."""
+    groups = curves.by_system(r for r in curves.longest(records) if r.system in names)
+    colours = iter((plots.BLUE, plots.SKY, plots.ORANGE, plots.YELLOW))
+    for name in names:
+        if name not in groups:
+            continue
+        members = groups[name]
+        look: dict[str, Any] = (
+            {"color": plots.GREY, "ls": "--"} if "Random" in name else {"color": next(colours)}
+        )
+        label = f"course: {name.removeprefix('Lecture: ')} ({about(members)})"
+        line = curves.curve(label, members)
+        base = curves.accuracy(members[0].dense) if relative else 0.0
+        y = [100 * (a - base) for a in line.mean]
+        axes.plot(line.x, y, marker=".", linewidth=1.2, label=label, **look)
+
+
+def about(records: Sequence[Record]) -> str:
+    """How long was trained, and how often: "1 epoch of 4,000 images, 3 seeds"."""
+    epochs = max(point.epochs for record in records for point in record.points)
+    images, seeds = records[0].images.split()[0], len(records)
+    length = f"{epochs:g} epoch{'s' * (epochs != 1)}"
+    length += f" of {images} images" if images[:1].isdigit() else ""
+    return f"{length}, {seeds} seed{'s' * (seeds != 1)}"
+
+
+def draw_mine(axes: Axes, mine: Sequence[Record], relative: bool) -> None:
+    """The project's systems, thick, with the range of the seeds."""
+    colours = iter(MINE * 2)
+    for name, members in curves.by_system(mine).items():
+        control = "random" in name.lower()
+        colour = "0.3" if control else next(colours)
+        line = curves.curve(f"{name} ({about(members)})", members)
+        base = curves.accuracy(members[0].dense) if relative else 0.0
+        look = {"linestyle": ":"} if control else {}
+        curves.draw(axes, line, colour, minus=base, linewidth=2.6, markersize=6, zorder=6, **look)
+        images = 2000 if members[0].budget.startswith("subset") else 10_000
+        for x, mean in zip(line.x, line.mean, strict=True):
+            bar = 100 * plots.confidence(mean, images)
+            axes.errorbar(x, 100 * (mean - base), bar, color=colour, capsize=3, zorder=6)

@@ -1,0 +1,1 @@
+"""What was measured, by us and in the papers: records, curves, published numbers."""

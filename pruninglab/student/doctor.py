@@ -1,0 +1,185 @@
+"""Is this machine ready for the course? `python -m pruninglab doctor` (`make doctor`), ten seconds.
+
+Every line says what was looked at and, if something is wrong, what to do.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+import torch
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import start_new_kernel
+from packaging.requirements import Requirement
+
+from pruninglab import checkpoints, data, models, training
+from pruninglab.cifar import formats, sources
+from pruninglab.student.findings import Finding, show
+
+GIB = 2**30
+DISK, MEMORY = 1 * GIB, 2 * GIB  # free, for notebooks and for the largest cell
+USUAL = 400  # images/s in training on an ordinary laptop, for which the labs state their times
+
+
+def say(target: str) -> str:
+    """A command of the repository's Makefile; in what students get there is none."""
+    if Path("Makefile").is_file():
+        return f"make {target}"
+    install = "pip install --constraint constraints.txt --editable ."
+    return {"setup": install, "lab": "python -m pruninglab start"}[target]
+
+
+def wanted() -> list[Requirement]:
+    """What the package needs, without its extras."""
+    every = map(Requirement, metadata.requires("pruninglab") or [])
+    return [r for r in every if r.marker is None or r.marker.evaluate({"extra": ""})]
+
+
+def packages() -> Finding:
+    """Whether the packages are there in versions that are likely to work."""
+    wrong = []
+    for requirement in wanted():
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+        else:
+            if not requirement.specifier.contains(version, prereleases=True):
+                wrong.append(f"{requirement.name} is {version}, not {requirement.specifier}")
+    if wrong:
+        return Finding("wrong", "; ".join(wrong), f"{say('setup')} installs what is missing")
+    python = ".".join(map(str, sys.version_info[:3]))
+    return Finding("ready", f"Python {python}, {len(wanted())} packages, torch {torch.__version__}")
+
+
+def embedded() -> Finding:
+    """The images and the network that ship with the package."""
+    try:
+        images = data.subset("val")
+        model = checkpoints.trained(16)
+    except Exception as error:
+        why = str(error).split("\n")[0]
+        remedy = f"install the package again: {say('setup')}"
+        return Finding("wrong", f"embedded images or network: {why}", remedy)
+    count = sum(p.numel() for p in model.parameters())
+    right = f"{len(images)} validation images, a network of {count:,} parameters"
+    return Finding("ready", f"the labs' own data: {right}; no internet needed")
+
+
+def full_data() -> Finding:
+    """Whether the whole of CIFAR-10 is here already: only the project needs it."""
+    for source in (sources.local, sources.cached):
+        try:
+            _, folder = source("cifar10")
+        except (sources.Unavailable, formats.DataError):
+            continue
+        return Finding("ready", f"all of CIFAR-10: {folder}")
+    return Finding("note", "all of CIFAR-10 is not here; the labs do without it")
+
+
+def disk() -> Finding:
+    """Free space where the notebooks are."""
+    free = shutil.disk_usage(Path.cwd()).free
+    text = f"disk: {free / GIB:.1f} GiB free"
+    if free < DISK:
+        return Finding("wrong", text, f"free {DISK / GIB:.0f} GiB in {Path.cwd()}")
+    return Finding("ready", text)
+
+
+def memory() -> Finding:
+    """Memory that is available now."""
+    free = psutil.virtual_memory().available
+    text = f"memory: {free / GIB:.1f} GiB available"
+    if free < MEMORY:
+        return Finding("wrong", text, "close other programs, the browser's tabs first")
+    return Finding("ready", text)
+
+
+def speed() -> Finding:
+    """A training step, and whether the processor has bfloat16."""
+    trainer = training.Trainer(
+        models.ResNet20(16).train(), training.Recipe(1, training.constant(0.1))
+    )
+    x, y = torch.randn(128, 3, 32, 32), torch.zeros(128, dtype=torch.long)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        trainer.step(x, y, lr=0.1)
+        times.append(time.perf_counter() - start)
+    rate, threads = 128 / min(times), torch.get_num_threads()
+    fast = "with" if training.bf16_is_fast(torch.device("cpu")) else "without"
+    text = f"speed: {rate:,.0f} images/s on {threads} threads, {fast} bfloat16 in hardware"
+    if rate < USUAL / 2:
+        return Finding("note", f"{text}; cells may take {USUAL / rate:.0f} times as long as stated")
+    return Finding("ready", text)
+
+
+def kernel() -> Finding:
+    """Whether a notebook's Python starts, and is this one."""
+    if "python3" not in KernelSpecManager().find_kernel_specs():
+        remedy = "python -m ipykernel install --sys-prefix, in the environment of the course"
+        return Finding("wrong", "Jupyter knows no Python kernel", remedy)
+    manager, client = start_new_kernel(startup_timeout=30, stderr=subprocess.DEVNULL)
+    try:
+        shown: list[str] = []
+        client.execute_interactive(
+            "import sys, pruninglab; print(sys.prefix)",
+            timeout=30,
+            output_hook=lambda m: shown.append(str(m["content"].get("text", ""))),
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    if sys.prefix not in "".join(shown):
+        where = "".join(shown).strip() or "one without pruninglab"
+        return Finding(
+            "wrong", f"notebooks run in another Python: {where}", f"start it with {say('lab')}"
+        )
+    return Finding("ready", "a notebook's kernel starts and finds pruninglab")
+
+
+def browser() -> Finding:
+    """Whether a browser can be opened from here."""
+    try:
+        name = webbrowser.get().name
+    except webbrowser.Error:
+        text = f"no browser here: open the address that {say('lab')} prints in one"
+        return Finding("note", text)
+    return Finding("ready", f"browser: {name}")
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    packages, embedded, full_data, disk, memory, speed, kernel, browser,
+)  # fmt: skip
+
+
+def examine(check: Callable[[], Finding]) -> Finding:
+    """One check; what it did not foresee is a finding, too."""
+    try:
+        return check()
+    except Exception as error:
+        name = re.sub("_", " ", check.__name__)
+        return Finding(
+            "wrong", f"{name}: {type(error).__name__}: {error}", f"{say('setup')}, then again"
+        )
+
+
+def main() -> None:
+    """Print what was found; the exit status is 1 if something is wrong."""
+    wrong = show(map(examine, CHECKS))
+    ready = f"\nready for the course: {say('lab')}"
+    print(ready if not wrong else f"\n{wrong} to mend, see above")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

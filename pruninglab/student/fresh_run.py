@@ -1,0 +1,126 @@
+"""What a notebook does when it runs from top to bottom in a fresh kernel.
+
+In a folder that has only what the lab came with, within the limits of grading: so what works here
+does not depend on the order in which cells were run, or on files that nobody hands in.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from pruninglab.student.completeness import grade_id, place
+
+CELL, TOTAL = 60, 300  # seconds: what grading allows a cell, and all graded cells together
+LONGEST, ALL = 600, 1800  # seconds for a cell that brings no points, and for the notebook
+TOO_LONG = "it took longer than"
+
+
+class OutOfTimeError(Exception):
+    """The whole notebook took too long."""
+
+
+@dataclass
+class Run:
+    """What came of running a notebook from top to bottom.
+
+    Attributes:
+        errors: index of a cell -> its error, in a line.
+        seconds: index of a cell -> how long it took.
+        ended: why the run ended early; empty if it did not.
+        remedy: what to do about that.
+    """
+
+    errors: dict[int, str] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
+    ended: str = ""
+    remedy: str = ""
+
+
+def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
+    """Run a copy of the notebook in a fresh kernel, beside copies of the lab's own files.
+
+    Args:
+        nb: the notebook; it stays as it is.
+        folder: where the lab is.
+        files: what the lab came with, besides the notebook.
+    """
+    found, began, current = Run(), 0.0, 0
+
+    def start(cell: NotebookNode, cell_index: int) -> None:
+        nonlocal began, current
+        began, current = time.monotonic(), cell_index
+        if sum(found.seconds.values()) > ALL:
+            raise OutOfTimeError
+
+    def end(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+        found.seconds[cell_index] = time.monotonic() - began
+        if execute_reply["content"]["status"] == "error":
+            found.errors[cell_index] = in_a_line(execute_reply["content"], limit(cell))
+        bar.update()
+
+    code = sum(cell.cell_type == "code" for cell in nb.cells)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        tqdm(total=code, desc="a fresh run", unit="cell", leave=False) as bar,
+    ):
+        for name in files:
+            if (folder / name).is_file():
+                shutil.copy(folder / name, scratch)
+        try:
+            client(copy.deepcopy(nb), scratch, start, end).execute()
+        except DeadKernelError:
+            found.ended = f"{place(current)} ended Python itself (too much memory, or an exit?)"
+            found.remedy = "look at this cell"
+        except OutOfTimeError:
+            slowest = max(found.seconds, key=lambda i: found.seconds[i])
+            found.ended = f"after {ALL} s it had only come to {place(current)}"
+            faster = f"make the slowest cells faster ({place(slowest)} took longest)"
+            found.remedy = f"{faster}, or clear those that you do not need"
+    return found
+
+
+def client(nb: NotebookNode, folder: str, start: Callable, end: Callable) -> NotebookClient:
+    """What runs a notebook; a cell that takes too long is interrupted, and the next one runs."""
+    return NotebookClient(
+        nb,
+        kernel_name="python3",
+        resources={"metadata": {"path": folder}},
+        timeout_func=limit,
+        interrupt_on_timeout=True,
+        error_on_timeout={"status": "error", "ename": "CellTimeoutError", "evalue": ""},
+        allow_errors=True,
+        extra_arguments=["--log-level=ERROR"],
+        on_cell_execute=start,
+        on_cell_executed=end,
+    )
+
+
+def limit(cell: NotebookNode) -> int:
+    """How many seconds a cell may take."""
+    return CELL if grade_id(cell) else LONGEST
+
+
+def in_a_line(error: dict[str, Any], seconds: int) -> str:
+    """An error that a cell ended with, without colours.
+
+    >>> in_a_line({"ename": "NameError", "evalue": "name 'x' is not defined\\n..."}, 60)
+    "NameError: name 'x' is not defined"
+    """
+    name, text = error["ename"], str(error.get("evalue", ""))
+    if name == "CellTimeoutError":
+        return f"{TOO_LONG} {seconds} s"
+    text = text if name == "WrongAnswer" else f"{name}: {text}"
+    return re.sub(r"\x1b\[[\d;]*m", "", text).strip().split("\n")[0]

@@ -1,0 +1,205 @@
+"""Hand in a lab: `python -m pruninglab submit 01_structures` (`make submit LAB=01_structures`).
+
+It looks the notebook over as it was saved last: are all graded cells there, once, under their
+names? Does it run from top to bottom, in the time that grading allows? Then it packs what you hand
+in, handin/01_structures.zip, and prints a receipt: the SHA-256 of the notebook inside. Who has the
+file can compute it again (`--verify FILE`), so it proves which version was handed in.
+
+With a problem nothing is packed, unless you say `--anyway`. An exercise that is not written yet, or
+wrong, is no problem: you can hand in what you have. A lab in which nothing is written is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from pruninglab.checks.manifest import find_labs, manifest
+from pruninglab.student import completeness
+from pruninglab.student.diagnosis import Outcome
+from pruninglab.student.findings import Finding, show
+from pruninglab.student.fresh_run import run
+from pruninglab.student.receipt import pack, receipts
+
+MAX_NOTEBOOK = 20 * 2**20  # bytes; grading reads no larger one
+
+
+class NotReadyError(Exception):
+    """There is nothing that could be looked at; the message says why, and what to do."""
+
+
+def notebook_file(lab: str) -> Path:
+    """Where the notebook of a lab is.
+
+    Raises:
+        NotReadyError: there is no such lab, or its notebook has gone.
+    """
+    try:
+        labs = find_labs()
+    except FileNotFoundError as error:
+        raise NotReadyError(str(error)) from None
+    names = sorted(path.parent.name for path in labs.glob("*/manifest.json"))
+    if lab not in names:
+        raise NotReadyError(f"there is no lab {lab!r} in {labs}: choose from {', '.join(names)}")
+    file = labs / lab / f"{lab}.ipynb"
+    if not file.is_file():
+        others = ", ".join(other_notebooks(file)) or "no notebook"
+        raise NotReadyError(f"{file} is missing; {others} is there: was it renamed? Name it back")
+    return file
+
+
+def other_notebooks(file: Path) -> list[str]:
+    """Names of notebooks beside one."""
+    return sorted(p.name for p in file.parent.glob("*.ipynb") if p != file)
+
+
+def read(name: str, data: bytes) -> NotebookNode:
+    """A notebook as it was saved.
+
+    Raises:
+        NotReadyError: it is none.
+    """
+    advice = "in JupyterLab, File > Reload Notebook from Checkpoint may bring an earlier one back"
+    if not data.strip():
+        raise NotReadyError(f"{name} is empty: {advice}")
+    try:
+        nb = nbformat.reads(data.decode("utf-8-sig"), as_version=4)
+        nbformat.validate(nb, relax_add_props=True)
+    except (ValueError, nbformat.ValidationError, AttributeError) as error:
+        why = str(error).strip().split("\n")[0][:200]
+        raise NotReadyError(f"{name} is no notebook ({why}): {advice}") from None
+    return nb
+
+
+def as_saved(file: Path, data: bytes, nb: NotebookNode, lab: dict[str, Any]) -> Iterator[Finding]:
+    """What there is to say about a notebook before it runs."""
+    if len(data) > MAX_NOTEBOOK:
+        text = f"the notebook has {len(data) >> 20} MB; grading reads at most {MAX_NOTEBOOK >> 20}"
+        yield Finding("wrong", text, "Edit > Clear Outputs of All Cells, save, then again")
+    if copies := other_notebooks(file):
+        yield Finding("note", f"there is {', '.join(copies)}, too; only {file.name} is packed")
+    found = list(chain.from_iterable(completeness.structure(nb, lab).values()))
+    yield from found
+    if not any(finding.state == "wrong" for finding in found):
+        yield Finding("ready", f"all {len(lab['cells'])} graded cells are there, once")
+    yield from completeness.left(nb, lab)
+
+
+def look(file: Path, data: bytes) -> Iterator[Iterator[Finding]]:
+    """Everything that there is to say about a notebook, in three parts, as it is found.
+
+    Raises:
+        NotReadyError: it is no notebook.
+    """
+    nb, lab = read(file.name, data), manifest(file.parent)
+    yield as_saved(file, data, nb, lab)
+    outcome = Outcome(nb, lab, run(nb, file.parent, lab["files"]))
+    yield outcome.limits()
+    yield outcome.exercises()
+
+
+def refuse_untouched(file: Path, data: bytes) -> None:
+    """An empty lab is nearly always handed in by mistake.
+
+    Raises:
+        NotReadyError: nothing at all was written.
+    """
+    if completeness.untouched(read(file.name, data), manifest(file.parent)):
+        others = ", ".join(other_notebooks(file))
+        raise NotReadyError(
+            "nothing is written in this notebook yet, so nothing is packed"
+            "\n   -> did you save it? Ctrl+S in JupyterLab, then again"
+            + (f"\n   -> did you work in {others}? Only {file.name} is packed" if others else "")
+            + "\n   -> --anyway packs it as it is"
+        )
+
+
+def verify(path: Path) -> None:
+    """Print the receipts of what is in a file.
+
+    Raises:
+        NotReadyError: it cannot be read, or is a zip without a notebook.
+    """
+    try:
+        found = list(receipts(path))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise NotReadyError(f"{path} cannot be read: {error}") from None
+    if not found:
+        raise NotReadyError(f"{path} has no notebook in it: give the zip in handin/, or a notebook")
+    for number, where in found:
+        print(number, where)
+
+
+def ago(seconds: float) -> str:
+    """A time that has passed.
+
+    >>> ago(200), ago(90_000)
+    ('3 minutes ago', '1 day ago')
+    """
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if (count := int(seconds // length)) > 0:
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"
+
+
+def hand_in(lab: str, name: str, anyway: bool) -> None:
+    """Look a lab over, say what was found, and pack it.
+
+    Raises:
+        NotReadyError: nothing was packed.
+    """
+    file = notebook_file(lab)
+    data = file.read_bytes()
+    print(f"{file}, saved {ago(time.time() - file.stat().st_mtime)}\n")
+    if not anyway:
+        refuse_untouched(file, data)
+    problems = 0
+    for part in look(file, data):
+        problems += show(part)
+        print()
+    if problems and not anyway:
+        raise NotReadyError(f"{problems} to mend (✗), so nothing is packed; --anyway packs it")
+    target, receipt = pack(file, data, name)
+    print(f"packed   {target}: hand in this file")
+    print(f"receipt  {receipt} (SHA-256 of the notebook inside)")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pruninglab submit",
+        description=(__doc__ or "").split("\n\n", 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("lab", nargs="?", help="the lab's folder name, e.g. 01_structures")
+    parser.add_argument("--anyway", action="store_true", help="pack it with its problems")
+    parser.add_argument("--name", default="", help="begin the file's name with yours, e.g. ada")
+    parser.add_argument("--verify", nargs="+", type=Path, metavar="FILE", help="print the receipts")
+    args = parser.parse_args()
+    if bool(args.lab) == bool(args.verify):
+        parser.error("name a lab, or give --verify and files")
+    if not re.fullmatch(r"[\w.-]*", args.name) or re.search(r"_\d\d_|^\.", args.name):
+        allowed = "letters, digits, dots, hyphens and underscores; no dot first, no _01_ inside"
+        parser.error(f"--name {args.name!r}: {allowed}")
+    try:
+        if args.verify:
+            for path in args.verify:
+                verify(path)
+        else:
+            hand_in(args.lab, args.name, args.anyway)
+    except NotReadyError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

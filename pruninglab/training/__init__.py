@@ -1,0 +1,34 @@
+"""Train and evaluate networks: `train`, `accuracy`, learning rates.
+
+`schedules` are learning rates over a training, `trainer` trains, `evaluate` measures; `loop` is the
+training loop that a recipe of lab 4 is given; `muon` and `batchnorm` are an optimizer and a layer
+that make training shorter. Notebooks take what they need from here.
+"""
+
+from pruninglab.training.evaluate import (
+    accuracy,
+    bf16_is_fast,
+    device_of,
+    mixed_precision,
+    mode,
+    predict,
+)
+from pruninglab.training.schedules import Schedule, constant, stepped, triangular
+from pruninglab.training.trainer import Recipe, Trainer, make_optimizer, train
+
+__all__ = [
+    "Recipe",
+    "Schedule",
+    "Trainer",
+    "accuracy",
+    "bf16_is_fast",
+    "constant",
+    "device_of",
+    "make_optimizer",
+    "mixed_precision",
+    "mode",
+    "predict",
+    "stepped",
+    "train",
+    "triangular",
+]

@@ -1,0 +1,1 @@
+"""Makes notebooks, releases and bundles from the sources of the labs."""

@@ -1,0 +1,132 @@
+"""What students get: `python -m solutions.builder.bundle LAB` (`make release LAB=...`).
+
+It writes build/LAB.zip with the lab, `pruninglab` without the grading, what installs it, and a
+README for students; but only if no answer to this lab is inside. (Answers to earlier labs are: that
+is the lab's toolbox.py. So hand a lab out when the one before it is in.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+
+from pruninglab.checks.manifest import manifest
+from solutions.builder import build
+
+# Folders for instructors and developers (dev/bench.py takes turns, as an exercise of lab 5 asks).
+WITHOUT = {"grading", "dev", "__pycache__"}
+TELLING = 30  # characters: a shorter line may stand anywhere by chance
+README = Path(__file__).parent / "readme_for_students.md"
+INSTALLERS = ("pyproject.toml", "constraints.txt", "environment.yml", "LICENSE")
+
+
+class LeakError(RuntimeError):
+    """An answer would have been handed out; the message says where it stands."""
+
+
+def contents(lab: str) -> dict[str, bytes]:
+    """Path in the bundle -> content."""
+    files = {}
+    for path in (build.ROOT / "labs" / lab).iterdir():
+        if path.is_file() and not path.name.startswith("."):  # what JupyterLab leaves there stays
+            files[f"labs/{lab}/{path.name}"] = path.read_bytes()
+    for path in (build.ROOT / "pruninglab").rglob("*"):
+        inside = path.relative_to(build.ROOT)
+        if path.is_file() and not WITHOUT & set(inside.parts):
+            files[str(inside)] = path.read_bytes()
+    files |= {name: (build.ROOT / name).read_bytes() for name in INSTALLERS}
+    files["environment.yml"] = files["environment.yml"].replace(b".[dev]", b".")
+    files["README.md"] = guide(lab).encode()
+    return files
+
+
+def guide(lab: str) -> str:
+    """What students read first, with the lab's title and what it is about."""
+    about = manifest(build.ROOT / "labs" / lab)
+    text = README.read_text(encoding="utf-8").replace("LAB", lab)
+    return text.replace("TITLE", about["title"]).replace("ABOUT", about["about"])
+
+
+def secrets(lab: str, kind: str) -> Iterator[list[str]]:
+    """The lines of each "SOLUTION" (model answers and marking guides, too) or "HIDDEN TESTS"."""
+    for cell in build.notebook(lab).cells:
+        for part in cell.source.split(f"### BEGIN {kind}")[1:]:
+            lines = (line.strip() for line in part.split(f"### END {kind}")[0].splitlines())
+            yield [x for x in lines if x and not x.startswith(("from ", "import "))]
+
+
+def lines_of(name: str, content: bytes) -> list[str]:
+    """The lines of a text, a notebook's cells one after the other; none of what is no text."""
+    if name.endswith(".ipynb"):
+        cells = nbformat.reads(content.decode(), as_version=4).cells
+        return [line.strip() for cell in cells for line in cell.source.splitlines()]
+    if name.endswith((".py", ".json", ".md", ".yml", ".toml", ".txt")):
+        return [line.strip() for line in content.decode().splitlines()]
+    return []
+
+
+def telling_pairs(lines: list[str]) -> list[tuple[str, str]]:
+    """Two lines below one another, if there is enough in them to tell.
+
+    >>> telling_pairs(["for x in y:", "n += 1", "mask[scores.argsort()[:count]] = False  # low"])
+    [('n += 1', 'mask[scores.argsort()[:count]] = False  # low')]
+    """
+    return [(x, y) for x, y in pairwise(lines) if len(x + y) > 1.5 * TELLING]
+
+
+def leaks(lab: str, files: dict[str, bytes]) -> list[str]:
+    """Where an answer to `lab` stands in `files`; empty if nowhere.
+
+    In its own notebook one telling line of a solution is too much. Elsewhere, and of hidden tests,
+    two in a row are: a single one may be what everybody writes.
+    """
+    solutions = list(secrets(lab, "SOLUTION"))
+    single = {line for answer in solutions for line in answer if len(line) > TELLING}
+    every = [*solutions, *secrets(lab, "HIDDEN TESTS")]
+    double = {pair for lines in every for pair in telling_pairs(lines)}
+    found = []
+    for name, content in files.items():
+        lines = lines_of(name, content)
+        own = single if name.startswith("labs/") and name.endswith(".ipynb") else set()
+        found += [f"{name}: {x}" for x in lines if x in own]
+        found += [f"{name}: {x} / {y}" for x, y in telling_pairs(lines) if (x, y) in double]
+    return found
+
+
+def bundle(lab: str, target: Path) -> Path:
+    """Write the bundle of a lab.
+
+    Raises:
+        LeakError: an answer is inside; then nothing is written.
+    """
+    files = contents(lab)
+    if found := leaks(lab, files):
+        raise LeakError("an answer would be handed out:\n" + "\n".join(found))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            # A fixed date: the same sources make the same bytes.
+            archive.writestr(zipfile.ZipInfo(f"{lab}/{name}", (2026, 1, 1, 0, 0, 0)), content)
+    return target
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Make what students get of a lab.")
+    parser.add_argument("lab", choices=list(build.LABS))
+    lab = parser.parse_args().lab
+    try:
+        target = bundle(lab, build.ROOT / "build" / f"{lab}.zip")
+    except LeakError as error:
+        sys.exit(f"error: {error}")
+    print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB, no answer inside")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The sources of lab 1, Structures."""

@@ -1,0 +1,1190 @@
+"""What students write instead, for each exercise of lab 5.
+
+MISTAKES are wrong, and the first paragraph of each one's docstring is the hint that a student
+gets who makes it. ALTERNATIVES are right in another way than `speed`, and must pass.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from pruninglab.models import Block, ResNet20, SelectShortcut, ZeroPadShortcut
+from solutions.lab1_structures.exercises import remove_filters
+from solutions.lab5_speed import exercises as speed
+
+Runs = dict[str, Callable[[], object]]
+Clock = Callable[[], float]
+Keep = dict[str, Tensor]
+Pair = tuple[nn.Conv2d, nn.BatchNorm2d]
+Groups = dict[str, list[str]]
+
+# --- conv_macs ----------------------------------------------------------------------------------
+
+
+def output_size(conv: Any, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the output image."""
+    sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
+    rows, columns = ((n + 2 * int(p) - k) // s + 1 for n, k, s, p in sides)
+    return rows, columns
+
+
+def conv_macs_input_size(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You count a product for each pixel of the *input*: with a stride the output has fewer."""
+    return conv.weight.numel() * height * width
+
+
+def conv_macs_stride_only(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You only divide the image by the stride: without enough padding a kernel eats the border."""
+    return conv.weight.numel() * (height // conv.stride[0]) * (width // conv.stride[1])
+
+
+def conv_macs_no_padding(conv: nn.Conv2d, height: int, width: int) -> int:
+    """The padding is missing: it makes the image larger before the kernel slides over it."""
+    (kh, kw), (sy, sx) = conv.kernel_size, conv.stride
+    return conv.weight.numel() * ((height - kh) // sy + 1) * ((width - kw) // sx + 1)
+
+
+def conv_macs_padding_once(conv: nn.Conv2d, height: int, width: int) -> int:
+    """The padding is there once, and an image has two borders."""
+    (kh, kw), (sy, sx) = conv.kernel_size, conv.stride
+    rows = (height + int(conv.padding[0]) - kh) // sy + 1
+    return conv.weight.numel() * rows * ((width + int(conv.padding[1]) - kw) // sx + 1)
+
+
+def conv_macs_one_too_few(conv: Any, height: int, width: int) -> int:
+    """One position is missing on each side: a kernel as large as the image fits *once*."""
+    sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
+    rows, columns = ((n + 2 * int(p) - k) // s for n, k, s, p in sides)
+    return conv.weight.numel() * rows * columns
+
+
+def conv_macs_flops(conv: nn.Conv2d, height: int, width: int) -> int:
+    """Yours is twice the number: a multiplication *with* its addition is one MAC (two FLOPs)."""
+    return 2 * speed.conv_macs(conv, height, width)
+
+
+def conv_macs_one_filter(conv: nn.Conv2d, height: int, width: int) -> int:
+    """This is one filter: the convolution has `out_channels` of them."""
+    return speed.conv_macs(conv, height, width) // conv.out_channels
+
+
+def conv_macs_one_channel(conv: nn.Conv2d, height: int, width: int) -> int:
+    """Each filter looks at *all* input channels: they are missing in your product."""
+    return speed.conv_macs(conv, height, width) // conv.in_channels
+
+
+def conv_macs_weights(conv: nn.Conv2d, height: int, width: int) -> int:
+    """This is the number of weights: each of them is used again at every output pixel."""
+    return conv.weight.numel()
+
+
+def conv_macs_with_bias(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You count the bias: it is added, and multiplied with nothing."""
+    rows, columns = output_size(conv, height, width)
+    extra = 0 if conv.bias is None else conv.out_channels * rows * columns
+    return speed.conv_macs(conv, height, width) + extra
+
+
+def conv_macs_square(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You take image and kernel for squares: rows and columns may differ in everything."""
+    rows, _ = output_size(conv, height, height)
+    return conv.in_channels * conv.out_channels * conv.kernel_size[0] ** 2 * rows**2
+
+
+def conv_macs_by_running(conv: nn.Conv2d, height: int, width: int) -> int:
+    """Runs the convolution and looks at the size of its output."""
+    with torch.no_grad():
+        out = conv(torch.zeros(1, conv.in_channels, height, width))
+    return out[0, 0].numel() * conv.weight.numel()
+
+
+def conv_macs_flop_counter(conv: nn.Conv2d, height: int, width: int) -> int:
+    """Torch's own counter."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        conv(torch.zeros(1, conv.in_channels, height, width))
+    return counter.get_total_flops() // 2
+
+
+def conv_macs_positions(conv: Any, height: int, width: int) -> int:
+    """Counts the places where the kernel may begin."""
+    sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
+    rows, columns = (len(range(0, n + 2 * int(p) - k + 1, s)) for n, k, s, p in sides)
+    return int(np.prod(conv.weight.shape)) * rows * columns
+
+
+# --- race ---------------------------------------------------------------------------------------
+
+
+def timed(run: Callable[[], object], clock: Clock) -> float:
+    """Seconds of one run."""
+    start = clock()
+    run()
+    return clock() - start
+
+
+def warm(contestants: Runs, warmup: int) -> None:
+    """Runs that nobody times."""
+    for run in contestants.values():
+        for _ in range(warmup):
+            run()
+
+
+def rounds_of(contestants: Runs, rounds: int, clock: Clock) -> dict[str, list[float]]:
+    """All times, taken in turns."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            seconds[name].append(timed(run, clock))
+    return seconds
+
+
+def race_mean(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Yours is the mean, which a single slow run moves: take the median."""
+    warm(contestants, warmup)
+    return {n: statistics.mean(s) for n, s in rounds_of(contestants, rounds, clock).items()}
+
+
+def race_fastest(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Yours is the fastest run: take the median."""
+    warm(contestants, warmup)
+    return {n: min(s) for n, s in rounds_of(contestants, rounds, clock).items()}
+
+
+def race_no_warmup(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """The first runs, which allocate memory and choose kernels, are among your times: warm up."""
+    return {n: statistics.median(s) for n, s in rounds_of(contestants, rounds, clock).items()}
+
+
+def race_warmup_counts_as_rounds(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Your warm-up is taken off the rounds: there are `rounds` timed runs *after* it."""
+    times = rounds_of(contestants, max(rounds, warmup + 1), clock)
+    return {n: statistics.median(s[warmup:]) for n, s in times.items()}
+
+
+def race_warmup_timed(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """The warm-up runs are in your median: they are not to be timed."""
+    times = rounds_of(contestants, warmup + rounds, clock)
+    return {n: statistics.median(s) for n, s in times.items()}
+
+
+def race_one_after_the_other(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """One contestant has all its runs before the next begins: a busy moment then hits only one."""
+    warm(contestants, warmup)
+    return {
+        name: statistics.median([timed(run, clock) for _ in range(rounds)])
+        for name, run in contestants.items()
+    }
+
+
+def race_lower_median(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """With an even number of rounds there are two times in the middle: take their mean."""
+    warm(contestants, warmup)
+    times = rounds_of(contestants, rounds, clock)
+    return {n: statistics.median_low(s) for n, s in times.items()}
+
+
+def race_middle_unsorted(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """You take the run in the middle of the race: sort the times first."""
+    warm(contestants, warmup)
+    times = rounds_of(contestants, rounds, clock)
+    return {n: (s[(rounds - 1) // 2] + s[rounds // 2]) / 2 for n, s in times.items()}
+
+
+def race_milliseconds(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Yours are milliseconds: seconds are asked."""
+    return {n: 1000 * s for n, s in speed.race(contestants, warmup, rounds, clock).items()}
+
+
+def race_start_once(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Your stopwatch starts once a round, so a contestant also pays for those before it."""
+    warm(contestants, warmup)
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        start = clock()
+        for name, run in contestants.items():
+            run()
+            seconds[name].append(clock() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def race_own_clock(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """You read a clock of your own: use the `clock` that is passed in."""
+    return speed.race(contestants, warmup, rounds)
+
+
+def race_all_times(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, list[float]]:
+    """Do you return all times? The median of each contestant is asked."""
+    warm(contestants, warmup)
+    return dict(rounds_of(contestants, rounds, clock))
+
+
+def race_numpy(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """A table of times, its median along the rounds."""
+    for name in contestants:
+        for _ in range(warmup):
+            contestants[name]()
+    table = np.array(
+        [[timed(run, clock) for run in contestants.values()] for _ in range(rounds)], dtype=float
+    )
+    return dict(zip(contestants, np.median(table, axis=0), strict=True))
+
+
+def race_sorted(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Sorted lists; the warm-up in turns, too; two readings of the clock kept."""
+    for _ in range(warmup):
+        for run in contestants.values():
+            run()
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name in contestants:
+            before = clock()
+            contestants[name]()
+            after = clock()
+            times[name].append(after - before)
+    ordered = {name: sorted(values) for name, values in times.items()}
+    return {n: (s[(rounds - 1) // 2] + s[rounds // 2]) / 2 for n, s in ordered.items()}
+
+
+def race_torch(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, Tensor]:
+    """Tensors; `quantile`, because torch's `median` is the lower one of two."""
+    warm(contestants, warmup)
+    times = rounds_of(contestants, rounds, clock)
+    return {n: torch.tensor(s, dtype=torch.float64).quantile(0.5) for n, s in times.items()}
+
+
+# --- stored_bytes -------------------------------------------------------------------------------
+
+
+def stored_bytes_no_indices(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Your CSR holds the values alone: how would a reader know where they belong?"""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"csr": int(mask.sum()) * value_bytes}
+
+
+def stored_bytes_no_row_starts(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Your CSR knows each value's column and not its row: the row starts are missing."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"csr": int(mask.sum()) * (value_bytes + index_bytes)}
+
+
+def stored_bytes_rows_without_end(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """One index is missing in your CSR: where does the last row end?"""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"csr": right["csr"] - index_bytes}
+
+
+def stored_bytes_coordinates(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """You store a row *and* a column for each value: that is COO, not CSR."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"csr": int(mask.sum()) * (value_bytes + 2 * index_bytes)}
+
+
+def stored_bytes_last_dimension(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Your matrix has a row per kernel row: it has one per *filter*, the first dimension."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    rows = mask.numel() // mask.shape[-1]
+    csr = int(mask.sum()) * (value_bytes + index_bytes) + (rows + 1) * index_bytes
+    return right | {"csr": csr}
+
+
+def stored_bytes_pruned(mask: Tensor, value_bytes: int = 4, index_bytes: int = 4) -> dict[str, int]:
+    """You store the entries that are False: those are the zeros."""
+    right = speed.stored_bytes(~mask, value_bytes, index_bytes)
+    return right
+
+
+def stored_bytes_dense_without_zeros(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Your dense tensor leaves out the zeros: dense means that they are stored like all others."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"dense": int(mask.sum()) * value_bytes}
+
+
+def stored_bytes_bits(mask: Tensor, value_bytes: int = 4, index_bytes: int = 4) -> dict[str, int]:
+    """Your bitmask has one *byte* per entry: a byte holds eight bits."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"bitmask": mask.numel() + int(mask.sum()) * value_bytes}
+
+
+def stored_bytes_floor(mask: Tensor, value_bytes: int = 4, index_bytes: int = 4) -> dict[str, int]:
+    """Nine bits need two bytes: round up."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"bitmask": mask.numel() // 8 + int(mask.sum()) * value_bytes}
+
+
+def stored_bytes_mask_alone(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Your bitmask says where the kept values are, and the values themselves are missing."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"bitmask": (mask.numel() + 7) // 8}
+
+
+def stored_bytes_always_four(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """You count four bytes each, whatever `value_bytes` and `index_bytes` say."""
+    return speed.stored_bytes(mask)
+
+
+def stored_bytes_tensors(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Builds what is stored and measures it."""
+    matrix = mask.reshape(mask.shape[0], -1).numpy()
+    rows, columns = matrix.nonzero()
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(matrix)))])
+    bits = np.packbits(matrix.flatten())
+    return {
+        "dense": matrix.size * value_bytes,
+        "bitmask": bits.nbytes + len(columns) * value_bytes,
+        "csr": (len(columns) + len(starts)) * index_bytes + len(columns) * value_bytes,
+    }
+
+
+def stored_bytes_ceil(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, float | Tensor]:
+    """Floating-point numbers and tensors with whole values; another order."""
+    kept = mask.float().sum()
+    csr = kept * value_bytes + kept * index_bytes + (mask.size(0) + 1) * index_bytes
+    dense = float(mask.nelement() * value_bytes)
+    return {"csr": csr, "dense": dense, "bitmask": math.ceil(mask.numel() / 8) + kept * value_bytes}
+
+
+def stored_bytes_by_row(mask: Tensor, value_bytes: int = 4, index_bytes: int = 4) -> dict[str, int]:
+    """Row by row."""
+    total = {"dense": 0, "bitmask": -(-mask.numel() // 8), "csr": index_bytes}
+    for row in mask.flatten(1):
+        kept = int(torch.count_nonzero(row))
+        total["dense"] += len(row) * value_bytes
+        total["bitmask"] += kept * value_bytes
+        total["csr"] += index_bytes + kept * value_bytes + kept * index_bytes
+    return total
+
+
+# --- coupled_groups -----------------------------------------------------------------------------
+
+
+def convs(model: nn.Module) -> list[str]:
+    """The names of all convolutions."""
+    return [name for name, m in model.named_modules() if isinstance(m, nn.Conv2d)]
+
+
+def coupled_groups_no_stem(model: nn.Module) -> Groups:
+    """The stem is alone with you: its feature map is what the first block adds to."""
+    groups = speed.coupled_groups(model)
+    groups["layer1"] = groups["layer1"][1:]
+    return {"conv1": ["conv1"]} | groups
+
+
+def coupled_groups_forgets_stem(model: nn.Module) -> Groups:
+    """A convolution is missing, the first of the network: on which stream does it write?"""
+    groups = speed.coupled_groups(model)
+    return groups | {"layer1": groups["layer1"][1:]}
+
+
+def coupled_groups_shortcut_alone(model: nn.Module) -> Groups:
+    """The 1x1 convolution of a shortcut is alone with you: what is its feature map added to?"""
+    groups = {}
+    for name, members in speed.coupled_groups(model).items():
+        groups[name] = [m for m in members if "downsample" not in m]
+        groups |= {m: [m] for m in members if "downsample" in m}
+    return groups
+
+
+def coupled_groups_no_shortcut(model: nn.Module) -> Groups:
+    """The 1x1 convolutions of the shortcuts are missing: option B has one at each new stage."""
+    groups = speed.coupled_groups(model)
+    return {name: [m for m in members if "downsample" not in m] for name, members in groups.items()}
+
+
+def coupled_groups_per_block(model: nn.Module) -> Groups:
+    """You tie blocks one by one: the stream runs on through all blocks of the stage."""
+    return {
+        (name if name.endswith("conv1") and name != "conv1" else member): [member]
+        for name, members in speed.coupled_groups(model).items()
+        for member in members
+    }
+
+
+def coupled_groups_whole_stage(model: nn.Module) -> Groups:
+    """Two convolutions of a block go together with you: only one of them is added to the stream."""
+    groups: Groups = {"layer1": ["conv1"], "layer2": [], "layer3": []}
+    for name in convs(model)[1:]:
+        groups[name.split(".")[0]].append(name)
+    return groups
+
+
+def coupled_groups_wrong_conv(model: nn.Module) -> Groups:
+    """You tie the *first* convolutions of the blocks: follow the feature map that is added."""
+    groups: Groups = {"layer1": ["conv1"]}
+    for name in convs(model)[1:]:
+        free = name.endswith("conv2")
+        groups.setdefault(name if free else name.split(".")[0], []).append(name)
+    return groups
+
+
+def coupled_groups_one_stream(model: nn.Module) -> Groups:
+    """You tie the stages to each other: between them a shortcut changes the channels."""
+    groups = speed.coupled_groups(model)
+    stages = ("layer1", "layer2", "layer3")
+    tied = [member for stage in stages for member in groups.pop(stage)]
+    return {"layer1": tied} | groups
+
+
+def coupled_groups_streams_only(model: nn.Module) -> Groups:
+    """The convolutions that are added to nothing are missing: each is a group of its own."""
+    groups = speed.coupled_groups(model)
+    return {name: groups[name] for name in ("layer1", "layer2", "layer3")}
+
+
+def coupled_groups_shortcut_before(model: nn.Module) -> Groups:
+    """A shortcut's convolution is with the stage that it *reads*: where do its filters write?"""
+    groups = {n: list(members) for n, members in speed.coupled_groups(model).items()}
+    for stage, before in (("layer2", "layer1"), ("layer3", "layer2")):
+        groups[before] += [m for m in groups[stage] if m.startswith(f"{stage}.0.downsample")]
+        groups[stage] = [m for m in groups[stage] if "downsample" not in m]
+    return groups
+
+
+def coupled_groups_parameters(model: nn.Module) -> Groups:
+    """You give names of parameters: asked are the names of the layers."""
+    groups = speed.coupled_groups(model)
+    return {name: [f"{m}.weight" for m in members] for name, members in groups.items()}
+
+
+def coupled_groups_written_out(model: nn.Module) -> Groups:
+    """All of them, by stage and block."""
+    groups: Groups = {}
+    for stage in (1, 2, 3):
+        tied = [f"layer{stage}.{block}.conv2" for block in range(3)]
+        shortcut = f"layer{stage}.0.downsample.0"
+        tied += ["conv1"] if stage == 1 else [shortcut] if shortcut in convs(model) else []
+        groups[f"layer{stage}"] = tied
+        groups |= {f"layer{stage}.{b}.conv1": [f"layer{stage}.{b}.conv1"] for b in range(3)}
+    return groups
+
+
+def coupled_groups_by_blocks(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """By the blocks of each stage; tuples."""
+    names = {module: name for name, module in model.named_modules()}
+    groups: dict[str, tuple[str, ...]] = {}
+    for stage in ("layer1", "layer2", "layer3"):
+        writers = ["conv1"] if stage == "layer1" else []
+        for block in model.get_submodule(stage).children():
+            assert isinstance(block, Block)
+            groups[names[block.conv1]] = (names[block.conv1],)
+            writers.append(names[block.conv2])
+            if isinstance(block.downsample, nn.Sequential):
+                writers.append(names[block.downsample[0]])
+        groups[stage] = tuple(writers)
+    return groups
+
+
+def coupled_groups_by_elimination(model: nn.Module) -> Groups:
+    """First the free ones; what is left is tied."""
+    inside = [name for name in convs(model) if name.endswith(".conv1")]
+    groups = {name: [name] for name in inside} | {f"layer{i}": [] for i in (1, 2, 3)}
+    for name in set(convs(model)) - set(inside):
+        groups["layer1" if name == "conv1" else name[: len("layer1")]].append(name)
+    return groups
+
+
+# --- cut ----------------------------------------------------------------------------------------
+
+
+def cut_pairs(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """`weight[filters, inputs]` picks *pairs*: the first filter's first input, and so on."""
+    small, bn = speed.cut(conv, bn, inputs, filters)
+    small.weight = nn.Parameter(conv.weight.data[filters, inputs])
+    return small, bn
+
+
+def cut_swapped(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Inputs and filters are swapped: which dimension of (out, in, kh, kw) is which?"""
+    small, bn = speed.cut(conv, bn, inputs, filters)
+    small.weight = nn.Parameter(conv.weight.data[inputs][:, filters])
+    return small, bn
+
+
+def cut_inputs_left(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The convolution still has kernels for the channels that no longer arrive."""
+    return speed.cut(conv, bn, torch.ones_like(inputs), filters)
+
+
+def cut_filters_left(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The convolution still has all its filters."""
+    small = speed.cut(conv, bn, inputs, torch.ones_like(filters))[0]
+    return small, speed.cut(conv, bn, inputs, filters)[1]
+
+
+def cut_bn_left(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The batch normalisation still has all its channels."""
+    return speed.cut(conv, bn, inputs, filters)[0], copy.deepcopy(bn)
+
+
+def cut_fresh_bn(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Your new BN knows nothing: its γ, β, running mean and variance have to come along."""
+    fresh = nn.BatchNorm2d(int(filters.sum())).train(bn.training)
+    return speed.cut(conv, bn, inputs, filters)[0], fresh
+
+
+def cut_statistics_fresh(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """The running mean and variance start anew: they are buffers, and belong to a channel."""
+    conv, bn = speed.cut(conv, bn, inputs, filters)
+    bn.reset_running_stats()
+    return conv, bn
+
+
+def cut_statistics_left(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """BN's running mean and variance still have all channels: they are buffers, not parameters."""
+    conv, small = speed.cut(conv, bn, inputs, filters)
+    small.running_mean, small.running_var = bn.running_mean, bn.running_var
+    return conv, small
+
+
+def cut_bn_by_inputs(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """You cut BN by the inputs: it stands *behind* the convolution, one channel per filter."""
+    few = inputs[torch.arange(bn.num_features) % len(inputs)]
+    return speed.cut(conv, bn, inputs, filters)[0], speed.cut(conv, bn, inputs, few)[1]
+
+
+def cut_first_n(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Your kernels are the *first* ones, not those of the channels that still arrive."""
+    small, bn = speed.cut(conv, bn, inputs, filters)
+    small.weight = nn.Parameter(conv.weight.data[filters][:, : int(inputs.sum())])
+    return small, bn
+
+
+def cut_inverted(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """You removed what was to stay: True means keep."""
+    return speed.cut(conv, bn, ~inputs, ~filters)
+
+
+def cut_stale_attributes(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """The tensors shrank but the layers still *say* their old size: see their attributes."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small.in_channels, small.out_channels = conv.in_channels, conv.out_channels
+    small_bn.num_features = bn.num_features
+    return small, small_bn
+
+
+def cut_loses_bias(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """A convolution with bias has lost it."""
+    small, bn = speed.cut(conv, bn, inputs, filters)
+    small.bias = None
+    return small, bn
+
+
+def cut_loses_stride(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Stride and padding of the old convolution got lost on the way to the new one."""
+    small, bn = speed.cut(conv, bn, inputs, filters)
+    small.stride, small.padding = (1, 1), (0, 0)
+    return small, bn
+
+
+def cut_in_place(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The layers that you were given have changed: make new ones."""
+    for old, new in zip((conv, bn), speed.cut(conv, bn, inputs, filters), strict=True):
+        old.__dict__ |= new.__dict__
+    return conv, bn
+
+
+@torch.no_grad()
+def cut_anew(conv: Any, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """New layers by their constructors, filled by indices."""
+    rows, columns = filters.nonzero().flatten(), inputs.nonzero().flatten()
+    new = nn.Conv2d(
+        len(columns), len(rows), conv.kernel_size, conv.stride, conv.padding,
+        conv.dilation, bias=conv.bias is not None, padding_mode=conv.padding_mode,
+    )  # fmt: skip
+    new.weight.copy_(conv.weight[rows[:, None], columns[None, :]])
+    if new.bias is not None and conv.bias is not None:
+        new.bias.copy_(conv.bias[rows])
+    new_bn = nn.BatchNorm2d(len(rows), eps=bn.eps, momentum=bn.momentum)
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        getattr(new_bn, name).copy_(getattr(bn, name)[rows])
+    return new.train(conv.training), new_bn.train(bn.training)
+
+
+def cut_index_select(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> list[nn.Module]:
+    """`index_select` on everything that has an entry per filter; a list."""
+    index = torch.arange(len(filters))[filters]
+    conv, bn = copy.deepcopy(conv), copy.deepcopy(bn)
+    for layer in (conv, bn):
+        for tensor in (*layer.parameters(), *layer.buffers()):
+            if tensor.dim():
+                tensor.data = tensor.data.index_select(0, index)
+    conv.weight.data = conv.weight.data.index_select(1, torch.arange(len(inputs))[inputs])
+    conv.out_channels, conv.in_channels = conv.weight.shape[:2]
+    bn.num_features = len(index)
+    return [conv, bn]
+
+
+def cut_by_lab_1(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Twice lab 1's remove_filters, each time with a layer that is thrown away."""
+    before = nn.Conv2d(1, len(inputs), 1), nn.BatchNorm2d(len(inputs))
+    conv = remove_filters(*before, conv, inputs)[2]
+    behind = nn.Conv2d(len(filters), 1, 1)
+    return remove_filters(conv, bn, behind, filters)[:2]
+
+
+# --- shortcut_links -----------------------------------------------------------------------------
+
+
+def links(keep_in: Tensor, keep_out: Tensor, before: int) -> list[tuple[int, int]]:
+    """Pairs of old channel numbers that survive, if `before` zeros come first."""
+    pairs = [(i, i + before) for i in range(len(keep_in)) if i + before < len(keep_out)]
+    return [(i, j) for i, j in pairs if keep_in[i] and keep_out[j]]
+
+
+def renumbered(
+    pairs: list[tuple[int, int]], keep_in: Tensor, keep_out: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same pairs, counted among the kept."""
+    sources = [int(keep_in[:i].sum()) for i, _ in pairs]
+    targets = [int(keep_out[:j].sum()) for _, j in pairs]
+    return torch.tensor(sources, dtype=torch.int64), torch.tensor(targets, dtype=torch.int64)
+
+
+def half(keep_in: Tensor, keep_out: Tensor) -> int:
+    """Zeros before the carried channels."""
+    return (len(keep_out) - len(keep_in)) // 2
+
+
+def shortcut_links_zeros_behind(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """With you all zeros come behind the carried channels: half of them come before."""
+    return renumbered(links(keep_in, keep_out, 0), keep_in, keep_out)
+
+
+def shortcut_links_zeros_before(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """With you all zeros come before the carried channels: half of them come behind."""
+    before = len(keep_out) - len(keep_in)
+    return renumbered(links(keep_in, keep_out, before), keep_in, keep_out)
+
+
+def shortcut_links_rounds_up(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """With an odd number of zeros, the larger part comes behind: yours comes before."""
+    before = (len(keep_out) - len(keep_in) + 1) // 2
+    return renumbered(links(keep_in, keep_out, before), keep_in, keep_out)
+
+
+def shortcut_links_padding_of_the_kept(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You pad between the *kept* numbers of channels: where each belongs is set by the old ones."""
+    before = max(int(keep_out.sum()) - int(keep_in.sum()), 0) // 2
+    count = min(int(keep_in.sum()), int(keep_out.sum()) - before)
+    return torch.arange(count), torch.arange(count) + before
+
+
+def shortcut_links_old_numbers(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You give the old channel numbers: in the shrunk network a channel's number is its rank."""
+    pairs = links(keep_in, keep_out, half(keep_in, keep_out))
+    return torch.tensor([i for i, _ in pairs]), torch.tensor([j for _, j in pairs])
+
+
+def shortcut_links_old_sources(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Your targets are counted among the kept, your sources are not."""
+    pairs = links(keep_in, keep_out, half(keep_in, keep_out))
+    return torch.tensor([i for i, _ in pairs]), renumbered(pairs, keep_in, keep_out)[1]
+
+
+def shortcut_links_old_targets(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Your sources are counted among the kept, your targets are not."""
+    pairs = links(keep_in, keep_out, half(keep_in, keep_out))
+    return renumbered(pairs, keep_in, keep_out)[0], torch.tensor([j for _, j in pairs])
+
+
+def shortcut_links_ignores_keep_out(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You link channels that the stage behind has lost: a link needs both of its ends."""
+    before = half(keep_in, keep_out)
+    pairs = [(i, i + before) for i in range(len(keep_in)) if keep_in[i]]
+    return renumbered(pairs, keep_in, keep_out)
+
+
+def shortcut_links_ignores_keep_in(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You link channels that no longer arrive: a link needs both of its ends."""
+    before = half(keep_in, keep_out)
+    pairs = [(i, i + before) for i in range(len(keep_in)) if keep_out[i + before]]
+    return renumbered(pairs, keep_in, keep_out)
+
+
+def shortcut_links_swapped(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Sources and targets are swapped."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return targets, sources
+
+
+def shortcut_links_masks(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Do you return masks? Channel numbers are asked."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    from_, to = torch.zeros(int(keep_in.sum())).bool(), torch.zeros(int(keep_out.sum())).bool()
+    from_[sources], to[targets] = True, True
+    return from_, to
+
+
+def shortcut_links_one_by_one(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Channel by channel, backwards."""
+    pairs = links(keep_in, keep_out, half(keep_in, keep_out))[::-1]
+    return renumbered(pairs, keep_in, keep_out)
+
+
+def shortcut_links_cumsum(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """A rank is a cumulative sum."""
+    first = half(keep_in, keep_out)
+    window = keep_out[first : first + len(keep_in)]
+    rank_in, rank_out = keep_in.cumsum(0) - 1, keep_out.cumsum(0) - 1
+    both = keep_in & window
+    return rank_in[both], rank_out[first : first + len(keep_in)][both]
+
+
+def shortcut_links_by_padding(keep_in: Tensor, keep_out: Tensor) -> list[Tensor]:
+    """Pads the channels' numbers as option A pads the channels, with -1 for zeros."""
+    extra = len(keep_out) - len(keep_in)
+    numbers = torch.where(keep_in, keep_in.cumsum(0) - 1, -1)
+    origin = nn.functional.pad(numbers, (extra // 2, extra - extra // 2), value=-1)[keep_out]
+    targets = (origin >= 0).nonzero().flatten()
+    return [origin[targets], targets]
+
+
+# --- shrink_resnet ------------------------------------------------------------------------------
+
+
+def ones(keep: Keep) -> Keep:
+    """Masks that keep everything."""
+    return {name: torch.ones_like(mask) for name, mask in keep.items()}
+
+
+def shrink_resnet_free_only(model: ResNet20, keep: Keep) -> ResNet20:
+    """Only the free convolutions have shrunk: the streams of the stages are in `keep`, too."""
+    streams = {
+        n: torch.ones_like(m) for n, m in keep.items() if n in ("layer1", "layer2", "layer3")
+    }
+    return speed.shrink_resnet(model, keep | streams)
+
+
+def shrink_resnet_streams_only(model: ResNet20, keep: Keep) -> ResNet20:
+    """Only the streams have shrunk: the first convolution of each block is in `keep`, too."""
+    free = {n: torch.ones_like(m) for n, m in keep.items() if n.endswith("conv1")}
+    return speed.shrink_resnet(model, keep | free)
+
+
+def shrink_resnet_classifier_left(model: ResNet20, keep: Keep) -> ResNet20:
+    """The classifier still expects all channels of the last stage."""
+    small = speed.shrink_resnet(model, keep)
+    small.fc = copy.deepcopy(model.fc)
+    return small
+
+
+def shrink_resnet_classifier_first_n(model: ResNet20, keep: Keep) -> ResNet20:
+    """The classifier keeps its *first* columns, not those of the channels that stay."""
+    small = speed.shrink_resnet(model, keep)
+    small.fc.weight = nn.Parameter(model.fc.weight.data[:, : small.fc.in_features])
+    return small
+
+
+def shrink_resnet_stale_classifier(model: ResNet20, keep: Keep) -> ResNet20:
+    """The classifier's weight shrank, but it still *says* its old size: see its attributes."""
+    small = speed.shrink_resnet(model, keep)
+    small.fc.in_features = model.fc.in_features
+    return small
+
+
+def shrink_resnet_stem_left(model: ResNet20, keep: Keep) -> ResNet20:
+    """The stem still writes all its channels on the first stream."""
+    small = speed.shrink_resnet(model, keep)
+    small.conv1, small.bn1 = copy.deepcopy((model.conv1, model.bn1))
+    return small
+
+
+def shrink_resnet_same_stream(model: ResNet20, keep: Keep) -> ResNet20:
+    """The first block of a stage reads the stream of the stage *before*: see its inputs."""
+    small = speed.shrink_resnet(model, keep)
+    for stage in ("layer2", "layer3"):
+        old = model.get_submodule(f"{stage}.0")
+        assert isinstance(old, Block)
+        inputs = keep[stage][: old.conv1.in_channels]
+        inputs = inputs if inputs.any() else ~inputs
+        new: Any = small.get_submodule(f"{stage}.0")
+        new.conv1, new.bn1 = speed.cut(old.conv1, old.bn1, inputs, keep[f"{stage}.0.conv1"])
+    return small
+
+
+def shrink_resnet_shortcut_left(model: ResNet20, keep: Keep) -> ResNet20:
+    """The shortcuts between the stages are as before: they have to change with both streams."""
+    small = speed.shrink_resnet(model, keep)
+    for stage in ("layer2", "layer3"):
+        block: Any = small.get_submodule(f"{stage}.0")
+        block.downsample = copy.deepcopy(model.get_submodule(f"{stage}.0.downsample"))
+    return small
+
+
+def shrink_resnet_padding_of_the_kept(model: ResNet20, keep: Keep) -> ResNet20:
+    """Option A pads between the *kept* numbers with you: its channels land in wrong places."""
+    small = speed.shrink_resnet(model, keep)
+    for before, stage in (("layer1", "layer2"), ("layer2", "layer3")):
+        block: Any = small.get_submodule(f"{stage}.0")
+        if isinstance(block.downsample, SelectShortcut):
+            n_in, n_out = int(keep[before].sum()), int(keep[stage].sum())
+            block.downsample = ZeroPadShortcut(n_in, n_out)
+    return small
+
+
+def shrink_resnet_shortcut_bn_left(model: ResNet20, keep: Keep) -> ResNet20:
+    """The BN behind a shortcut's 1x1 convolution still has all its channels."""
+    small = speed.shrink_resnet(model, keep)
+    for stage in ("layer2", "layer3"):
+        old: Any = model.get_submodule(f"{stage}.0.downsample")
+        new: Any = small.get_submodule(f"{stage}.0.downsample")
+        if isinstance(old, nn.Sequential):
+            new[1] = copy.deepcopy(old[1])
+    return small
+
+
+def shrink_resnet_inverted(model: ResNet20, keep: Keep) -> ResNet20:
+    """You removed what was to stay: True means keep."""
+    return speed.shrink_resnet(model, {name: ~mask for name, mask in keep.items()})
+
+
+def shrink_resnet_first_n(model: ResNet20, keep: Keep) -> ResNet20:
+    """The sizes are right, but you kept the *first* filters of each layer: index with the mask."""
+    first = {name: torch.arange(len(mask)) < mask.sum() for name, mask in keep.items()}
+    return speed.shrink_resnet(model, first)
+
+
+def shrink_resnet_silenced(model: ResNet20, keep: Keep) -> ResNet20:
+    """The network is as large as before: zeros are not enough here, the filters have to go."""
+    return speed.shrink_resnet(model, ones(keep))
+
+
+def shrink_resnet_narrow(model: ResNet20, keep: Keep) -> ResNet20:
+    """Your network has new random weights: the kept ones have to come along."""
+    small = speed.shrink_resnet(model, keep)
+    for i, parameter in enumerate(small.parameters()):
+        generator = torch.Generator().manual_seed(i)
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    return small
+
+
+def shrink_resnet_in_place(model: ResNet20, keep: Keep) -> ResNet20:
+    """The network that you were given has changed: make a copy before you cut."""
+    small = speed.shrink_resnet(model, keep)
+    model.__dict__ |= small.__dict__
+    return model
+
+
+def shrink_resnet_by_name(model: ResNet20, keep: Keep) -> ResNet20:
+    """Every tensor cut by the masks of the channels it reads and writes; then put in place."""
+    small = copy.deepcopy(model)
+    groups = speed.coupled_groups(model)
+    masks = {member: keep[group] for group, members in groups.items() for member in members}
+    for name, conv in model.named_modules():
+        if not isinstance(conv, nn.Conv2d):
+            continue
+        bn = name.replace("downsample.0", "downsample.1").replace("conv", "bn")
+        stage = name.split(".")[0]
+        first = name.startswith(f"{stage}.0.") and stage != "layer1"
+        before = f"layer{int(stage[-1]) - 1}" if first else stage
+        inputs = torch.ones(3).bool() if name == "conv1" else keep[before]
+        if name.endswith("conv2"):
+            inputs = keep[name.replace("conv2", "conv1")]
+        new = speed.cut(conv, model.get_submodule(bn), inputs, masks[name])  # type: ignore[arg-type]
+        small.set_submodule(name, new[0])
+        small.set_submodule(bn, new[1])
+    for stage, stream in (("layer2", keep["layer1"]), ("layer3", keep["layer2"])):
+        if model.shortcut == "A":
+            chosen = speed.shortcut_links(stream, keep[stage])
+            shortcut = SelectShortcut(*chosen, int(keep[stage].sum()))
+            small.set_submodule(f"{stage}.0.downsample", shortcut)
+    small.fc = nn.Linear(int(keep["layer3"].sum()), model.fc.out_features)
+    small.fc.weight.data = model.fc.weight.data[:, keep["layer3"]]
+    small.fc.bias.data = model.fc.bias.data.clone()
+    return small.train(model.training)
+
+
+class WithoutChannels(nn.Module):
+    """Option A done literally: back to the old places, shortcut, then choose."""
+
+    def __init__(self, keep_in: Tensor, keep_out: Tensor) -> None:
+        super().__init__()
+        self.keep_in, self.keep_out = keep_in, keep_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, kept in, H, W) -> (N, kept out, H/2, W/2)`."""
+        full = x.new_zeros(len(x), len(self.keep_in), *x.shape[2:])
+        full[:, self.keep_in] = x
+        return ZeroPadShortcut(len(self.keep_in), len(self.keep_out))(full)[:, self.keep_out]
+
+
+def shrink_resnet_literal_shortcut(model: ResNet20, keep: Keep) -> ResNet20:
+    """Another module for option A's shortcut, slower but right."""
+    small = speed.shrink_resnet(model, keep)
+    for before, stage in (("layer1", "layer2"), ("layer2", "layer3")):
+        block: Any = small.get_submodule(f"{stage}.0")
+        if isinstance(block.downsample, SelectShortcut):
+            block.downsample = WithoutChannels(keep[before], keep[stage])
+    return small
+
+
+def shrink_resnet_lab_1(model: ResNet20, keep: Keep) -> ResNet20:
+    """The free convolutions with lab 1's remove_filters, then the streams alone."""
+    small = copy.deepcopy(model)
+    for name, block in small.named_modules():
+        if isinstance(block, Block):
+            layers = (block.conv1, block.bn1, block.conv2)
+            block.conv1, block.bn1, block.conv2 = remove_filters(*layers, keep[f"{name}.conv1"])
+    left = {n: torch.ones(int(m.sum())).bool() for n, m in keep.items() if n.endswith("conv1")}
+    return speed.shrink_resnet(small, keep | left)
+
+
+def race_sorted_by_time(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Your results are sorted: they should be in the order of `contestants`."""
+    right = speed.race(contestants, warmup, rounds, clock)
+    return dict(sorted(right.items(), key=lambda pair: pair[1]))
+
+
+def cut_freezes(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Parameters that cannot be trained: `requires_grad` is False somewhere."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    return small.requires_grad_(False), small_bn.requires_grad_(False)
+
+
+def shortcut_links_quarter(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """A quarter of the outputs is not always before: it is half of the *difference* of the two
+    numbers of channels."""
+    extra = 2 * (len(keep_out) // 4)
+    before = extra // 2
+    pairs = [
+        (int(keep_in[:i].sum()), int(keep_out[: i + before].sum()))
+        for i in range(len(keep_in))
+        if keep_in[i] and keep_out[i + before]
+    ]
+    table = torch.tensor(pairs, dtype=torch.int64).view(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def shortcut_links_no_integers(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """The places are no int64: `torch.tensor([])` is a float tensor, and none can be an index.
+    Give the `dtype`."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return torch.tensor(sources.tolist()), torch.tensor(targets.tolist())
+
+
+def shrink_resnet_training(model: ResNet20, keep: Keep) -> ResNet20:
+    """The smaller network is in training mode, whatever the mode of `model` was."""
+    return speed.shrink_resnet(model, keep).train()
+
+
+def shrink_resnet_evaluation(model: ResNet20, keep: Keep) -> ResNet20:
+    """The smaller network is in evaluation mode, whatever the mode of `model` was."""
+    return speed.shrink_resnet(model, keep).eval()
+
+
+MISTAKES: dict[str, list[Callable]] = {
+    "conv_macs": [
+        conv_macs_input_size,
+        conv_macs_stride_only,
+        conv_macs_no_padding,
+        conv_macs_padding_once,
+        conv_macs_one_too_few,
+        conv_macs_flops,
+        conv_macs_one_filter,
+        conv_macs_one_channel,
+        conv_macs_weights,
+        conv_macs_with_bias,
+        conv_macs_square,
+    ],
+    "race": [
+        race_mean,
+        race_fastest,
+        race_no_warmup,
+        race_warmup_counts_as_rounds,
+        race_warmup_timed,
+        race_one_after_the_other,
+        race_lower_median,
+        race_middle_unsorted,
+        race_milliseconds,
+        race_start_once,
+        race_own_clock,
+        race_all_times,
+        race_sorted_by_time,
+    ],
+    "stored_bytes": [
+        stored_bytes_no_indices,
+        stored_bytes_no_row_starts,
+        stored_bytes_rows_without_end,
+        stored_bytes_coordinates,
+        stored_bytes_last_dimension,
+        stored_bytes_pruned,
+        stored_bytes_dense_without_zeros,
+        stored_bytes_bits,
+        stored_bytes_floor,
+        stored_bytes_mask_alone,
+        stored_bytes_always_four,
+    ],
+    "coupled_groups": [
+        coupled_groups_no_stem,
+        coupled_groups_forgets_stem,
+        coupled_groups_shortcut_alone,
+        coupled_groups_no_shortcut,
+        coupled_groups_per_block,
+        coupled_groups_whole_stage,
+        coupled_groups_wrong_conv,
+        coupled_groups_one_stream,
+        coupled_groups_streams_only,
+        coupled_groups_shortcut_before,
+        coupled_groups_parameters,
+    ],
+    "cut": [
+        cut_pairs,
+        cut_swapped,
+        cut_inputs_left,
+        cut_filters_left,
+        cut_bn_left,
+        cut_fresh_bn,
+        cut_statistics_fresh,
+        cut_statistics_left,
+        cut_bn_by_inputs,
+        cut_first_n,
+        cut_inverted,
+        cut_stale_attributes,
+        cut_loses_bias,
+        cut_loses_stride,
+        cut_in_place,
+        cut_freezes,
+    ],
+    "shortcut_links": [
+        shortcut_links_zeros_behind,
+        shortcut_links_zeros_before,
+        shortcut_links_rounds_up,
+        shortcut_links_padding_of_the_kept,
+        shortcut_links_old_numbers,
+        shortcut_links_old_sources,
+        shortcut_links_old_targets,
+        shortcut_links_ignores_keep_out,
+        shortcut_links_ignores_keep_in,
+        shortcut_links_swapped,
+        shortcut_links_masks,
+        shortcut_links_quarter,
+        shortcut_links_no_integers,
+    ],
+    "shrink_resnet": [
+        shrink_resnet_free_only,
+        shrink_resnet_streams_only,
+        shrink_resnet_classifier_left,
+        shrink_resnet_classifier_first_n,
+        shrink_resnet_stale_classifier,
+        shrink_resnet_stem_left,
+        shrink_resnet_same_stream,
+        shrink_resnet_shortcut_left,
+        shrink_resnet_padding_of_the_kept,
+        shrink_resnet_shortcut_bn_left,
+        shrink_resnet_inverted,
+        shrink_resnet_first_n,
+        shrink_resnet_silenced,
+        shrink_resnet_narrow,
+        shrink_resnet_in_place,
+        shrink_resnet_training,
+        shrink_resnet_evaluation,
+    ],
+}
+
+ALTERNATIVES: dict[str, list[Callable]] = {
+    "conv_macs": [
+        conv_macs_by_running,
+        conv_macs_flop_counter,
+        conv_macs_positions,
+    ],
+    "race": [
+        race_numpy,
+        race_sorted,
+        race_torch,
+    ],
+    "stored_bytes": [
+        stored_bytes_tensors,
+        stored_bytes_ceil,
+        stored_bytes_by_row,
+    ],
+    "coupled_groups": [
+        coupled_groups_written_out,
+        coupled_groups_by_blocks,
+        coupled_groups_by_elimination,
+    ],
+    "cut": [
+        cut_anew,
+        cut_index_select,
+        cut_by_lab_1,
+    ],
+    "shortcut_links": [
+        shortcut_links_one_by_one,
+        shortcut_links_cumsum,
+        shortcut_links_by_padding,
+    ],
+    "shrink_resnet": [
+        shrink_resnet_by_name,
+        shrink_resnet_literal_shortcut,
+        shrink_resnet_lab_1,
+    ],
+}

@@ -1,0 +1,630 @@
+# %% [markdown]
+# # Lab 5 · Speed
+#
+# **What pruning is worth in bytes and in seconds**
+#
+# The camera at the wildlife crossing has a new task. It has to look at every frame of a video, and
+# it is too slow: at the rate it manages, a hare is gone before the network has finished with its
+# ears. A colleague says: "We prune 90 % of the weights, then it is ten times as fast." In this lab
+# you measure what becomes of such promises.
+#
+# | part | exercises | minutes | points |
+# |---|---|---|---|
+# | Count and time | 1 multiplications · 2 a fair race | 25 | 6 |
+# | Zeros | 3 bytes · a look at sparse products | 20 | 6 |
+# | A smaller network | 4 ties · 5 one layer · 6 option A · 7 the whole ResNet-20 | 60 | 16 |
+#
+# As before: write the function, run its check, and write down your prediction *before* the cell
+# that shows the result.
+#
+# Words: a **MAC** is one multiplication with its addition. **Speed-up** is the time before / the
+# time after. The MAC ratio, MACs before / MACs after, is what papers often report *as* speed-up;
+# here the two are kept apart, because the distance between them is what this lab is about.
+
+# %%
+import copy
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from probes import check
+from toolbox import filter_mask, global_masks, silence_filters
+from torch import Tensor, nn
+
+from pruninglab import checkpoints, counters, data, masks, plots
+from pruninglab.models import (
+    Block,
+    ResNet20,
+    SelectShortcut,
+    ZeroPadShortcut,
+    prunable,
+    ready_to_run,
+)
+from pruninglab.sliders import slider
+from pruninglab.training import Recipe, accuracy, train, triangular
+
+torch.set_num_threads(1)  # one thread for all contestants: fewer surprises, and it is said
+model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
+images = data.subset("test")
+frames = data.normalise(images.pixels[:64])  # (64, 3, 32, 32)
+print(f"{counters.parameters(model):,} parameters, {counters.macs(model):,} MACs an image")
+
+# %% [markdown]
+# ## Exercise 1 · Count the multiplications  (10 minutes, 3 points)
+#
+# Nearly all the work of a ResNet is in its convolutions. For one of them, the number of MACs has a
+# closed form: no need to run it. Each output pixel of each filter is a sum over the whole kernel
+# and all input channels. Write `conv_macs`.
+#
+# By hand first: 3 filters of 3x3 over 2 channels, an image of 4x4, padding 1. How many?
+#
+# <details><summary>Hint 1</summary>
+#
+# MACs = output pixels · filters · (input channels · kernel height · kernel width).
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# How often does a kernel of length k fit on a line of n + 2p pixels, if it moves on by s each
+# time? Once, and then once more for every s pixels that are left.
+#
+# </details>
+
+# %% exercise="conv_macs"
+
+# %% check="conv_macs" points=3
+
+# %% [markdown]
+# **Predict:** take 30 % of the channels away from *every* layer of a network. Which share of its
+# MACs is left, in percent?
+
+# %%
+my_share = None  # your prediction in percent, e.g. 70
+
+# %%
+channels = range(4, 65, 4)
+shares = [conv_macs(nn.Conv2d(c, c, 3, padding=1), 8, 8) for c in channels]
+_, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+removed = [100 * (1 - c / 64) for c in channels]
+axes.plot(removed, [100 * s / shares[-1] for s in shares], "o-", color=plots.BLUE)
+axes.axvline(30, color=plots.GREY, linewidth=0.8, linestyle=":")
+if my_share is not None:
+    axes.plot(30, my_share, "*", color=plots.ORANGE, markersize=16)
+axes.set(xlabel="channels removed in every layer (%)", ylabel="MACs left (%)", ylim=(0, 102))
+plt.show()
+
+# %% [markdown]
+# A layer that loses 30 % of its filters and, because the layer before did the same, 30 % of its
+# inputs keeps 0.7 · 0.7 = 49 % of its multiplications. So much for counting. Now for the clock.
+
+# %% [markdown]
+# ## Exercise 2 · A fair race  (15 minutes, 3 points)
+#
+# Timing a network looks easy and is not. The first runs are slow: memory is fetched from the
+# system, kernels are chosen. Now and then another program takes the processor for a while. If one
+# network is timed in a quiet minute and the other in a busy one, the minute wins.
+#
+# Four habits help: *warm up*, *take turns*, report the *median* of many runs, and fix the number
+# of *threads* (done above). Write `race`, which has the first three of them.
+#
+# <details><summary>Hint 1</summary>
+#
+# Two loops for the warm-up. Then two loops for the rounds: which is the outer one, if the
+# contestants are to take turns?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `start = clock()`, the run, `clock() - start`: nothing else in between.
+#
+# </details>
+
+# %% exercise="race"
+
+# %% check="race" points=3
+
+# %% [markdown]
+# The first race. All contestants compute with the trained network:
+#
+# - **dense**: as it is;
+# - **90 % zeros**: the 90 % smallest weights of the network are set to zero;
+# - **masked in every pass**: the same, but the mask is multiplied in anew whenever the network
+#   runs. `torch.nn.utils.prune` does that, because the weights might be trained.
+#
+# **Predict:** how many times faster than the dense network is the one with 90 % zeros?
+
+# %%
+my_speedup = None  # your prediction, e.g. 10
+
+
+# %%
+def passes(networks: dict[str, nn.Module], x: Tensor) -> dict[str, Callable[[], object]]:
+    """One forward pass of each network on `x`, as functions without arguments."""
+    return {n: torch.inference_mode()(lambda net=net: net(x)) for n, net in networks.items()}
+
+
+scores = {name: weight.detach().abs() for name, weight in prunable(model).items()}
+zeros = global_masks(scores, sparsity=0.9)
+names = ("dense", "90 % zeros", "masked in every pass")
+networks = {name: copy.deepcopy(model) for name in names}
+masks.apply(networks["90 % zeros"], zeros)
+masks.to_torch(networks["masked in every pass"], zeros)
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
+for batch in (1, 64):
+    seconds = race(passes(networks, frames[:batch]), warmup=3, rounds=11)
+    print(f"batch {batch}")
+    for name, s in seconds.items():
+        print(f"  {name:<22}{1000 * s:8.2f} ms   {seconds['dense'] / s:5.2f} times as fast")
+if my_speedup is not None:
+    print(f"you predicted {my_speedup} for 90 % zeros")
+
+# %% [markdown]
+# The processor multiplies by zero just as carefully as by any other number. A mask alone makes
+# nothing faster; multiplied in anew each time it makes things slower. Zeros are a *permission* to
+# skip work. Somebody still has to skip it.
+
+# %% [markdown]
+# ## Exercise 3 · What zeros cost  (15 minutes, 3 points)
+#
+# Who wants to skip zeros has to know where they are. The usual format is **CSR**, compressed
+# sparse rows: the kept values, row after row; for each of them its column; and for each row the
+# place where it begins. Ma et al. 2019 asked what single-weight pruning is worth on real machines
+# once this bookkeeping is paid for. Write `stored_bytes`, and pay.
+#
+# By hand: `[[5, 0, 0], [7, 8, 0]]` as values, columns, row starts. How many numbers are that?
+#
+# <details><summary>Hint 1</summary>
+#
+# Values 5, 7, 8; columns 0, 0, 1; the rows begin at 0 and 1, and the last one ends at 3.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `(n + 7) // 8` rounds n bits up to whole bytes. `len(mask)` is the number of filters.
+#
+# </details>
+
+# %% exercise="stored_bytes"
+
+# %% check="stored_bytes" points=3
+
+# %% [markdown]
+# **Predict:** from which sparsity on is CSR smaller than the dense tensor, with values of 4 bytes?
+# And when the values are quantised to 1 byte, as they are on most small chips?
+
+# %%
+my_break_even = {"float32": None, "int8": None}  # your predictions, between 0 and 1
+
+# %%
+weight = model.layer3[1].conv2.weight.detach()
+levels = [i / 50 for i in range(50)]
+random = [masks.random_masks({"w": weight}, s, torch.Generator().manual_seed(0)) for s in levels]
+_, panels = plt.subplots(1, 2, figsize=(10, 3.4), sharey=True, layout="constrained")
+for axes, (kind, size) in zip(panels, {"float32": 4, "int8": 1}.items(), strict=True):
+    stored = [stored_bytes(m["w"], size, index_bytes=2) for m in random]
+    for label, colour in zip(stored[0], plots.COLOURS, strict=False):
+        axes.plot(levels, [s[label] / s["dense"] for s in stored], color=colour, label=label)
+    axes.set(xlabel="sparsity of layer3.1.conv2", title=f"{kind} values, indices of 2 bytes")
+    if my_break_even[kind] is not None:
+        axes.axvline(my_break_even[kind], color=plots.ORANGE, linestyle="--")
+panels[0].set(ylabel="bytes / bytes of the dense tensor")
+panels[0].legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# With large values the index is a surcharge; with small ones it costs more than what it points
+# to. That is one half of the argument of Ma et al.: quantisation is done anyway, and on top of it
+# the indices eat what single-weight pruning saved. The bitmask costs one bit per weight, so it
+# pays from 1/32 on (from 1/8 with int8), but nobody multiplies with a bitmask: it saves the disk,
+# not the clock.
+#
+# ### The other half: the clock
+#
+# A convolution is a matrix product. The weight is a matrix with one row per filter; the image is
+# unfolded, so that each column holds what one output pixel looks at. For that product there is a
+# sparse version. Here is the race on one layer, for one image and for sixteen.
+#
+# **Predict:** from which sparsity on does the sparse product beat the dense one?
+
+# %%
+my_sparse_wins_at = None  # your prediction, between 0 and 1
+
+
+# %%
+def product_race(weight: Tensor, columns: Tensor, sparsities: list[float]) -> dict[float, float]:
+    """Sparsity -> time of the CSR product / time of the dense product."""
+    ratios = {}
+    for s in sparsities:
+        mask = masks.random_masks({"w": weight}, s, torch.Generator().manual_seed(0))["w"]
+        matrix = (weight * mask).flatten(1)  # (out, in*kh*kw)
+        sparse = matrix.to_sparse_csr()
+        runs = {"dense": lambda w=matrix: w @ columns, "csr": lambda w=sparse: w @ columns}
+        seconds = race(runs, warmup=3, rounds=15)
+        ratios[s] = seconds["csr"] / seconds["dense"]
+    return ratios
+
+
+# %%
+warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+sparsities = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
+maps = torch.randn(16, 64, 8, 8, generator=torch.Generator().manual_seed(0))
+unfolded = nn.functional.unfold(maps, 3, padding=1)  # (N, in*kh*kw, pixels)
+ratios = {n: product_race(weight, torch.cat([*unfolded[:n]], 1), sparsities) for n in (1, 16)}
+
+# %%
+_, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
+for (n, ratio), colour in zip(ratios.items(), plots.COLOURS, strict=False):
+    axes.plot(list(ratio), list(ratio.values()), "o-", color=colour, label=f"{n} image(s)")
+axes.axhline(1, color=plots.GREY, linewidth=0.8)
+axes.text(0.5, 1.05, "above: slower than dense", color=plots.GREY, fontsize=8)
+if my_sparse_wins_at is not None:
+    axes.axvline(my_sparse_wins_at, color=plots.ORANGE, linestyle="--")
+axes.set(yscale="log", xlabel="sparsity", ylabel="time of CSR / time of dense")
+axes.set_yticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"], minor=False)
+axes.minorticks_off()
+axes.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# And that flatters CSR: the unfolded image came for nothing. A dense convolution does not unfold,
+# so a sparse one would have to make up for that, too. Compare where the lines cross 1 with how
+# sparse your networks of the earlier labs could be before they broke.
+#
+# ### Question A  (5 minutes, 3 points)
+#
+# A product with 80 % zeros needs a fifth of the multiplications. Why is the sparse product not
+# five times as fast as the dense one? Give two reasons, and say why both weigh less at 98 %.
+
+# %% [markdown] answer="why_zeros_are_not_free" points=3
+# *Model answer.* (1) The dense product runs through memory in order and multiplies 8 or 16 numbers
+# with one instruction; the sparse one fetches single values from places that it first has to read
+# from an index, so most of those lanes stay empty and the processor waits for memory. (2) It has
+# to load an index with each value, so more bytes move per multiplication. At 98 % there are so few
+# values left that even at a multiple of the price each, the sum is smaller.
+#
+# *Marking.* 1 point for irregular access or lost vector instructions; 1 point for the cost of the
+# indices (bytes or instructions); 1 point for the last part: a fixed factor per kept value against
+# a number of values that goes to zero. "Python overhead" alone: no point.
+
+# %% [markdown]
+# ## A smaller network
+#
+# The other way: let nothing sparse remain. Remove whole channels, so that what is left is a dense,
+# smaller network that any library runs at full speed. Lab 1 did it for two layers in a row. A
+# ResNet makes it harder, because feature maps are *added*.
+
+# %% [markdown]
+# ## Exercise 4 · What is tied  (10 minutes, 3 points)
+#
+# Within a stage all blocks add to the same feature map, the **residual stream**. If the stem's
+# channel 3 goes, the channel 3 of every convolution that is added to it has to go as well, or the
+# tensors no longer fit. Find these groups: `coupled_groups`.
+#
+# Draw the first stage on paper before you start: stem, three blocks, three additions. Then the
+# first block of the second stage. What is added there, with option B? With option A?
+#
+# <details><summary>Hint 1</summary>
+#
+# There are twelve groups: three streams, and nine convolutions that are seen by nobody but the
+# next layer (lab 1 called them free).
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# On a stage's stream write: the second convolution of each block; the 1x1 convolution of the
+# shortcut that leads *into* the stage (option B); in the first stage the stem.
+#
+# </details>
+
+# %% exercise="coupled_groups"
+
+# %% check="coupled_groups" points=3
+
+# %%
+for group, convs in coupled_groups(model).items():
+    print(f"{group:<15} {' '.join(convs) if convs != [group] else '(alone)'}")
+
+
+# %% [markdown]
+# Which channels of a group should go? A channel of a stream is written by several filters, so their
+# weights are judged together, by the L1 norm of all of them (`filter_mask` of lab 1 ranks). And
+# the masked network, which the smaller one has to equal, comes from `silence_filters`.
+
+
+# %%
+def keep_strongest(model: nn.Module, sparsity: float) -> dict[str, Tensor]:
+    """For each coupled group: which channels have the largest L1 norm, all writers together."""
+    keep = {}
+    for group, convs in coupled_groups(model).items():
+        rows = [model.get_submodule(name).weight.detach().flatten(1) for name in convs]
+        keep[group] = filter_mask(torch.cat(rows, dim=1)[:, :, None, None], sparsity)
+    return keep
+
+
+def silenced(model: nn.Module, keep: dict[str, Tensor]) -> nn.Module:
+    """The masked network: same size, all filters outside `keep` silent."""
+    masked = copy.deepcopy(model)
+    for group, convs in coupled_groups(model).items():
+        for name in convs:
+            bn = name.replace("downsample.0", "downsample.1").replace("conv", "bn")
+            silence_filters(masked.get_submodule(name), masked.get_submodule(bn), keep[group])
+    return masked
+
+
+# %% [markdown]
+# ## Exercise 5 · Cut a layer on both sides  (10 minutes, 2 points)
+#
+# In a network where every group loses channels, most convolutions lose on both sides: filters,
+# because their own group shrinks, and inputs, because the stream that they read does. `cut` does
+# both at once, and takes the BN behind along.
+#
+# <details><summary>Hint 1</summary>
+#
+# It is lab 1's `remove_filters` with another second half: rows by `filters`, columns by `inputs`.
+# Start from deep copies.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Two masks in one pair of brackets pick *pairs*. Index twice: first one dimension, then the other.
+#
+# </details>
+
+# %% exercise="cut"
+
+# %% check="cut" points=2
+
+# %% [markdown]
+# ## Exercise 6 · Option A after pruning  (15 minutes, 3 points)
+#
+# Between the stages the shortcut changes the number of channels. Option B does it with a 1x1
+# convolution: `cut` will do. Option A has no weights: it takes every second pixel and pads with
+# channels of zeros, half of them before, half behind. So channel 0 of the first stage becomes
+# channel 8 of the second, 1 becomes 9, and so on.
+#
+# Once channels are missing on either side, "half before, half behind" is wrong. What is right is a
+# list of links: which of the channels that still arrive goes to which of those that are wanted.
+# Write `shortcut_links`.
+#
+# By hand: 2 channels lead to 4, so the old links are 0 -> 1 and 1 -> 2. Input 0 goes, output 1
+# goes. What is left, counted anew?
+#
+# <details><summary>Hint 1</summary>
+#
+# First in the old numbers: link i -> i + before survives if both of its ends do.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Then renumber: the new number of a kept channel is the number of kept channels before it.
+# `cumsum` of a mask, less 1, is just that; so is `some_mask[keep].nonzero()`.
+#
+# </details>
+
+# %% exercise="shortcut_links"
+
+# %% check="shortcut_links" points=3
+
+# %% [markdown]
+# ## Exercise 7 · The whole ResNet-20  (20 minutes, 5 points)
+#
+# Now put it together. Follow the stream through the network: in each block, what arrives, what
+# does the middle keep, what leaves? `SelectShortcut(sources, targets, c_out)` is a ready module
+# that does what your links say. The check compares with the masked network, for both options.
+#
+# <details><summary>Hint 1</summary>
+#
+# Start from a deep copy. Keep a variable for the mask of the stream that arrives: all three
+# colours at the stem, then `keep["layer1"]`, from the first block of a stage on that stage's mask.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# In a block: conv1 reads the stream and writes the middle, conv2 reads the middle and writes the
+# stage's stream, the shortcut (if there is one) reads the stream and writes the stage's stream.
+# `shortcut[0], shortcut[1] = cut(...)` replaces the two layers of option B.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# At the end: the columns of `fc.weight`, and `fc.in_features`.
+#
+# </details>
+
+# %% exercise="shrink_resnet"
+
+# %% check="shrink_resnet" points=5
+
+# %% [markdown]
+# Does it hold for the trained network? Half of all channels go, in every group.
+
+# %%
+keep = keep_strongest(model, sparsity=0.5)
+masked, small = silenced(model, keep), shrink_resnet(model, keep)
+with torch.inference_mode():
+    difference = (masked(frames) - small(frames)).abs().max().item()
+print(f"equal to 1e-4: {difference < 1e-4}")
+for name, network in {"masked": masked, "shrunk": small}.items():
+    parameters, macs = counters.parameters(network), counters.macs(network)
+    print(f"{name}: {parameters:>8,} parameters, {macs:>11,} MACs")
+
+# %% [markdown]
+# The same function, a quarter of the multiplications, and no zero in sight.
+#
+# **Play:** take more away, or less. The channels of each group, and what is left of parameters,
+# MACs and right answers (on 200 images, without any training afterwards).
+
+
+# %%
+few = data.subset("val")[:200]
+
+
+def smaller(sparsity: float) -> plt.Figure:
+    """The shrunk network, drawn."""
+    keep = keep_strongest(model, sparsity)
+    network = shrink_resnet(model, keep)
+    figure, axes = plt.subplots(figsize=(9, 2.6))
+    axes.bar(list(keep), [len(k) for k in keep.values()], color="#dddddd")
+    axes.bar(list(keep), [int(k.sum()) for k in keep.values()], color=plots.BLUE)
+    axes.tick_params("x", rotation=60)
+    left = counters.parameters(network), counters.macs(network), accuracy(network, few)
+    title = "{:,} parameters, {:,} MACs, {:.0%} right".format(*left)
+    axes.set(ylabel="channels", title=title)
+    return figure
+
+
+slider(smaller, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], start=0.3)
+
+# %% [markdown]
+# ## The promise and the clock
+#
+# **Predict:** with half of its channels gone the network has four times fewer MACs. How many times
+# faster is it?
+
+# %%
+my_speedup_of_half = None  # your prediction, e.g. 4
+
+# %%
+contestants: dict[str, nn.Module] = {"dense": model, "masked 50 %": masked}
+for share in (0.3, 0.5, 0.7):
+    contestants[f"shrunk {share:.0%}"] = shrink_resnet(model, keep_strongest(model, share))
+for width in (11, 8, 5):  # as many channels as are left above; the weights do not matter here
+    contestants[f"narrow, width {width}"] = ResNet20(width).eval()
+promised = {name: counters.macs(model) / counters.macs(m) for name, m in contestants.items()}
+promised["masked 50 %"] = promised["shrunk 50%"]  # the same function, so the same promise
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
+measured = {}
+for batch in (1, 64):
+    seconds = race(passes(contestants, frames[:batch]), warmup=2, rounds=15)
+    measured[batch] = {name: seconds["dense"] / s for name, s in seconds.items()}
+print(f"{'':<20}{'MAC ratio':>10}{'batch 1':>10}{'batch 64':>10}")
+for name in contestants:
+    columns = (promised[name], measured[1][name], measured[64][name])
+    print(f"{name:<20}" + "".join(f"{number:10.2f}" for number in columns))
+
+# %%
+_, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")
+kinds = {"masked": (plots.GREY, "X"), "shrunk": (plots.BLUE, "o"), "narrow": (plots.GREEN, "s")}
+for batch, fill in ((1, "none"), (64, "full")):
+    for kind, (colour, marker) in kinds.items():
+        names = [n for n in contestants if n.startswith((kind, "dense"))]
+        points = [promised[n] for n in names], [measured[batch][n] for n in names]
+        label = f"{kind}, batch {batch}"
+        axes.plot(*points, ":", marker=marker, color=colour, fillstyle=fill, label=label)
+axes.plot([1, 11], [1, 11], color=plots.ORANGE)
+turned = {"rotation": 45, "transform_rotates_text": True, "rotation_mode": "anchor"}
+axes.text(5, 5.15, "what the MACs promise", color=plots.ORANGE, **turned)
+if my_speedup_of_half is not None:
+    axes.plot(promised["shrunk 50%"], my_speedup_of_half, "*", color=plots.PINK, markersize=16)
+axes.set(xlabel="MAC ratio", ylabel="measured speed-up", ylim=(0, 8))
+axes.set(title="Half the channels are not four times the speed")
+axes.legend(frameon=False, loc="upper left")
+plt.show()
+
+# %% [markdown]
+# Three things to read from this picture, and worth taking along:
+#
+# 1. The masked network promises as much as the shrunk one and keeps nothing of it.
+# 2. The shrunk networks are really faster, and really below the promise. Small layers keep the
+#    processor less busy: what remains is the fixed price of each layer and the traffic of feature
+#    maps, which shrink with the channels, not with their square.
+# 3. A network that was *built* that narrow is just as fast. In shape there is no difference: what
+#    pruning adds, if anything, is in the weights.
+#
+# ### For nothing: fold the BN
+#
+# Before you believe in the speed of any network, make it ready to run. In evaluation mode a batch
+# normalisation is a scale and a shift per channel, which can be folded into the convolution before
+# it. And the layout in memory counts: *channels last* keeps the channels of a pixel together. Both
+# change no output beyond rounding, and both are open to the dense network, too. So compare with
+# *that* one. `ready_to_run` does both.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
+plain = {"dense": model, "shrunk 50 %": small}
+layouts = {1: False, 64: True}  # what is faster for one image need not be so for 64
+for batch, channels_last in layouts.items():
+    folded = {f"{n}, ready": ready_to_run(m, channels_last) for n, m in plain.items()}
+    runs = passes(plain, frames[:batch])
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    runs |= passes(folded, frames[:batch].contiguous(memory_format=layout))
+    seconds = race(runs, warmup=2, rounds=15)
+    print(f"batch {batch}: " + ", ".join(f"{n} {1000 * s:.2f} ms" for n, s in seconds.items()))
+
+# %% [markdown]
+# ## The control: a narrow network
+#
+# If a shrunk network is only a narrow one with inherited weights, then one question decides
+# whether pruning was worth it: is it more accurate than a network of that width that was *trained*
+# that way? Here the shrunk half of the trained network gets a short fine-tuning on 4,000 images.
+# Its opponent is a ResNet-20 of width 8, with the same number of channels and MACs, trained from
+# scratch on all training images.
+#
+# **Predict:** their accuracies, in percent.
+
+# %%
+my_accuracies = {"shrunk": None, "fine-tuned": None, "narrow": None}  # your predictions
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+# (a short training in floating point ends a little differently elsewhere)
+tuned = copy.deepcopy(small)
+recipe = Recipe(epochs=3, lr=triangular(0.1), batch_size=64)
+train(tuned, data.subset("train"), recipe, progress=False)
+narrow = checkpoints.trained(8)
+rivals = {"dense": model, "shrunk": small, "fine-tuned": tuned, "narrow": narrow}
+final = {name: 100 * accuracy(network, images) for name, network in rivals.items()}
+for name, network in rivals.items():
+    print(f"{name:<11}{counters.macs(network):>11,} MACs  {final[name]:5.1f} %")
+
+# %%
+_, axes = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
+half = [100 * plots.confidence(a / 100, len(images)) for a in final.values()]
+axes.barh(list(final), list(final.values()), xerr=half, color=[plots.GREY, *plots.COLOURS[:3]])
+for name, guess in my_accuracies.items():
+    if guess is not None:
+        axes.plot(guess, name, "*", color=plots.PINK, markersize=14)
+axes.set(xlabel="accuracy on test images (%), with 95 % confidence", xlim=(0, 100))
+axes.invert_yaxis()
+plt.show()
+
+# %% [markdown]
+# Half of the channels at one stroke is a lot, and three short epochs on a twelfth of the data are
+# little: with more of both (and the methods of lab 3) the fine-tuned network climbs. But the
+# narrow network is the bar, and an honest report of pruning shows it.
+#
+# ### Question B  (5 minutes, 3 points)
+#
+# The colleague from the beginning comes back with a paper that reports "4x speed-up", meaning
+# MACs. What would you ask before you put it into the camera? Name three measurements or controls
+# from this lab, each with one sentence why.
+
+# %% [markdown] answer="what_to_ask" points=3
+# *Model answer.* Any three of: the *time* on the camera's own processor, at the batch size that it
+# uses (one frame), because MACs overstate the gain; how it was timed (warm-up, median, turns,
+# threads), because a single run may say anything; against which baseline, because a dense network
+# with BN folded is faster for nothing; whether weights were really removed or only masked, because
+# zeros cost as much as other numbers; for single weights, the bytes *with* indices; the accuracy
+# of a narrow network of equal MACs or equal time, because that is what pruning has to beat.
+#
+# *Marking.* 1 point each, up to 3, for a measurement or control that this lab used, with its
+# reason. A name without a reason: half a point.
+
+# %% [markdown]
+# ## What you can show
+#
+# You shrunk a whole ResNet-20, additions and all, to a network that computes the same as the
+# masked one. You can say what it is worth in bytes, in MACs and in milliseconds, and you know the
+# three controls that many reports leave out: the clock, the dense network made ready, and the
+# narrow network. The picture to take along is *The promise and the clock*.

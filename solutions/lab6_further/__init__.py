@@ -1,0 +1,1 @@
+"""The sources of lab 6, Further."""

@@ -1,0 +1,547 @@
+"""What students write instead, for each exercise of lab 7.
+
+MISTAKES are wrong, and the first paragraph of each one's docstring is the hint that a student
+gets who makes it. ALTERNATIVES are right in another way than `project`, and must pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from solutions.lab7_project import exercises as project
+
+Counts = Mapping[str, float]
+Runs = Sequence[Mapping[float, float]]
+Table = dict[float, tuple[float, float | None, int]]
+Points = Sequence[tuple[float, float]]
+Rows = Sequence[Mapping[str, float]]
+
+
+# --- definitions --------------------------------------------------------------------------------
+
+
+def definitions_own_weights(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The sparsity is that of the *pruned* network's own weights: what was really removed has
+    vanished from it. Divide by the weights of the dense network."""
+    sparsity = pruned["zeros"] / pruned["weights"]
+    return project.definitions(dense, pruned) | {"sparsity": sparsity}
+
+
+def definitions_density(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """That is the share of weights that is *left*, the density: sparsity is what is gone."""
+    right = project.definitions(dense, pruned)
+    return right | {"sparsity": 1 - right["sparsity"]}
+
+
+def definitions_of_parameters(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Sparsity looks at the prunable weights alone: biases and batch normalisation are never
+    pruned, and do not belong into its denominator."""
+    left = pruned["parameters"] - pruned["zeros"]
+    return project.definitions(dense, pruned) | {"sparsity": 1 - left / dense["parameters"]}
+
+
+def definitions_of_weights(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Compression is that of the whole network, biases and batch normalisation included: they
+    have to be stored, too."""
+    left = pruned["weights"] - pruned["zeros"]
+    return project.definitions(dense, pruned) | {"compression": dense["weights"] / left}
+
+
+def definitions_zeros_stored(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The zeros count as if they were stored: parameters that are *left* are those without them."""
+    ratio = dense["parameters"] / pruned["parameters"]
+    return project.definitions(dense, pruned) | {"compression": ratio}
+
+
+def definitions_upside_down(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The ratios are upside down: before / after, so that more than 1 is a gain."""
+    right = project.definitions(dense, pruned)
+    return {name: x if name == "sparsity" else 1 / x for name, x in right.items()}
+
+
+def definitions_zeros_are_fast(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The MAC ratio leaves out the multiplications by zero, but hardware does them all the same
+    (lab 5): take the MACs as they were counted."""
+    share = 1 - pruned["zeros"] / pruned["weights"]
+    ratio = dense["macs"] / (pruned["macs"] * share)
+    return project.definitions(dense, pruned) | {"macs_ratio": ratio}
+
+
+def definitions_macs_for_time(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The speed-up comes from a clock, and you took it from the MACs: a third of the MACs is
+    rarely a third of the time."""
+    right = project.definitions(dense, pruned)
+    return right | {"speedup": right["macs_ratio"]}
+
+
+def definitions_percent(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The sparsity is in percent: here a share is a number from 0 to 1."""
+    right = project.definitions(dense, pruned)
+    return right | {"sparsity": 100 * right["sparsity"]}
+
+
+def definitions_dense_zeros(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """You took the zeros of the *dense* network off its weights or parameters: in it, everything
+    counts as present."""
+    left = pruned["weights"] - pruned["zeros"]
+    before = dense["parameters"] - dense["zeros"]
+    return project.definitions(dense, pruned) | {
+        "sparsity": 1 - left / (dense["weights"] - dense["zeros"]),
+        "compression": before / (pruned["parameters"] - pruned["zeros"]),
+    }
+
+
+def definitions_removed(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Step by step: what was removed, what is zero, and their share."""
+    removed = dense["weights"] - pruned["weights"]
+    sparsity = (removed + pruned["zeros"]) / dense["weights"]
+    stored = pruned["parameters"] - pruned["zeros"]
+    return {
+        "sparsity": sparsity,
+        "compression": dense["parameters"] / stored,
+        "macs_ratio": dense["macs"] / pruned["macs"],
+        "speedup": dense["seconds"] / pruned["seconds"],
+    }
+
+
+def definitions_sorted(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The names in another order."""
+    right = project.definitions(dense, pruned)
+    return {name: right[name] for name in sorted(right)}
+
+
+def definitions_inverse_twice(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """One over what is left of each."""
+    density = (pruned["weights"] - pruned["zeros"]) / dense["weights"]
+    left = (pruned["parameters"] - pruned["zeros"]) / dense["parameters"]
+    ratios = {"macs_ratio": "macs", "speedup": "seconds"}
+    numbers = {name: 1 / (pruned[key] / dense[key]) for name, key in ratios.items()}
+    return {"sparsity": 1.0 - density, "compression": left**-1, **numbers}
+
+
+# --- mean_and_spread ----------------------------------------------------------------------------
+
+
+def summed(
+    runs: Runs,
+    spread: Callable[[list[float]], float | None],
+    mean: Callable[[list[float]], float] = lambda values: sum(values) / len(values),
+) -> Table:
+    """The table with another spread or mean."""
+    found: Table = {}
+    for target in sorted({t for run in runs for t in run}):
+        values = [run[target] for run in runs if target in run]
+        found[target] = (mean(values), spread(values), len(values))
+    return found
+
+
+def sample(values: list[float]) -> float | None:
+    """The right spread."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def mean_and_spread_population(runs: Runs) -> Table:
+    """The sum of squares is divided by n: for a *sample* it is n - 1. (`numpy.std` divides by n
+    unless it is told otherwise, `statistics.pstdev` too.)"""
+    return summed(runs, lambda v: float(np.std(v)) if len(v) > 1 else None)
+
+
+def mean_and_spread_zero(runs: Runs) -> Table:
+    """A single run has a spread of 0 in your table: that looks as if the result were certain.
+    Nobody knows its spread: None."""
+    return summed(runs, lambda v: sample(v) if len(v) > 1 else 0.0)
+
+
+def mean_and_spread_nan(runs: Runs) -> Table:
+    """With one value, n - 1 is 0 and the spread becomes nan: the task asks for None there."""
+    return summed(runs, lambda v: sample(v) if len(v) > 1 else math.nan)
+
+
+def mean_and_spread_standard_error(runs: Runs) -> Table:
+    """That is the standard error, the spread divided by √n. It says how well the *mean* is known,
+    and would be right in a table that calls it so."""
+    return summed(runs, lambda v: (sample(v) or 0) / len(v) ** 0.5 if len(v) > 1 else None)
+
+
+def mean_and_spread_variance(runs: Runs) -> Table:
+    """That is the variance: its square root is missing."""
+    return summed(runs, lambda v: (sample(v) or 0) ** 2 if len(v) > 1 else None)
+
+
+def mean_and_spread_range(runs: Runs) -> Table:
+    """That is the range, largest minus smallest: it grows with the number of runs."""
+    return summed(runs, lambda v: max(v) - min(v) if len(v) > 1 else None)
+
+
+def mean_and_spread_median(runs: Runs) -> Table:
+    """The first number is the median or the best run, where the mean was asked for."""
+    return summed(runs, sample, mean=lambda values: float(np.median(values)))
+
+
+def mean_and_spread_best(runs: Runs) -> Table:
+    """That is the best run: a table of best runs says how often somebody tried."""
+    return summed(runs, sample, mean=max)
+
+
+def mean_and_spread_common(runs: Runs) -> Table:
+    """Targets that one of the runs lacks are left out: use the runs that are there, and say how
+    many they were."""
+    right = project.mean_and_spread(runs)
+    return {target: row for target, row in right.items() if all(target in run for run in runs)}
+
+
+def mean_and_spread_missing_is_zero(runs: Runs) -> Table:
+    """A run that lacks a target counts as an accuracy of 0: it has none, which is not the same."""
+    targets = sorted({t for run in runs for t in run})
+    full = [{t: run.get(t, 0.0) for t in targets} for run in runs]
+    return project.mean_and_spread(full)
+
+
+def mean_and_spread_all_runs(runs: Runs) -> Table:
+    """n is the number of all runs: count those that have this target."""
+    right = project.mean_and_spread(runs)
+    return {target: (mean, spread, len(runs)) for target, (mean, spread, _) in right.items()}
+
+
+def mean_and_spread_first_run(runs: Runs) -> Table:
+    """Only the targets of the first run are there: another run may have more."""
+    right = project.mean_and_spread(runs)
+    return {target: row for target, row in right.items() if target in runs[0]}
+
+
+def mean_and_spread_not_sorted(runs: Runs) -> Table:
+    """The targets are in the order in which they turned up: ascending was asked for."""
+    right = project.mean_and_spread(runs)
+    return {target: right[target] for target in dict.fromkeys(t for run in runs for t in run)}
+
+
+def mean_and_spread_numpy(runs: Runs) -> Table:
+    """With numpy, which needs to be told of n - 1."""
+    return summed(runs, sample, mean=lambda values: float(np.mean(values)))
+
+
+def mean_and_spread_by_hand(runs: Runs) -> Table:
+    """The formula."""
+    found: Table = {}
+    for run in runs:
+        for target in run:
+            values = [other[target] for other in runs if target in other]
+            n, mean = len(values), sum(values) / len(values)
+            squares = sum((v - mean) ** 2 for v in values)
+            found[target] = (mean, (squares / (n - 1)) ** 0.5 if n > 1 else None, n)
+    return dict(sorted(found.items()))
+
+
+def mean_and_spread_torch(runs: Runs) -> Table:
+    """With torch, which divides by n - 1 by itself."""
+
+    def spread(values: list[float]) -> float | None:
+        numbers = torch.tensor(values, dtype=torch.float64)
+        return numbers.std().item() if len(values) >= 2 else None
+
+    return summed(runs, spread)
+
+
+# --- pareto_front -------------------------------------------------------------------------------
+
+
+def pareto_front_strict(points: Points) -> list[int]:
+    """You keep a network that is equal in one number and worse in the other: it is beaten. "Better
+    in both" asks too much of a rival."""
+    return [i for i, p in enumerate(points) if not any(q[0] > p[0] and q[1] > p[1] for q in points)]
+
+
+def pareto_front_twins(points: Points) -> list[int]:
+    """Two networks that are equal in both numbers throw each other out: neither beats the other, so
+    both stay."""
+    found = []
+    for i, p in enumerate(points):
+        others = [q for k, q in enumerate(points) if k != i]
+        if not any(q[0] >= p[0] and q[1] >= p[1] for q in others):
+            found.append(i)
+    return found
+
+
+def pareto_front_itself(points: Points) -> list[int]:
+    """Every network is compared with itself, too, and is as good as itself: so none is left."""
+    return [
+        i for i, p in enumerate(points) if not any(q[0] >= p[0] and q[1] >= p[1] for q in points)
+    ]
+
+
+def pareto_front_small_compression(points: Points) -> list[int]:
+    """You keep the *lowest* compressions: compression is all parameters / those that remain, and
+    more is better."""
+    return project.pareto_front([(-size, accuracy) for size, accuracy in points])
+
+
+def pareto_front_low_accuracy(points: Points) -> list[int]:
+    """You keep the lowest accuracies: for both numbers more is better."""
+    return project.pareto_front([(size, -accuracy) for size, accuracy in points])
+
+
+def pareto_front_beaten(points: Points) -> list[int]:
+    """Those are the ones that *are* beaten."""
+    front = set(project.pareto_front(points))
+    return [i for i in range(len(points)) if i not in front]
+
+
+def pareto_front_hull(points: Points) -> list[int]:
+    """A network that lies below the straight line between two others is left out: but neither of
+    the two beats it. (What you have is the convex hull.)"""
+    front = project.pareto_front(points)
+    kept = []
+    for i in front:
+        x, y = points[i]
+        left = [points[k] for k in front if points[k][0] < x]
+        right = [points[k] for k in front if points[k][0] > x]
+        under = any(
+            y < a[1] + (b[1] - a[1]) * (x - a[0]) / (b[0] - a[0]) for a in left for b in right
+        )
+        if not under:
+            kept.append(i)
+    return kept
+
+
+def pareto_front_best_of_each(points: Points) -> list[int]:
+    """Only the most accurate and the most compressed network are there: those in between that none
+    beats belong to the front as well."""
+    best = {max(points, key=lambda p: p[1]), max(points)}
+    front = project.pareto_front(points)
+    return [i for i in front if points[i] in best]
+
+
+def pareto_front_sorted(points: Points) -> list[int]:
+    """The positions are in the order of the compression: ascending positions were asked for."""
+    return sorted(project.pareto_front(points), key=lambda i: points[i])
+
+
+def pareto_front_points(points: Points) -> list[tuple[float, float]]:
+    """You return the points themselves: their *positions* in the list were asked for."""
+    return [points[i] for i in project.pareto_front(points)]
+
+
+def pareto_front_masks(points: Points) -> list[bool]:
+    """You return a True or False per network: the *positions* of those that stay were asked for."""
+    front = project.pareto_front(points)
+    return [i in front for i in range(len(points))]
+
+
+def pareto_front_sweep(points: Points) -> list[int]:
+    """From the most compressed one on: who is more accurate than all before stays."""
+    found, best = [], -math.inf
+    for size in sorted({p[0] for p in points}, reverse=True):
+        top = max(p[1] for p in points if p[0] == size)
+        if top > best:
+            found += [i for i, p in enumerate(points) if p == (size, top)]
+            best = top
+    return sorted(found)
+
+
+def pareto_front_any(points: Points) -> list[int]:
+    """The definition, word by word."""
+    return [
+        i
+        for i, p in enumerate(points)
+        if not any((q[0] >= p[0] and q[1] >= p[1]) and (q[0] > p[0] or q[1] > p[1]) for q in points)
+    ]
+
+
+def pareto_front_numpy(points: Points) -> list[int]:
+    """All pairs at once."""
+    if not len(points):
+        return []
+    x = np.array(points)
+    at_least = np.all(x[None] >= x[:, None], axis=2)
+    better = np.any(x[None] > x[:, None], axis=2)
+    return np.flatnonzero(~np.any(at_least & better, axis=1)).tolist()
+
+
+# --- choose -------------------------------------------------------------------------------------
+
+
+def chosen(
+    networks: Rows,
+    dense: Counts,
+    lowest: float,
+    on: str = "val",
+    key: Callable[[Mapping[str, float]], object] = lambda n: (n["compression"], n["val"]),
+) -> int | None:
+    """A choice by another rule."""
+    enough = [i for i, n in enumerate(networks) if n[on] >= lowest]
+    return max(enough, key=lambda i: key(networks[i])) if enough else None  # type: ignore[arg-type, return-value]
+
+
+def choose_on_test(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """You chose on the test images: then their accuracy is part of the choice, and no honest
+    estimate any more. Choose on "val"."""
+    return chosen(
+        networks, dense, dense["test"] - tolerance, "test", lambda n: (n["compression"], n["test"])
+    )
+
+
+def choose_dense_test(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The limit comes from the dense network's *test* accuracy: compare like with like, val with
+    val."""
+    return chosen(networks, dense, dense["test"] - tolerance)
+
+
+def choose_most_accurate(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """That is the most accurate one: of those that are good enough, the smallest is wanted."""
+    return chosen(networks, dense, dense["val"] - tolerance, key=lambda n: n["val"])
+
+
+def choose_lowest_compression(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """That is the *lowest* compression, so the largest network of those that are good enough."""
+    return chosen(
+        networks, dense, dense["val"] - tolerance, key=lambda n: (-n["compression"], n["val"])
+    )
+
+
+def choose_strict(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """A network that loses just as much as it may lose is good enough: "at most"."""
+    good = [i for i, n in enumerate(networks) if n["val"] > dense["val"] - tolerance]
+    if not good:
+        return None
+    return max(good, key=lambda i: (networks[i]["compression"], networks[i]["val"]))
+
+
+def choose_relative(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The tolerance is in points of accuracy, and is subtracted: you multiplied by it."""
+    return chosen(networks, dense, dense["val"] * (1 - tolerance))
+
+
+def choose_first_of_equals(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Of several with the same compression the first one is taken: the most accurate was asked
+    for."""
+    return chosen(networks, dense, dense["val"] - tolerance, key=lambda n: n["compression"])
+
+
+def choose_equals_by_test(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Among equal compressions you decide by the test accuracy: that, too, is a choice on the test
+    images."""
+    return chosen(
+        networks, dense, dense["val"] - tolerance, key=lambda n: (n["compression"], n["test"])
+    )
+
+
+def choose_always_one(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Where none is good enough, a network is chosen all the same: None was asked for."""
+    found = project.choose(networks, dense, tolerance)
+    return max(range(len(networks)), key=lambda i: networks[i]["val"]) if found is None else found
+
+
+def choose_in_the_shortlist(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """That is the position among those that are good enough: the position in `networks` was asked
+    for."""
+    found = project.choose(networks, dense, tolerance)
+    good = [i for i, n in enumerate(networks) if n["val"] >= dense["val"] - tolerance]
+    return None if found is None else good.index(found)
+
+
+def choose_row(networks: Rows, dense: Counts, tolerance: float) -> Mapping[str, float] | None:
+    """You return the network's row: its position in the list was asked for."""
+    found = project.choose(networks, dense, tolerance)
+    return None if found is None else networks[found]
+
+
+def choose_last(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The last one of the list that is good enough is taken: the list need not be in order."""
+    good = [i for i, n in enumerate(networks) if n["val"] >= dense["val"] - tolerance]
+    return good[-1] if good else None
+
+
+def choose_loop(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """One after the other, and the best so far is remembered."""
+    best: int | None = None
+    for i, row in enumerate(networks):
+        if row["val"] < dense["val"] - tolerance:
+            continue
+        if best is None or (row["compression"], row["val"]) > (
+            networks[best]["compression"],
+            networks[best]["val"],
+        ):
+            best = i
+    return best
+
+
+def choose_sorted(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The smallest first; the first one that is good enough."""
+    order = sorted(
+        range(len(networks)), key=lambda i: (-networks[i]["compression"], -networks[i]["val"])
+    )
+    good = (i for i in order if networks[i]["val"] >= dense["val"] - tolerance)
+    return next(good, None)
+
+
+def choose_filter(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """With a default for nothing."""
+    good = filter(lambda i: networks[i]["val"] >= dense["val"] - tolerance, range(len(networks)))
+    ranked = [(networks[i]["compression"], networks[i]["val"], -i) for i in good]
+    return -max(ranked)[2] if ranked else None
+
+
+def mean_and_spread_distinct(runs: Runs) -> Table:
+    """Equal accuracies count once: two seeds that agree are still two runs."""
+    return {
+        target: (float(np.mean(values)), sample(values), len(values))
+        for target in sorted({t for run in runs for t in run})
+        for values in [sorted({run[target] for run in runs if target in run})]
+    }
+
+
+def mean_and_spread_truth(runs: Runs) -> Table:
+    """A spread of 0 becomes None: `x or None` takes 0 for nothing, but seeds that agree do have a
+    spread."""
+    right = project.mean_and_spread(runs)
+    return {target: (mean, spread or None, n) for target, (mean, spread, n) in right.items()}
+
+
+def choose_product(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Compression and accuracy are multiplied: of those that are good enough, the compression alone
+    decides."""
+    return chosen(
+        networks, dense, dense["val"] - tolerance, key=lambda n: n["compression"] * n["val"]
+    )
+
+
+MISTAKES: dict[str, list[Callable]] = {
+    "definitions": [
+        definitions_own_weights, definitions_density, definitions_of_parameters,
+        definitions_of_weights, definitions_zeros_stored, definitions_upside_down,
+        definitions_zeros_are_fast, definitions_macs_for_time, definitions_percent,
+        definitions_dense_zeros,
+    ],
+    "mean_and_spread": [
+        mean_and_spread_population, mean_and_spread_zero, mean_and_spread_nan,
+        mean_and_spread_standard_error, mean_and_spread_variance, mean_and_spread_range,
+        mean_and_spread_median, mean_and_spread_best, mean_and_spread_common,
+        mean_and_spread_missing_is_zero, mean_and_spread_all_runs, mean_and_spread_first_run,
+        mean_and_spread_not_sorted,
+        mean_and_spread_distinct,
+        mean_and_spread_truth,
+    ],
+    "pareto_front": [
+        pareto_front_strict, pareto_front_twins, pareto_front_itself,
+        pareto_front_small_compression, pareto_front_low_accuracy, pareto_front_beaten,
+        pareto_front_hull, pareto_front_best_of_each, pareto_front_sorted, pareto_front_points,
+        pareto_front_masks,
+    ],
+    "choose": [
+        choose_on_test, choose_dense_test, choose_most_accurate, choose_lowest_compression,
+        choose_strict, choose_relative, choose_first_of_equals, choose_equals_by_test,
+        choose_always_one, choose_in_the_shortlist, choose_row, choose_last,
+        choose_product,
+    ],
+}  # fmt: skip
+
+ALTERNATIVES: dict[str, list[Callable]] = {
+    "definitions": [definitions_removed, definitions_sorted, definitions_inverse_twice],
+    "mean_and_spread": [mean_and_spread_numpy, mean_and_spread_by_hand, mean_and_spread_torch],
+    "pareto_front": [pareto_front_sweep, pareto_front_any, pareto_front_numpy],
+    "choose": [choose_loop, choose_sorted, choose_filter],
+}  # fmt: skip

@@ -1,0 +1,105 @@
+"""The class report: its numbers, what it flags, and that nothing in it is live."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from pruninglab.grading.gradebook import report, similar
+from pruninglab.grading.gradebook.marks import Mark
+from pruninglab.grading.gradebook.report import ClassReport
+
+LONG = """
+def prune(weight, sparsity):
+    flat = weight.flatten().abs()
+    count = round(sparsity * len(flat))
+    order = flat.argsort()
+    keep = order >= 0
+    keep[order[:count]] = False
+    return keep.reshape(weight.shape)
+"""
+
+
+def made(**changes) -> ClassReport:
+    marks = {
+        "ada": {"mask": Mark(3, 3), "why": Mark(None, 1)},
+        "bob": {"mask": Mark(0, 3), "why": Mark(1, 1)},
+        "<script>alert(1)</script>": {"mask": Mark(0, 3)},
+    }
+    known = {"mask": ["forgot abs", "kept instead of pruned <b>"]}
+    hints = {"bob": {"mask": "forgot abs"}, "<script>alert(1)</script>": {"mask": "forgot abs"}}
+    arguments = {"lab": "01", "points": {"mask": 3, "why": 1}, "marks": marks} | changes
+    return ClassReport(**arguments, hints=hints, known=known, looks=[("bob", "a <i>look</i>")])
+
+
+def test_shares_and_counts():
+    assert made().shares() == {"mask": pytest.approx(1 / 3), "why": pytest.approx(1 / 3)}
+    assert made().counts() == {"mask": [2, 0]}
+    assert report.mistakes(made()) == [
+        {"exercise": "mask", "number": 1, "students": 2, "hint": "forgot abs"}
+    ]
+
+
+def test_the_page_needs_no_other_file_and_has_nothing_live(tmp_path):
+    page, picture = report.write(made(), tmp_path / "new")
+    text = page.read_text()
+    assert "<script" not in text
+    assert "<i>look" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "&lt;i&gt;look" in text
+    assert set(re.findall(r'(?:src|href)="([^"]{5})', text)) == {"data:"}
+    with Image.open(picture) as image:
+        assert image.width > 1000
+
+
+def test_marks_by_hand_that_wait_are_shown_and_count_zero(tmp_path):
+    text = report.write(made(), tmp_path)[0].read_text()
+    assert "3 + ?" in text
+    assert "Mean 1.3 of 4 points" in text
+
+
+def test_an_empty_class_and_a_lab_without_known_mistakes(tmp_path):
+    empty = ClassReport("01", {"mask": 3.0}, {}, {}, {})
+    text = report.write(empty, tmp_path)[0].read_text()
+    assert "0 submissions" in text
+    assert "Nobody" in text
+
+
+def renamed(source: str) -> str:
+    return re.sub(r"\bflat\b", "values", source.replace("order", "ranked")) + "    # mine\n"
+
+
+def three(source: str) -> dict[str, str]:
+    """Three exercises, each a little different from the others."""
+    return {
+        name: source.replace("prune", name) + f"\n{name} = 1" * i for i, name in enumerate("abc")
+    }
+
+
+def other(source: str, i: int) -> str:
+    return source.replace("return keep", "keep.add_(0)\n    " * i + "return keep")
+
+
+def test_a_copy_with_new_names_is_found_and_different_work_is_not():
+    students = {"ada": three(LONG), "eve": {k: renamed(v) for k, v in three(LONG).items()}}
+    students |= {f"s{i}": three(other(LONG, i)) for i in range(1, 20)}
+    assert similar.alike(students) == {("ada", "eve"): ["a", "b", "c"]}
+
+
+def test_what_many_write_is_no_copy():
+    assert similar.alike({f"s{i}": three(LONG) for i in range(10)}) == {}
+
+
+def test_two_exercises_alike_are_not_enough():
+    two = {k: v for k, v in three(LONG).items() if k != "c"}
+    assert similar.alike({"ada": two, "eve": two}) == {}
+
+
+DEEP = "def f(x):\n    a = b = c = x\n    d = a\n    e = d\n    return " + "+".join(["x"] * 1200)
+
+
+@pytest.mark.parametrize(
+    "source", [DEEP, "def f(:", "", "def f(x):\n    return x", "x = (" * 9999, "\0"]
+)
+def test_of_short_or_broken_code_nothing_is_said(source):
+    assert similar.fingerprint(source) is None

@@ -1,0 +1,60 @@
+"""The lists of dependencies agree; the project speaks only of itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REQUIRED = {
+    r.name: r.specifier
+    for r in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+}
+PINNED = {
+    r.name: next(iter(r.specifier)).version
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+    for r in [Requirement(line)]
+}
+
+
+def test_every_dependency_is_pinned_to_a_version_that_pyproject_allows() -> None:
+    assert set(PINNED) == set(REQUIRED)
+    for name, version in PINNED.items():
+        assert Version(version) in REQUIRED[name], name
+
+
+def test_environment_yml_has_no_list_of_its_own() -> None:
+    lines = [x.strip(" -") for x in (ROOT / "environment.yml").read_text().splitlines()]
+    start = lines.index("dependencies:")
+    python = f"python{PROJECT['requires-python']}"
+    assert lines[start + 1 :] == [
+        python, "pip", "pip:", "constraint constraints.txt", "editable .[dev]",
+    ]  # fmt: skip
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"/work/", r"registry\.npmjs", r"pypi\.org", r"shared/(guide|ref)"]
+)
+def test_no_file_names_a_place_outside_the_project(pattern: str) -> None:
+    texts = [p for p in tracked() if p.suffix in (".py", ".md", ".ipynb", ".yml", ".toml", ".json")]
+    found = [p.name for p in texts if p != Path(__file__) and re.search(pattern, p.read_text())]
+    assert not found
+
+
+def test_the_repository_stays_small_enough_to_hand_out() -> None:
+    assert sum(p.stat().st_size for p in tracked() if p.exists()) < 40e6

@@ -1,0 +1,144 @@
+"""What students get: complete, the same in each build, and without answers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from pruninglab.checks import page as start_page
+from solutions.builder import build, bundle
+from tests.helpers.copies import blocks, shell
+
+EVERYTHING = """
+import importlib, pkgutil, pruninglab
+assert pruninglab.__file__.startswith({folder!r}), pruninglab.__file__
+names = [m.name for m in pkgutil.walk_packages(pruninglab.__path__, "pruninglab.")]
+assert "pruninglab.models" in names and "pruninglab.student.submit" in names, names
+assert not [n for n in names if n.startswith(("pruninglab.grading", "pruninglab.dev"))], names
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+from probes import check
+print(len(names), "modules")
+"""
+
+
+@pytest.mark.parametrize("lab", build.LABS)
+def test_no_answer_is_inside(lab: str, tmp_path: Path) -> None:
+    target = bundle.bundle(lab, tmp_path / "new" / "lab.zip")
+    with zipfile.ZipFile(target) as archive:
+        names = archive.namelist()
+        assert f"{lab}/labs/{lab}/{lab}.ipynb" in names
+        readme = archive.read(f"{lab}/README.md").decode()
+        assert readme.startswith(f"# Lab {int(lab[:2])} · ")
+        assert f"labs/{lab}/{lab}.ipynb" in readme
+        assert not re.search(r"\b(LAB|TITLE|ABOUT)\b", readme)
+        assert b"dev" not in archive.read(f"{lab}/environment.yml")
+    assert not [name for name in names if "grading" in name or "solutions" in name]
+
+
+def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
+    """Unpacked elsewhere, all of the library imports, and the lab finds its checks."""
+    lab = "01_structures"
+    with zipfile.ZipFile(bundle.bundle(lab, tmp_path / "lab.zip")) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / lab
+    done = subprocess.run(
+        [sys.executable, "-c", EVERYTHING.format(folder=str(folder))],
+        cwd=folder / "labs" / lab,
+        env={"PYTHONPATH": f"{folder}:{folder / 'labs' / lab}", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.endswith("modules\n"), done.stderr
+
+
+def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
+    """All but the two that install: FRESH=1 make test-browser runs those."""
+    lab = "01_structures"
+    with zipfile.ZipFile(bundle.bundle(lab, tmp_path / "lab.zip")) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / lab
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    python = folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    notebook = folder / "labs" / lab / f"{lab}.ipynb"
+    text = notebook.read_text().replace('\\"test\\")[:1000]', '\\"test\\")[:20]')  # less to wait
+    notebook.write_text(text.replace("Write your answer here", "The layers are not alike"))
+    commands = "".join(text for _, text in blocks(folder / "README.md")).splitlines()
+    assert [line for line in commands if "venv .venv" in line or "pip" in line] == commands[:2]
+    printed = [shell(folder, line.replace("start", "start --version")) for line in commands[2:]]
+    doctor, start, submit, verify = printed
+    assert "ready for the course: python -m pruninglab start" in doctor
+    assert re.search(r"^4\.\d", start, flags=re.M)  # JupyterLab's own answer
+    assert (folder / "labs" / "START.md").is_file()
+    assert "9 of 9 exercises are not written yet" in submit
+    assert "0 of 9 checks pass" in submit
+    assert (folder / "handin" / f"{lab}.zip").is_file()
+    assert f"receipt  {verify.split()[0]}" in submit
+
+
+def test_a_second_lab_goes_into_the_folder_of_the_first(tmp_path: Path) -> None:
+    first, second = "01_structures", "02_criteria"
+    for lab in (first, second):
+        with zipfile.ZipFile(bundle.bundle(lab, tmp_path / f"{lab}.zip")) as archive:
+            archive.extractall(tmp_path)
+    notebook = tmp_path / first / "labs" / first / f"{first}.ipynb"
+    notebook.write_text("my work")
+    shutil.copytree(tmp_path / second, tmp_path / first, dirs_exist_ok=True)
+    assert notebook.read_text() == "my work"
+    page = start_page.page(tmp_path / first / "labs")
+    assert all(f"]({lab}/{lab}.ipynb)" in page for lab in (first, second))
+
+
+def test_the_same_sources_make_the_same_bytes(tmp_path: Path) -> None:
+    one, two = (bundle.bundle("01_structures", tmp_path / name) for name in "ab")
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_what_jupyterlab_leaves_behind_stays_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("labs", "pruninglab", *bundle.INSTALLERS):
+        (tmp_path / name).symlink_to(build.ROOT / name)
+    (tmp_path / "labs").unlink()
+    shutil.copytree(build.ROOT / "labs" / "01_structures", tmp_path / "labs" / "01_structures")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    before = bundle.contents("01_structures")
+    left = tmp_path / "labs" / "01_structures" / ".ipynb_checkpoints"
+    left.mkdir()
+    (left / "01_structures-checkpoint.ipynb").write_text("{}")
+    (tmp_path / "labs" / "START.md").write_text("mine")
+    assert bundle.contents("01_structures") == before
+
+
+def released(extra: str) -> bytes:
+    """A notebook with one more cell."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(extra)])
+    return nbformat.writes(notebook).encode()
+
+
+def test_a_planted_answer_stops_the_release(tmp_path: Path, monkeypatch) -> None:
+    lab = "01_structures"
+    solution = max(bundle.secrets(lab, "SOLUTION"), key=len)
+    guide = next(x for x in bundle.secrets(lab, "SOLUTION") if x[0].startswith("**Model answer"))
+    hidden = next(bundle.secrets(lab, "HIDDEN TESTS"))
+    clean = bundle.contents(lab)
+    for name, content in {
+        "pruninglab/extra.py": "\n".join(f"    {line}" for line in solution).encode(),
+        f"labs/{lab}/{lab}.ipynb": released(max(solution, key=len)),
+        "README.md": "\n".join(guide).encode(),
+        f"labs/{lab}/probes.py": "\n".join(hidden).encode(),
+    }.items():
+        monkeypatch.setattr(bundle, "contents", lambda _, n=name, c=content: clean | {n: c})
+        with pytest.raises(bundle.LeakError, match=f"would be handed out:\n{name}: "):
+            bundle.bundle(lab, tmp_path / "lab.zip")
+    assert not (tmp_path / "lab.zip").exists()
