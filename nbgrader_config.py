@@ -71,10 +71,10 @@ c.Execute.extra_arguments = ["--log-level=ERROR"]
 # (github.com/jupyter/nbgrader/issues/917, open): clear them with a preprocessor of our own.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
-    "pruninglab.grading.gradebook.marks.feedback.HideHiddenTests",
+    "pruninglab.grading.gradebook.feedback.HideHiddenTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 
 # --- formgrader -----------------------------------------------------------------------------------
 # Model answer and marking guide under each free response; not in what students get.
-c.HTMLExporter.preprocessors = ["pruninglab.grading.gradebook.marks.guide.ShowGuide"]
+c.HTMLExporter.preprocessors = ["pruninglab.grading.gradebook.guide.ShowGuide"]

@@ -1270,14 +1270,14 @@ class Trial:
 
 def leftovers(nursery: forkserver.Nursery) -> list[int]:
     """Processes of submissions below a sandbox: deeper than the one that waits for orders."""
-    assert forkserver.process is not None
+    assert nursery.process is not None
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         facts = facts_of(int(name))
         deep = len(facts.get("NSpid", "").split()) > 2
-        while deep and facts and int(facts["Pid"]) not in (0, 1, forkserver.process.pid):
+        while deep and facts and int(facts["Pid"]) not in (0, 1, nursery.process.pid):
             facts = facts_of(int(facts["PPid"]))
-        if deep and facts and int(facts["Pid"]) == forkserver.process.pid:
+        if deep and facts and int(facts["Pid"]) == nursery.process.pid:
             found.append(int(name))
     return found
 
