@@ -65,7 +65,7 @@ results: setup  ## run the lecture's systems on full CIFAR-10, draw the results 
 	$(BIN)/python -m solutions.study.run $(if $(BUDGET),--budget $(BUDGET)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	$(BIN)/python -m solutions.study.costs
 	$(BIN)/python -m solutions.study.figures
-	$(BIN)/python -m solutions.study.tables README.md RESULTS.md
+	$(BIN)/python -m solutions.study.tables RESULTS.md
 
 slides: setup  ## slides for a talk from the records of lab 7: make slides TITLE='...' AUTHOR='...'
 	$(BIN)/python -m pruninglab.project.slides $(RECORDS) $(if $(TITLE),--title '$(TITLE)') $(if $(AUTHOR),--author '$(AUTHOR)')

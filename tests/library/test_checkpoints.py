@@ -35,10 +35,10 @@ def test_the_recipe_stood_before_the_test_set_was_read() -> None:
     assert (first["test_read"], *[card["test_read"] for card in others]) == (3, 1, 1, 1)
 
 
-def test_the_readme_shows_what_ships(capsys: pytest.CaptureFixture) -> None:
+def test_the_results_show_what_ships(capsys: pytest.CaptureFixture) -> None:
     checkpoints.show()
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
-    assert capsys.readouterr().out in readme
+    page = Path(__file__).parents[2].joinpath("RESULTS.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out in page
 
 
 def test_averaging_takes_the_mean_of_the_weights(tmp_path: Path) -> None:
