@@ -45,7 +45,7 @@ def test_a_kernel_that_forbids_user_namespaces() -> None:
 def test_the_command_says_so_and_names_the_flag_that_accepts_the_risk(tmp_path: Path) -> None:
     """`python -m pruninglab.grading` on a machine without bubblewrap."""
     grade = NO_PACKAGE + (
-        "import sys; from pathlib import Path; from tests import test_grading as tiny;"
+        "import sys; from pathlib import Path; from tests.grading import test_grading as tiny;"
         "from pruninglab.grading.sample_class import fill; from pruninglab.grading import __main__;"
         f"course = Path({str(tmp_path)!r}, 'course');"
     )
