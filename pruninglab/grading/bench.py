@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 from pruninglab.grading import demo, flow
 from pruninglab.grading.flow import Options
-from pruninglab.grading.gradebook.course import open_course, succeed
+from pruninglab.grading.gradebook.course import open_course, open_nbgrader, succeed
 
 
 def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> None:
@@ -37,13 +37,13 @@ def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> 
 def ours(course: Path, workers: int) -> float:
     """Seconds for everything in submitted/."""
     began = time.perf_counter()
-    flow.grade_class(open_course(course), demo.LAB, Options(workers, seed=0))
+    flow.grade_class(open_course(course, demo.LAB), Options(workers, seed=0))
     return time.perf_counter() - began
 
 
 def stock(course: Path, students: Sequence[str]) -> list[float]:
     """Seconds that nbgrader's autograder takes for each of some submissions."""
-    api, seconds = open_course(course), []
+    api, seconds = open_nbgrader(course), []
     for student in students:
         began = time.perf_counter()
         succeed(api.autograde(demo.LAB, student), f"grade {student}")

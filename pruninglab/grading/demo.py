@@ -27,7 +27,7 @@ from tqdm import tqdm
 from pruninglab import checkpoints, data, plots
 from pruninglab.grading import flow
 from pruninglab.grading.__main__ import show
-from pruninglab.grading.gradebook.course import open_course, succeed
+from pruninglab.grading.gradebook.course import open_nbgrader, succeed
 from pruninglab.grading.sample_class import fill
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError, bubblewrap
 from pruninglab.models import prunable
@@ -66,8 +66,7 @@ def make_course(repository: Path, course: Path) -> NotebookNode:
         repository / "solutions" / "notebooks" / LAB, course / "solutions" / "notebooks" / LAB
     )
     shutil.copy(repository / "nbgrader_config.py", course)
-    api = open_course(course)
-    succeed(api.generate_assignment(LAB), f"release {LAB}")
+    succeed(open_nbgrader(course).generate_assignment(LAB), f"release {LAB}")
     return nbformat.read(course / "labs" / LAB / f"{LAB}.ipynb", as_version=4)
 
 

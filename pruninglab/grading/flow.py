@@ -9,22 +9,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nbgrader.apps.api import NbGraderAPI
 from tqdm import tqdm
 
 from pruninglab.grading.gradebook import marks, moodle
-from pruninglab.grading.gradebook.course import (
-    GradingError,
-    collect,
-    open_course,
-    register,
-    root,
-    students_of,
-    submission,
-)
+from pruninglab.grading.gradebook.course import Course, GradingError, open_course, register
 from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
 from pruninglab.grading.gradebook.log import Record, digest
-from pruninglab.grading.intake.collect import printable
+from pruninglab.grading.intake.collect import collect, printable
 from pruninglab.grading.judging.mark import Exam
 from pruninglab.grading.judging.pools import cluster_pool, judge_all, local_pool
 from pruninglab.grading.sandbox.bubblewrap import bubblewrap
@@ -56,7 +47,7 @@ class Options:
         return local_pool(self.workers)
 
 
-def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
+def grade_class(course: Course, options: Options) -> Report:
     """Grade everything in submitted/. Only this process writes the gradebook and the log.
 
     Raises:
@@ -65,16 +56,16 @@ def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
     """
     if not options.unsafe and options.scheduler is None:
         bubblewrap()
-    exam = Exam(lab, *register(api, lab), 0, options.limits, options.unsafe)
-    students = students_of(api, lab)
-    record = Record(root(api) / f"grades_{lab}.jsonl")
+    exam = Exam(course.lab, *register(course), 0, options.limits, options.unsafe)
+    students = course.students()
+    record = Record(course.root / f"grades_{course.lab}.jsonl")
     if record.begin(exam.version(), options.seed):
         tqdm.write(f"going on with an interrupted run: {len(record.done)} marked already")
     exam = replace(exam, seed=record.seed)
 
     def todo() -> Iterator[tuple[str, str, bytes, str]]:
         for student in students:
-            name, data, reason = submission(api, lab, student)
+            name, data, reason = course.submission(student)
             if record.has(student, digest(name, data)):
                 bar.update()
             else:
@@ -85,37 +76,35 @@ def grade_class(api: NbGraderAPI, lab: str, options: Options) -> Report:
         options.pool() as pool,
     ):
         for student, notebook, result in judge_all(exam, todo(), pool, 2 * options.workers):
-            marks.enter(api, lab, student, result["notebook"])
+            marks.enter(course, student, result["notebook"])
             record.mark(student, notebook, exam.version(), result)
             bar.update()
             bar.set_postfix_str(printable(moodle.participant(student)[0]))
     record.write("end")
-    return as_graded(api, lab, record, exam.files)
+    return as_graded(course, record, exam.files)
 
 
-def graded_before(api: NbGraderAPI, lab: str, files: Iterable[tuple[str, bytes]]) -> Report:
+def graded_before(course: Course, files: Iterable[tuple[str, bytes]]) -> Report:
     """The last run, with the marks that the gradebook has now. Nothing is graded.
 
     Raises:
         GradingError: there was none, or it was killed.
     """
-    record = Record(root(api) / f"grades_{lab}.jsonl")
+    record = Record(course.root / f"grades_{course.lab}.jsonl")
     run = record.last_run()
     if not run or run[-1]["event"] != "end":
-        raise GradingError(f"{lab} has not been graded (to the end): do that first")
+        raise GradingError(f"{course.lab} has not been graded (to the end): do that first")
     record.take(run)
-    return as_graded(api, lab, record, files)
+    return as_graded(course, record, files)
 
 
-def as_graded(
-    api: NbGraderAPI, lab: str, record: Record, files: Iterable[tuple[str, bytes]]
-) -> Report:
+def as_graded(course: Course, record: Record, files: Iterable[tuple[str, bytes]]) -> Report:
     """What the log and the gradebook say of a run."""
-    rows = {student: marks.marks(api, lab, student) for student in sorted(record.done)}
+    rows = {student: marks.marks(course, student) for student in sorted(record.done)}
     failed = {s: record.done[s]["reason"] for s in rows if record.done[s]["reason"]}
     lines = {student: record.done[student]["outcomes"] for student in rows}
     known = known_mistakes(files)
-    return Report(marks.exercises(api, lab), rows, failed, record.seed, lines, known)
+    return Report(marks.exercises(course), rows, failed, record.seed, lines, known)
 
 
 def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
@@ -144,14 +133,28 @@ def run(
         collecting: whether to look into downloaded/.
         grading: if not, only feedback, CSVs and report are written, from the gradebook as it is.
     """
-    api = open_course(folder)
+    course = open_course(folder, lab)
     if grading:
-        if collecting and collect(api, lab):
-            print(f"collected downloaded/{lab}/archive")
-        report = grade_class(api, lab, options or Options())
+        if collecting:
+            collect_downloads(course)
+        report = grade_class(course, options or Options())
     else:
-        report = graded_before(api, lab, register(api, lab)[1])
-    write_feedback(api, lab, report)
-    export(api, lab, report)
-    class_report(api, lab, report)
+        report = graded_before(course, register(course)[1])
+    write_feedback(course, report)
+    export(course, report)
+    class_report(course, report)
     return report
+
+
+def collect_downloads(course: Course) -> None:
+    """Put what a learning platform handed over, if anything, into submitted/<student>/<lab>.
+
+    Files that may be somebody else's are named on the terminal.
+    """
+    archive = course.root / "downloaded" / course.lab / "archive"
+    if not archive.is_dir():
+        return
+    named = course.api.config.FileNameCollectorPlugin.named_regexp
+    for line in collect(course.root, course.lab, named):
+        print(line)
+    print(f"collected {archive.relative_to(course.root)}")

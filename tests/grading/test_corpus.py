@@ -37,7 +37,7 @@ def exam_of(lab: str, folder: Path) -> mark.Exam:
     """The lab as it is graded."""
     shutil.copytree(build.NOTEBOOKS / lab, folder / "solutions" / "notebooks" / lab)
     shutil.copy(build.ROOT / "nbgrader_config.py", folder)
-    return mark.Exam(lab, *register(open_course(folder), lab), seed=11)
+    return mark.Exam(lab, *register(open_course(folder, lab)), seed=11)
 
 
 def corpus(lab: str, kind: str) -> dict[str, list[Callable]]:

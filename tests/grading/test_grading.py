@@ -29,8 +29,8 @@ from pruninglab.grading.gradebook import marks as gradebook
 from pruninglab.grading.gradebook.course import (
     GradingError,
     open_course,
+    open_nbgrader,
     register,
-    submission,
     succeed,
 )
 from pruninglab.grading.gradebook.hand_back import Report
@@ -111,7 +111,7 @@ def make_tiny_course(course: Path) -> None:
     (course / "solutions" / "notebooks" / TINY / "probes.py").write_text("PROBES = {}\n")
     (course / "solutions" / "notebooks" / TINY / "hidden.py").write_text("secret = 4711\n")
     shutil.copy(ROOT / "nbgrader_config.py", course)
-    succeed(open_course(course).generate_assignment(TINY), "release")
+    succeed(open_nbgrader(course).generate_assignment(TINY), "release")
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +164,10 @@ def tiny(
 
 def regrade(course: Path, student: str) -> None:
     """Grade one submission again."""
-    api = open_course(course)
-    exam = marking.Exam(TINY, *register(api, TINY), seed=1)
-    result = marking.work(exam, *submission(api, TINY, student))
-    gradebook.enter(api, TINY, student, result["notebook"])
+    lab = open_course(course, TINY)
+    exam = marking.Exam(TINY, *register(lab), seed=1)
+    result = marking.work(exam, *lab.submission(student))
+    gradebook.enter(lab, student, result["notebook"])
 
 
 def points(report: Report, student: str) -> list[float | None]:
@@ -287,14 +287,14 @@ def test_what_goes_back_to_moodle(tiny: tuple[Path, Report, NotebookNode]) -> No
 
 def test_marks_by_hand_survive_a_regrade(tiny: tuple[Path, Report, NotebookNode]) -> None:
     course, _, _ = tiny
-    api = open_course(course)
-    with api.gradebook as marks:
+    lab = open_course(course, TINY)
+    with lab.gradebook as marks:
         grade = marks.find_grade("why", TINY, TINY, "good")
         grade.manual_score, grade.needs_manual_grade = 3.5, False
         marks.db.commit()
-    assert gradebook.marks(api, TINY, "good")["why"] == gradebook.Mark(3.5, 4)
+    assert gradebook.marks(lab, "good")["why"] == gradebook.Mark(3.5, 4)
     regrade(course, "good")
-    again = gradebook.marks(api, TINY, "good")
+    again = gradebook.marks(lab, "good")
     assert again["why"] == gradebook.Mark(3.5, 4, review=True)
     assert gradebook.total(again) == "8.5"
 
@@ -305,8 +305,8 @@ def test_marks_by_hand_reach_everything_without_grading_again(course: Path) -> N
     write(fill(release(course), {"double": double}, {"why": "So."}), course, "ada")
     flow.run(course, TINY)
     log = (course / f"grades_{TINY}.jsonl").read_text()
-    api = open_course(course)
-    with api.gradebook as marks:
+    lab = open_course(course, TINY)
+    with lab.gradebook as marks:
         grade = marks.find_grade("why", TINY, TINY, "ada")
         grade.manual_score, grade.needs_manual_grade = 3, False
         marks.find_comment("why", TINY, TINY, "ada").manual_comment = "Well said."
@@ -325,25 +325,25 @@ def test_a_broken_resubmission_does_not_keep_the_old_marks(
     tiny: tuple[Path, Report, NotebookNode],
 ) -> None:
     course, _, released = tiny
-    api = open_course(course)
+    lab = open_course(course, TINY)
     write(fill(released, {"double": double}), course, "late")
     regrade(course, "late")
-    assert gradebook.marks(api, TINY, "late")["double"].points == 2
+    assert gradebook.marks(lab, "late")["double"].points == 2
     (course / "submitted" / "late" / TINY / f"{TINY}.ipynb").write_text("")
     regrade(course, "late")
-    assert gradebook.total(gradebook.marks(api, TINY, "late")) == "0"
+    assert gradebook.total(gradebook.marks(lab, "late")) == "0"
 
 
 def test_grading_leaves_labs_alone(course: Path) -> None:
     mine = course / "labs" / TINY / f"{TINY}.ipynb"
     mine.write_text("tried something here")
-    register(open_course(course), TINY)
+    register(open_course(course, TINY))
     assert mine.read_text() == "tried something here"
 
 
 def test_what_cannot_be_graded_says_what_to_do(course: Path) -> None:
     with pytest.raises(GradingError, match=r"no nbgrader_config\.py in"):
-        open_course(course / "labs")
+        open_course(course / "labs", TINY)
     with pytest.raises(GradingError, match=r"no lab '02_none' .*: there are 01_tiny"):
         flow.run(course, "02_none")
     with pytest.raises(GradingError, match=r"nobody has handed in 01_tiny: put notebooks into"):
@@ -363,7 +363,7 @@ def test_nbgraders_own_commands_follow_the_configuration(
 ) -> None:
     (course / "gradebook.db").unlink()
     nbgrader(course, "generate_assignment", TINY, "--force", "--create")
-    assert list(gradebook.exercises(open_course(course), TINY)) == ["double", "triple", "why"]
+    assert list(gradebook.exercises(open_course(course, TINY))) == ["double", "triple", "why"]
     page = tiny[1].feedback["wrong"]
     page.unlink()
     nbgrader(tiny[0], "generate_feedback", TINY, "--student", "wrong", "--force")
@@ -721,8 +721,8 @@ def test_formgrader_shows_the_class_and_takes_marks_by_hand(
     shown = ask(f"{formgrader}/submissions/{notebook['id']}")
     assert "hidden tests" in shown.lower()
     assert shown.index("For whoever marks") < shown.index("Because.")  # model answer and guide
-    api = open_course(tiny[0])
-    with api.gradebook as marks:
+    lab = open_course(tiny[0], TINY)
+    with lab.gradebook as marks:
         (waiting,) = [
             g
             for g in marks.find_submission_notebook(TINY, TINY, "alan").grades
@@ -730,7 +730,7 @@ def test_formgrader_shows_the_class_and_takes_marks_by_hand(
         ]
         grade = waiting.id
     ask(f"{formgrader}/api/grade/{grade}", "PUT", {"manual_score": 4})
-    assert gradebook.marks(api, TINY, "alan")["why"] == gradebook.Mark(4, 4)
+    assert gradebook.marks(lab, "alan")["why"] == gradebook.Mark(4, 4)
 
     page = tiny[0] / "feedback" / "alan" / TINY / f"{TINY}.html"
     page.unlink()

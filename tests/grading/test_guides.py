@@ -121,8 +121,7 @@ def test_moodle(course: Course) -> None:
 
 
 def test_marks_by_hand(course: Course) -> None:
-    api = open_course(course.tree)
-    with api.gradebook as marks:
+    with open_course(course.tree, LAB).gradebook as marks:
         for name, points in (("why_global", 1.5), ("why_not_smaller", 2), ("half_of_the_macs", 3)):
             grade = marks.find_grade(name, LAB, LAB, "Hopper Grace_14")
             grade.manual_score, grade.needs_manual_grade = points, False

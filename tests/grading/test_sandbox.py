@@ -392,9 +392,9 @@ def test_a_killed_run_goes_on_without_grading_twice(course: Path, tmp_path: Path
     ]
     assert len({line["seed"] for line in after if line["event"] == "mark"}) == 1
     assert after[-1]["event"] == "end"
-    api = open_course(course)
-    assert gradebook.marks(api, tiny.TINY, "bob")["double"].points == 2
-    assert gradebook.marks(api, tiny.TINY, "eve")["triple"].points == 3
+    lab = open_course(course, tiny.TINY)
+    assert gradebook.marks(lab, "bob")["double"].points == 2
+    assert gradebook.marks(lab, "eve")["triple"].points == 3
     page = (course / "feedback" / "eve" / tiny.TINY / f"{tiny.TINY}.html").read_text()
     assert "&lt;script&gt;" in page
     assert "<script>alert('own')" not in page
@@ -412,9 +412,9 @@ def test_a_page_that_takes_for_ever_keeps_no_other_back(
     for student, text in (("eve", "\\begin{a}" * 20_000), ("ada", "So.")):
         made = fill(released, {}, {"why": text})
         result = {"notebook": nbformat.writes(made)}
-        gradebook.enter(open_course(course), tiny.TINY, student, result["notebook"])
+        gradebook.enter(open_course(course, tiny.TINY), student, result["notebook"])
     began = time.monotonic()
-    hand_back.write_feedback(open_course(course), tiny.TINY, report)
+    hand_back.write_feedback(open_course(course, tiny.TINY), report)
     assert report.without == {"eve": "it took longer than 20 s"}
     assert set(report.feedback) == {"ada"}
     assert report.feedback["ada"].is_file()
@@ -451,7 +451,7 @@ def test_a_cluster_grades_although_a_worker_is_killed(course: Path) -> None:
         thread = threading.Thread(target=kill_after_a_mark, args=(course, victim))
         thread.start()
         options = flow.Options(seed=6, scheduler=cluster.scheduler_address)
-        report = flow.grade_class(open_course(course), tiny.TINY, options)
+        report = flow.grade_class(open_course(course, tiny.TINY), options)
         thread.join()
     with pytest.raises(ProcessLookupError):
         os.kill(victim, 0)

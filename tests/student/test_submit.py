@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_output
 
 from pruninglab.checks.manifest import manifest
 from pruninglab.grading import flow
-from pruninglab.grading.gradebook.course import succeed
+from pruninglab.grading.gradebook.course import open_nbgrader, succeed
 from pruninglab.grading.intake import read
 from pruninglab.grading.sandbox.forkserver import Limits
 from pruninglab.student import completeness, fresh_run, receipt, submit
@@ -40,7 +40,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = course / "solutions" / "notebooks" / LAB
     text = json.dumps(manifests.manifest(tiny.tiny_lab(), folder))
     (folder / "manifest.json").write_text(text)
-    succeed(tiny.open_course(course).generate_assignment(LAB), "release")
+    succeed(open_nbgrader(course).generate_assignment(LAB), "release")
     return course
 
 

@@ -1,28 +1,94 @@
-"""The course's folder: its labs, as nbgrader makes them, and what lies there of its students."""
+"""The course's folder: a lab as nbgrader makes it, and what its students have handed in."""
 
 from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.utils import temp_attrs
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.grading.gradebook import marks
-from pruninglab.grading.intake import collect as collecting
 from pruninglab.grading.intake import read
-from pruninglab.grading.intake.canonical import grade_id
+from pruninglab.grading.intake.canonical import grade_id, kind_of
 
 
 class GradingError(RuntimeError):
     """The class cannot be graded; the message says what to do."""
 
 
-def open_course(folder: Path) -> NbGraderAPI:
+@dataclass(frozen=True)
+class Course:
+    """One lab of a course: nbgrader's API, and where things are. It is passed along.
+
+    Attributes:
+        api: nbgrader, set up by the course's nbgrader_config.py.
+        lab: the lab's folder name, e.g. "01_structures".
+    """
+
+    api: NbGraderAPI
+    lab: str
+
+    @property
+    def root(self) -> Path:
+        """The folder of the course."""
+        return Path(self.api.coursedir.root)
+
+    @property
+    def gradebook(self) -> AbstractContextManager[Gradebook]:
+        """nbgrader's database of marks, open inside a `with`."""
+        return self.api.gradebook
+
+    @property
+    def solved(self) -> Path:
+        """The lab's notebook with solutions and hidden tests."""
+        return self.root / self.api.coursedir.source_directory / self.lab / f"{self.lab}.ipynb"
+
+    def submitted(self, student: str) -> Path:
+        """The folder with what a student has handed in."""
+        return self.root / self.api.coursedir.submitted_directory / student / self.lab
+
+    def autograded(self, student: str) -> Path:
+        """The folder with a student's graded notebook."""
+        return self.root / self.api.coursedir.autograded_directory / student / self.lab
+
+    def feedback(self, student: str) -> Path:
+        """The folder with a student's feedback page."""
+        return self.root / self.api.coursedir.feedback_directory / student / self.lab
+
+    def students(self) -> list[str]:
+        """Everybody who has handed in the lab.
+
+        Raises:
+            GradingError: nobody has; or a folder's name is no text, so that no file could hold it.
+        """
+        folders = self.submitted("any").parents[1].glob(f"*/{self.lab}")
+        students = sorted(p.parent.name for p in folders if p.is_dir() and not p.is_symlink())
+        if not students:
+            where = f"submitted/<student>/{self.lab}/ or downloaded/{self.lab}/archive/"
+            raise GradingError(f"nobody has handed in {self.lab}: put notebooks into {where}")
+        for student in students:
+            if (shown := read.legible(student)) != student:
+                raise GradingError(f"submitted/{shown}: its name is no text in UTF-8: rename it")
+        return students
+
+    def submission(self, student: str) -> tuple[str, bytes, str]:
+        """What a student has handed in: file name, content, and why there is none, if so."""
+        try:
+            return *read.pick(self.submitted(student), self.lab), ""
+        except read.Unreadable as error:
+            return "", b"", str(error)
+        except OSError as error:
+            return "", b"", f"the file cannot be read ({error.strerror})"
+
+
+def open_nbgrader(folder: Path) -> NbGraderAPI:
     """nbgrader's API on the course in `folder`, set up by its nbgrader_config.py.
 
     Raises:
@@ -36,9 +102,9 @@ def open_course(folder: Path) -> NbGraderAPI:
     return NbGraderAPI(config=config)
 
 
-def root(api: NbGraderAPI) -> Path:
-    """The folder of the course."""
-    return Path(api.coursedir.root)
+def open_course(folder: Path, lab: str) -> Course:
+    """A lab of the course in `folder`; see `open_nbgrader` for what it raises."""
+    return Course(open_nbgrader(folder), lab)
 
 
 def succeed(result: dict[str, Any], task: str) -> None:
@@ -61,67 +127,31 @@ def why(result: dict[str, Any]) -> str:
     return (telling or logged or ["see nbgrader's log"])[-1 if telling else 0][:300]
 
 
-def register(api: NbGraderAPI, lab: str) -> tuple[str, tuple[tuple[str, bytes], ...]]:
+def register(course: Course) -> tuple[str, tuple[tuple[str, bytes], ...]]:
     """Enter the lab's exercises and tests into the gradebook, as they are in solutions/ now.
 
     This is nbgrader's generate_assignment, its release thrown away: labs/ stays untouched.
 
     Returns:
-        The skeleton (the release with the tests whole, as JSON), and what lies beside it.
+        The skeleton (the release with the tests whole, as JSON), and the (name, content) of each
+        file beside it.
     """
-    sources = root(api) / api.coursedir.source_directory
-    if not (sources / lab / f"{lab}.ipynb").is_file():
+    lab = course.lab
+    if not course.solved.is_file():
+        sources = course.solved.parents[1]
         labs = sorted(path.parent.name for path in sources.glob("*/*.ipynb"))
         raise GradingError(f"no lab {lab!r} in {sources}: there are {', '.join(labs) or 'none'}")
     with (
         tempfile.TemporaryDirectory() as scratch,
-        temp_attrs(api.coursedir, release_directory=scratch),
+        temp_attrs(course.api.coursedir, release_directory=scratch),
     ):
-        succeed(api.generate_assignment(lab), f"read {lab}")
-        released = nbformat.read(Path(scratch, lab, f"{lab}.ipynb"), as_version=4)
+        succeed(course.api.generate_assignment(lab), f"read {lab}")
+        skeleton = nbformat.read(Path(scratch, lab, f"{lab}.ipynb"), as_version=4)
         beside = [p for p in sorted(Path(scratch, lab).iterdir()) if p.suffix != ".ipynb"]
         files = tuple((p.name, p.read_bytes()) for p in beside if p.is_file())
-    tests = marks.tests(api, lab)
-    for cell in released.cells:
+    # The release has no hidden tests; the notebook that it was made from has them.
+    solved = nbformat.read(course.solved, as_version=4).cells
+    tests = {grade_id(cell): cell.source for cell in solved if kind_of(cell) == "test"}
+    for cell in skeleton.cells:
         cell.source = tests.get(grade_id(cell), cell.source)
-    return nbformat.writes(released), files
-
-
-def collect(api: NbGraderAPI, lab: str) -> bool:
-    """Put downloaded/<lab>/archive into submitted/<student>/<lab>; False if there is none.
-
-    Files of which it is not clear whose they are are named on the terminal.
-    """
-    if not (root(api) / "downloaded" / lab / "archive").is_dir():
-        return False
-    named = api.config.FileNameCollectorPlugin.named_regexp
-    for line in collecting.collect(root(api), lab, named):
-        print(line)
-    return True
-
-
-def students_of(api: NbGraderAPI, lab: str) -> list[str]:
-    """Everybody who has handed in a lab.
-
-    Raises:
-        GradingError: nobody has; or a folder's name is no text, so that no file could hold it.
-    """
-    folders = (root(api) / "submitted").glob(f"*/{lab}")
-    students = sorted(p.parent.name for p in folders if p.is_dir() and not p.is_symlink())
-    if not students:
-        where = f"submitted/<student>/{lab}/ or downloaded/{lab}/archive/"
-        raise GradingError(f"nobody has handed in {lab}: put notebooks into {where}")
-    for student in students:
-        if (shown := read.legible(student)) != student:
-            raise GradingError(f"submitted/{shown}: its name is no text in UTF-8: rename it")
-    return students
-
-
-def submission(api: NbGraderAPI, lab: str, student: str) -> tuple[str, bytes, str]:
-    """What a student has handed in: file name, content, and why there is none, if so."""
-    try:
-        return *read.pick(root(api) / "submitted" / student / lab, lab), ""
-    except read.Unreadable as error:
-        return "", b"", str(error)
-    except OSError as error:
-        return "", b"", f"the file cannot be read ({error.strerror})"
+    return nbformat.writes(skeleton), files

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.apps.api import NbGraderAPI
 from nbgrader.plugins import CsvExportPlugin
 from tqdm import tqdm
 
 from pruninglab.grading.gradebook import moodle, similar
-from pruninglab.grading.gradebook.course import GradingError, root, succeed
+from pruninglab.grading.gradebook.course import Course, GradingError, succeed
 from pruninglab.grading.gradebook.marks import Mark
 from pruninglab.grading.gradebook.report import ClassReport, write
 from pruninglab.grading.intake.canonical import grade_id
@@ -55,7 +54,7 @@ class Report:
     picture: Path | None = None
 
 
-def class_report(api: NbGraderAPI, lab: str, report: Report) -> None:
+def class_report(course: Course, report: Report) -> None:
     """report_<lab>.html and .png in the course's folder."""
     names = moodle.names(report.marks)
     hints: dict[str, dict[str, str]] = {names[student]: {} for student in report.marks}
@@ -69,50 +68,50 @@ def class_report(api: NbGraderAPI, lab: str, report: Report) -> None:
             if found.get("tampered"):
                 why = f"{exercise}: its test passes in the notebook, but not here"
                 looks.append((names[student], why))
-    for pair, exercises in similar.alike(solved_cells(api, lab, report)).items():
+    for pair, exercises in similar.alike(solved_cells(course, report)).items():
         both = ", ".join(names[student] for student in pair)
         looks.append((both, f"nearly the same code: {', '.join(exercises)}"))
     known = {name: report.known.get(name, []) for name in report.points}
     marks = {names[student]: row for student, row in report.marks.items()}
-    made = ClassReport(lab, report.points, marks, hints, known, looks)
-    report.page, report.picture = write(made, root(api))
+    made = ClassReport(course.lab, report.points, marks, hints, known, looks)
+    report.page, report.picture = write(made, course.root)
 
 
-def solved_cells(api: NbGraderAPI, lab: str, report: Report) -> dict[str, dict[str, str]]:
+def solved_cells(course: Course, report: Report) -> dict[str, dict[str, str]]:
     """student -> exercise -> code, of the exercises that passed."""
     sources: dict[str, dict[str, str]] = {}
     for student, outcomes in report.outcomes.items():
         passed = {o["name"].removeprefix("test_") for o in outcomes if o["passed"]}
-        path = root(api) / "autograded" / student / lab / f"{lab}.ipynb"
+        path = course.autograded(student) / f"{course.lab}.ipynb"
         cells = nbformat.read(path, as_version=4).cells
         sources[student] = {grade_id(c): c.source for c in cells if grade_id(c) in passed}
     return sources
 
 
-def write_feedback(api: NbGraderAPI, lab: str, report: Report) -> None:
+def write_feedback(course: Course, report: Report) -> None:
     """feedback/<student>/<lab>/<lab>.html for each submission; an outdated page goes.
 
     Text can be made so that turning it into a page takes hours: then there is none.
     """
     for student in tqdm(report.marks, desc="feedback", unit="page"):
-        folder = root(api) / "feedback" / student / lab
+        folder = course.feedback(student)
         shutil.rmtree(folder, ignore_errors=True)
         began = time.monotonic()
         try:
             with limited(PAGE):
-                succeed(api.generate_feedback(lab, student), "write it")
-            report.feedback[student] = folder / f"{lab}.html"
+                succeed(course.api.generate_feedback(course.lab, student), "write it")
+            report.feedback[student] = folder / f"{course.lab}.html"
         except (OutOfTime, GradingError) as error:  # one page must not keep the others back
             shutil.rmtree(folder, ignore_errors=True)
             late = time.monotonic() - began >= PAGE
             report.without[student] = f"it took longer than {PAGE} s" if late else str(error)
 
 
-def export(api: NbGraderAPI, lab: str, report: Report) -> None:
+def export(course: Course, report: Report) -> None:
     """nbgrader's CSV of everybody's total; worksheet and feedback pages for Moodle."""
-    report.csv = root(api) / f"grades_{lab}.csv"
-    plugin = CsvExportPlugin(parent=api, to=str(report.csv), assignment=[lab])
-    with api.gradebook as marks:
+    report.csv = course.root / f"grades_{course.lab}.csv"
+    plugin = CsvExportPlugin(parent=course.api, to=str(report.csv), assignment=[course.lab])
+    with course.gradebook as marks:
         plugin.export(marks)
-    report.moodle = moodle.worksheet(report.marks, root(api) / f"moodle_{lab}.csv")
+    report.moodle = moodle.worksheet(report.marks, course.root / f"moodle_{course.lab}.csv")
     moodle.pages(report.feedback, report.moodle.with_suffix(".zip"))

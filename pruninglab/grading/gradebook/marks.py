@@ -12,11 +12,11 @@ from pathlib import Path
 
 import nbformat
 from nbgrader.api import Grade, MissingEntry
-from nbgrader.apps.api import NbGraderAPI
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
+from pruninglab.grading.gradebook.course import Course
 from pruninglab.grading.intake.collect import printable
 
 # Beside a notebook that nbgrader's exchange has brought; it gives feedback back by them.
@@ -48,19 +48,20 @@ def read_mark(grade: Grade) -> Mark:
     return Mark(points, grade.max_score, review=grade.needs_manual_grade and not waits)
 
 
-def exercises(api: NbGraderAPI, lab: str) -> dict[str, float]:
+def exercises(course: Course) -> dict[str, float]:
     """Exercise -> its points, in the lab's order; "test_filter_mask" counts for "filter_mask"."""
-    with api.gradebook as gradebook:
-        cells = gradebook.find_notebook(lab, lab).source_cells
-        points = {c.name: c.max_score for c in gradebook.find_notebook(lab, lab).grade_cells}
-        return {c.name.removeprefix("test_"): points[c.name] for c in cells if c.name in points}
+    with course.gradebook as gradebook:
+        notebook = gradebook.find_notebook(course.lab, course.lab)
+        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+        names = [cell.name for cell in notebook.source_cells if cell.name in points]
+        return {name.removeprefix("test_"): points[name] for name in names}
 
 
-def marks(api: NbGraderAPI, lab: str, student: str) -> dict[str, Mark]:
+def marks(course: Course, student: str) -> dict[str, Mark]:
     """Exercise -> mark of one student; empty if nothing of theirs was ever graded."""
-    with api.gradebook as gradebook:
+    with course.gradebook as gradebook:
         try:
-            notebook = gradebook.find_submission_notebook(lab, lab, student)
+            notebook = gradebook.find_submission_notebook(course.lab, course.lab, student)
         except MissingEntry:
             return {}
         return {grade.name.removeprefix("test_"): read_mark(grade) for grade in notebook.grades}
@@ -78,31 +79,21 @@ def no_session_warnings() -> Iterator[None]:
         yield
 
 
-def tests(api: NbGraderAPI, lab: str) -> dict[str, str]:
-    """grade_id -> source of each test cell, with the hidden tests."""
-    with api.gradebook as gradebook:
-        cells = gradebook.find_notebook(lab, lab).source_cells
-        graded = {c.name for c in gradebook.find_notebook(lab, lab).grade_cells}
-        solved = {c.name for c in gradebook.find_notebook(lab, lab).solution_cells}
-        return {c.name: c.source for c in cells if c.name in graded - solved}
-
-
-def enter(api: NbGraderAPI, lab: str, student: str, notebook: str) -> None:
+def enter(course: Course, student: str, notebook: str) -> None:
     """Enter a graded notebook as nbgrader's autograder does; marks given by hand stay.
 
     Args:
         notebook: the canonical notebook, as JSON; an error among the outputs of a test means 0.
     """
-    folder = Path(api.coursedir.root, api.coursedir.autograded_directory, student, lab)
-    stamp = Path(api.coursedir.root, api.coursedir.submitted_directory, student, lab)
-    with no_session_warnings(), api.gradebook as gradebook:
+    lab, folder, stamp = course.lab, course.autograded(student), course.submitted(student)
+    with no_session_warnings(), course.gradebook as gradebook:
         gradebook.update_or_create_student(student)
         gradebook.update_or_create_submission(lab, student, **timestamp(stamp))
         names = {"assignment": lab, "notebook": lab, "student": student}
-        resources = {"nbgrader": {**names, "db_url": api.coursedir.db_url}}
+        resources = {"nbgrader": {**names, "db_url": course.api.coursedir.db_url}}
         graded = nbformat.reads(notebook, as_version=4)
         for step in (SaveAutoGrades, AssignLatePenalties):
-            step(config=api.config).preprocess(graded, resources)
+            step(config=course.api.config).preprocess(graded, resources)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{lab}.ipynb").write_text(notebook, encoding="utf-8")
     for name in OF_THE_EXCHANGE:

@@ -31,7 +31,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, counters, data
-from pruninglab.grading.gradebook.course import open_course
+from pruninglab.grading.gradebook.course import open_nbgrader
 from pruninglab.grading.intake.collect import owner, printable
 from pruninglab.grading.intake.read import (
     MAX_FILE,
@@ -86,7 +86,7 @@ def whose(path: str) -> str:
 @cache
 def named() -> str:
     """How files are named, as nbgrader_config.py says."""
-    return str(open_course(ROOT).config.FileNameCollectorPlugin.named_regexp)
+    return str(open_nbgrader(ROOT).config.FileNameCollectorPlugin.named_regexp)
 
 
 def files(place: Path) -> Iterator[tuple[str, str, Read | None]]:
