@@ -21,7 +21,8 @@ from pruninglab.models import ResNet20, prunable
 from pruninglab.training import Recipe, accuracy, train, triangular
 
 EPOCHS = 40
-TRIED = checkpoints.ASSETS / "recipes.json"
+ASSETS = checkpoints.ASSETS
+TRIED = "dense-recipes.json"
 # Why filters die: weight decay pulls BN's scale of a channel to zero wherever the loss hardly needs
 # it; behind the ReLU no gradient is left then. So: with it and without, for both optimizers.
 CANDIDATES: list[dict[str, Any]] = [
@@ -50,14 +51,16 @@ def faint(model: nn.Module) -> float:
     return (torch.cat(scales).abs() < 0.01).float().mean().item()
 
 
-def choose(work: Path, only: list[int], epochs: int, bf16: bool | None) -> None:
+def choose(
+    work: Path, only: list[int], epochs: int, bf16: bool | None, compiled: bool = True
+) -> None:
     """Train candidates on 45,000 images, measure them on the 5,000 held out, write both down."""
     rest, held = data.hold_out(data.load("cifar10", "train"), per_class=500)
     for i in only:
         model = ResNet20(16, seed=0)
         curve = train(
-            model, rest, recipe(CANDIDATES[i], epochs), seed=0, val=held, bf16=bf16, compiled=True,
-            checkpoint=work / f"choose-{epochs}-{i}.pt",
+            model, rest, recipe(CANDIDATES[i], epochs), seed=0, val=held, bf16=bf16,
+            checkpoint=work / f"choose-{epochs}-{i}.pt", compiled=compiled,
         )  # fmt: skip
         row = CANDIDATES[i] | {
             "epochs": epochs, "seed": 0, "val": round(curve[-1]["val"], 4),
@@ -67,24 +70,32 @@ def choose(work: Path, only: list[int], epochs: int, bf16: bool | None) -> None:
         print(row, flush=True)
 
 
+def tried() -> list[dict[str, Any]]:
+    """What has been compared so far: recipes with their accuracy on the held-out images."""
+    file = ASSETS / TRIED
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+
+
 def note(row: dict[str, Any]) -> None:
     """Write down one comparison, in place of an older one of the same settings."""
-    rows = json.loads(TRIED.read_text()) if TRIED.exists() else []
+    rows = tried()
     same = ("peak", "muon", "decay_norms", "epochs")
     others = [r for r in rows if any(r.get(key) != row[key] for key in same)]
-    write(TRIED, json.dumps([*others, row], indent=1) + "\n")
+    write(ASSETS / TRIED, json.dumps([*others, row], indent=1) + "\n")
 
 
-def train_and_ship(work: Path, width: int, seed: int, epochs: int, bf16: bool | None) -> None:
+def train_and_ship(
+    work: Path, width: int, seed: int, epochs: int, bf16: bool | None, compiled: bool = True
+) -> None:
     """Train a network, read the test set at the end, write the float16 checkpoint and its card."""
     images, val = data.hold_out(data.load("cifar10", "train"), per_class=100)
     model = ResNet20(width, seed=seed)
     curve = train(
-        model, images, recipe(CANDIDATES[0], epochs), seed=seed, val=val, bf16=bf16, compiled=True,
-        checkpoint=work / f"dense-w{width}-seed{seed}.pt",
+        model, images, recipe(CANDIDATES[0], epochs), seed=seed, val=val, bf16=bf16,
+        checkpoint=work / f"dense-w{width}-seed{seed}.pt", compiled=compiled,
     )  # fmt: skip
     half = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    torch.save(half, checkpoints.ASSETS / f"resnet20-w{width}-seed{seed}.pt")
+    torch.save(half, ASSETS / f"resnet20-w{width}-seed{seed}.pt")
     shipped = ResNet20(width)  # as it will be loaded
     shipped.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in half.items()})
     card = {
@@ -95,7 +106,7 @@ def train_and_ship(work: Path, width: int, seed: int, epochs: int, bf16: bool | 
         "test": accuracy(shipped, data.load("cifar10", "test")), "test_read": 1,
         "machine": checkpoints.machine(), "curve": curve,
     }  # fmt: skip
-    path = checkpoints.ASSETS / f"resnet20-w{width}-seed{seed}.json"
+    path = ASSETS / f"resnet20-w{width}-seed{seed}.json"
     write(path, json.dumps(card, indent=1) + "\n")
     print(f"width {width}, seed {seed}: test {card['test']:.2%}, {card['zeros']:.2%} zeros")
 
@@ -104,7 +115,7 @@ def show() -> None:
     """Print the comparison as Markdown."""
     print("| optimizer | decay of BN | epochs | held-out (%) | weights at 0 | scales < 0.01 |")
     print("|---|---|---:|---:|---:|---:|")
-    for row in json.loads(TRIED.read_text()):
+    for row in tried():
         name = "Muon for convolutions" if row["muon"] else "SGD"
         decay = "yes" if row["decay_norms"] else "no"
         measured = f"{100 * row['val']:.2f} | {row['zeros']:.2%} | {row['faint']:.2%}"

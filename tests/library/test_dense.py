@@ -1,0 +1,72 @@
+"""The recipe of the dense networks: compared, noted, trained and shipped, on a few images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pruninglab import checkpoints, data
+from pruninglab.dev import dense
+from pruninglab.models import ResNet20
+from pruninglab.training import Recipe, constant, make_optimizer
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A few images, and a folder of its own for what is written."""
+    few = {"train": data.subset("train"), "test": data.subset("test")[:50]}
+    kept = data.hold_out
+    monkeypatch.setattr(data, "load", lambda name, split: few[split])
+    monkeypatch.setattr(data, "hold_out", lambda images, per_class: kept(images[:300], 5))
+    monkeypatch.setattr(dense, "ASSETS", tmp_path)
+    monkeypatch.setattr(dense, "ResNet20", lambda width, seed=0: ResNet20(2, seed=seed))
+    return tmp_path
+
+
+def test_candidates_are_compared_once_each(here: Path, capsys: pytest.CaptureFixture) -> None:
+    dense.choose(here, [0, 1], epochs=1, bf16=False, compiled=False)
+    dense.choose(here, [1], epochs=1, bf16=False, compiled=False)
+    rows = dense.tried()
+    assert [row["decay_norms"] for row in rows] == [False, True]
+    assert all(0 <= row[key] <= 1 for row in rows for key in ("val", "zeros", "faint"))
+    dense.show()
+    assert capsys.readouterr().out.count("| Muon for convolutions |") == 2
+
+
+def test_a_network_is_trained_and_ships_with_its_card(here: Path) -> None:
+    dense.train_and_ship(here, 2, 1, epochs=1, bf16=False, compiled=False)
+    card = json.loads((here / "resnet20-w2-seed1.json").read_text())
+    state = torch.load(here / "resnet20-w2-seed1.pt", weights_only=True)
+    assert (card["width"], card["seed"], card["test_read"]) == (2, 1, 1)
+    assert len(card["curve"]) == card["recipe"]["epochs"] == 1
+    assert all(v.dtype == torch.float16 for v in state.values() if v.is_floating_point())
+
+
+@pytest.mark.parametrize("muon", [0.0, 0.2])
+@pytest.mark.parametrize("decay", [False, True])
+def test_without_decay_the_scale_of_an_idle_channel_stays(muon: float, decay: bool) -> None:
+    """Behind a ReLU that never opens there is no gradient: only decay can move the scale."""
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    with torch.no_grad():
+        layers[1].bias.fill_(-100)
+    recipe = Recipe(1, constant(0.1), weight_decay=0.1, muon=muon, decay_norms=decay)
+    optimizer = make_optimizer(layers, recipe)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.1
+    for _ in range(3):
+        optimizer.zero_grad()
+        layers(torch.randn(8, 3, 5, 5)).sum().backward()
+        optimizer.step()
+    assert bool((layers[1].weight == 1).all()) is not decay
+
+
+def test_zeros_are_what_float16_cannot_tell_from_zero() -> None:
+    layer = nn.Linear(4, 1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[0.0, 1e-9, 1e-4, 1.0]]))
+    assert dense.zeros(layer) == 0.5
+    assert dense.zeros(checkpoints.trained(16)) > 0.08  # what the first network suffers from
