@@ -38,7 +38,9 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from pruninglab.checks.lab import Probe
+from pruninglab.grading.judging.run_test import execute as run_as_grader
 from pruninglab.values import encode
+from solutions.builder import properties
 from solutions.builder.manifest import manifest
 
 ROOT = Path(__file__).parents[2]
@@ -137,10 +139,28 @@ def nbgrader_cell(grade_id: str, points: int | None, solution: bool) -> dict[str
     return meta | ({"points": points} if grade else {})
 
 
-def hidden_test(lab: str, exercise: str) -> str:
-    """The visible check of an exercise, then its hidden test, between nbgrader's markers."""
-    test = inspect.getsource(getattr(module(lab, "hidden"), f"test_{exercise}"))
-    hidden = f"{test}\n\ntest_{exercise}({exercise})"
+def hidden_source(lab: str, exercise: str) -> str:
+    """The hidden tests of an exercise as they are pasted into its test cell."""
+    return properties.paste(source(lab, "hidden").read_text(encoding="utf-8"), exercise)
+
+
+def hidden_of(lab: str, exercise: str) -> Callable:
+    """The hidden tests of an exercise as one function.
+
+    Returns:
+        `test(function, seed=0)` runs what is pasted, as the grader does: with nothing else around.
+    """
+    pasted = hidden_source(lab, exercise)
+
+    def test(function: Callable, seed: int = 0) -> None:
+        run_as_grader(pasted, {exercise: function}, seed)
+
+    return test
+
+
+def check_cell(lab: str, exercise: str) -> str:
+    """The visible check of an exercise, then its hidden tests, between nbgrader's markers."""
+    hidden = hidden_source(lab, exercise)
     return f"check({exercise})\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
 
 
@@ -155,7 +175,7 @@ def fill(cell: NotebookNode, lab: str) -> None:
         cell.source = inspect.getsource(getattr(module(lab), meta.pop("given"))).rstrip()
     elif "check" in meta:
         name = meta.pop("check")
-        cell.source = hidden_test(lab, name)
+        cell.source = check_cell(lab, name)
         meta["nbgrader"] = nbgrader_cell(f"test_{name}", int(meta.pop("points")), solution=False)
     elif "answer" in meta:
         name = meta.pop("answer")

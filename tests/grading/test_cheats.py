@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pruninglab.grading.judging import mark
+from pruninglab.grading.judging import worker
 from pruninglab.grading.sample_class import code_of
 from solutions.builder import build
 from tests.grading.test_corpus import exam_of
@@ -199,15 +199,11 @@ ALL = [
 EXERCISES = [(lab, name) for lab in build.LABS for name in build.probes_of(lab)]
 
 
-def hidden(lab: str, name: str) -> Callable:
-    return getattr(build.module(lab, "hidden"), f"test_{name}")
-
-
 @pytest.mark.parametrize(("lab", "name", "cheat"), ALL)
 @pytest.mark.filterwarnings("ignore")
 def test_a_cheat_does_not_pass(lab: str, name: str, cheat: Callable) -> None:
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever stops it
-        hidden(lab, name)(cheat)
+        build.hidden_of(lab, name)(cheat)
 
 
 # --- whatever can be tried blindly --------------------------------------------------------------
@@ -280,15 +276,14 @@ def test_blind_destruction_does_not_pass(lab: str, name: str) -> None:
                 return result(arguments)
 
             with pytest.raises(Exception):  # noqa: B017, PT011
-                hidden(lab, name)(destroy)
+                build.hidden_of(lab, name)(destroy)
 
 
 @pytest.mark.parametrize(("lab", "name"), EXERCISES)
 def test_no_callback_has_an_argument_that_a_student_could_change(lab: str, name: str) -> None:
     """A default that holds a test's truth could be overridden by whoever calls the callback."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(hidden(lab, name))))
-    for node in ast.walk(tree.body[0]):
-        if isinstance(node, ast.FunctionDef) and node is not tree.body[0]:
+    for node in ast.walk(ast.parse(build.hidden_source(lab, name))):
+        if isinstance(node, ast.FunctionDef):
             defaults = [*node.args.defaults, *node.args.kw_defaults]
             assert all(d is None or isinstance(d, ast.Constant) for d in defaults), node.name
 
@@ -328,7 +323,7 @@ def test_disguised_cheats_get_nothing(lab: str, tmp_path) -> None:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         if name in CHEATS[lab]:
             cell.source = disguised(lab, name, CHEATS[lab][name][0])
-    result = mark.work(exam, f"{lab}.ipynb", nbformat.writes(made).encode())
-    found = {o["name"].removeprefix("test_"): o for o in result["outcomes"]}
-    assert [n for n in CHEATS[lab] if found[n]["passed"]] == []
-    assert [found[n]["text"] for n in CHEATS[lab] if found[n]["part"] != "hidden"] == []
+    result = worker.work(exam, f"{lab}.ipynb", nbformat.writes(made).encode())
+    found = {judgement.exercise: judgement for judgement in result.judgements}
+    assert [n for n in CHEATS[lab] if found[n].passed] == []
+    assert [found[n].text for n in CHEATS[lab] if found[n].part != "hidden"] == []

@@ -11,8 +11,10 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 
 from pruninglab.models import Block, ResNet20, prunable
-from solutions.lab2_criteria import exercises as criteria, hidden as criteria_hidden, mistakes as criteria_mistakes
+from solutions.builder import build
 from solutions.lab1_structures.exercises import free_convs, global_masks, local_masks
+from solutions.lab2_criteria import exercises as criteria
+from solutions.lab2_criteria import mistakes as criteria_mistakes
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -225,7 +227,7 @@ def test_recalibration_makes_evaluation_agree_with_training():
 
 @pytest.mark.parametrize("exercise", criteria_mistakes.RIGHT)
 def test_hidden_tests_accept_right_answers_with_another_seed(exercise):
-    test = getattr(criteria_hidden, f"test_{exercise}")
+    test = build.hidden_of("02_criteria", exercise)
     for function in (getattr(criteria, exercise), *criteria_mistakes.ALTERNATIVES[exercise]):
         test(function, seed=1)
 
@@ -237,4 +239,4 @@ def test_hidden_tests_accept_right_answers_with_another_seed(exercise):
 )
 def test_hidden_tests_refuse_every_mistake(exercise, mistake):
     with pytest.raises(Exception, match=r"."):
-        getattr(criteria_hidden, f"test_{exercise}")(mistake)
+        build.hidden_of("02_criteria", exercise)(mistake)

@@ -6,7 +6,6 @@ import filecmp
 import inspect
 import json
 import runpy
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,10 +44,6 @@ def check_of(lab: str) -> Lab:
     return runpy.run_path(str(build.NOTEBOOKS / lab / "probes.py"))["check"]
 
 
-def hidden_of(lab: str, exercise: str) -> Callable:
-    return getattr(build.module(lab, "hidden"), f"test_{exercise}")
-
-
 @pytest.mark.parametrize(("lab", "exercise", "mistake"), corpus("MISTAKES"))
 def test_a_mistake_gets_its_own_hint(lab: str, exercise: str, mistake: Callable) -> None:
     with pytest.raises(WrongAnswer) as refused:
@@ -59,23 +54,14 @@ def test_a_mistake_gets_its_own_hint(lab: str, exercise: str, mistake: Callable)
 @pytest.mark.parametrize(("lab", "exercise", "alternative"), corpus("ALTERNATIVES"))
 def test_an_alternative_passes(lab: str, exercise: str, alternative: Callable) -> None:
     check_of(lab)(alternative, exercise)
-    hidden_of(lab, exercise)(alternative)
+    build.hidden_of(lab, exercise)(alternative)
 
 
 @pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
 def test_the_solution_passes(lab: str, exercise: str) -> None:
     solution = getattr(build.module(lab), exercise)
     check_of(lab)(solution)
-    hidden_of(lab, exercise)(solution)
-
-
-@pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
-def test_the_hidden_test_stands_alone(lab: str, exercise: str) -> None:
-    """It is pasted into a notebook: it may use nothing of its module but builtins."""
-    test = hidden_of(lab, exercise)
-    bare = types.FunctionType(test.__code__, {"__builtins__": __builtins__})
-    bare.__defaults__ = test.__defaults__
-    bare(getattr(build.module(lab), exercise))
+    build.hidden_of(lab, exercise)(solution)
 
 
 @pytest.mark.parametrize(("lab", "exercise"), EXERCISES)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from pruninglab.models import ResNet20, prunable
-from solutions.lab4_papers import exercises as papers, hidden as papers_hidden
+from solutions.builder import build
 from solutions.lab1_structures.exercises import free_convs
+from solutions.lab4_papers import exercises as papers
 
 NAMES = ("han2015", "zhu2017", "renda2020", "li2016", "liu2017", "molchanov2019", "he2018")
 
@@ -20,7 +21,7 @@ NAMES = ("han2015", "zhu2017", "renda2020", "li2016", "liu2017", "molchanov2019"
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hidden_tests_hold_for_other_seeds(name: str, seed: int) -> None:
-    getattr(papers_hidden, f"test_{name}")(getattr(papers, name), seed=seed)
+    build.hidden_of("04_papers", name)(getattr(papers, name), seed=seed)
 
 
 class Trace:
