@@ -34,14 +34,14 @@ def say(target: str) -> str:
     """A command of the repository's Makefile; in what students get there is none."""
     if Path("Makefile").is_file():
         return f"make {target}"
-    install = "pip install --constraint constraints.txt --editable ."
+    install = "pip install --constraint constraints.txt --editable '.[jupyter]'"
     return {"setup": install, "lab": "python -m pruninglab start"}[target]
 
 
 def wanted() -> list[Requirement]:
-    """What the package needs, without its extras."""
+    """What the package and a student's JupyterLab need."""
     every = map(Requirement, metadata.requires("pruninglab") or [])
-    return [r for r in every if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return [r for r in every if r.marker is None or r.marker.evaluate({"extra": "jupyter"})]
 
 
 def packages() -> Finding:

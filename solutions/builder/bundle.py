@@ -41,7 +41,7 @@ def contents(lab: str) -> dict[str, bytes]:
         if path.is_file() and not WITHOUT & set(inside.parts):
             files[str(inside)] = path.read_bytes()
     files |= {name: (build.ROOT / name).read_bytes() for name in INSTALLERS}
-    files["environment.yml"] = files["environment.yml"].replace(b".[dev]", b".")
+    files["environment.yml"] = files["environment.yml"].replace(b".[dev]", b".[jupyter]")
     files["README.md"] = guide(lab).encode()
     return files
 

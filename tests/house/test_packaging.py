@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REQUIRED = {
-    r.name: r.specifier
-    for r in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
-}
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def packages(lines: list[str]) -> dict[str, SpecifierSet]:
+    """Package -> versions, with what the project's own extras stand for."""
+    found: dict[str, SpecifierSet] = {}
+    for requirement in map(Requirement, lines):
+        for extra in requirement.extras if requirement.name == "pruninglab" else ():
+            found |= packages(EXTRAS[extra])
+        if requirement.name != "pruninglab":
+            found[requirement.name] = requirement.specifier
+    return found
+
+
+REQUIRED = packages(PROJECT["dependencies"] + EXTRAS["dev"])
 PINNED = {
     r.name: next(iter(r.specifier)).version
     for line in (ROOT / "constraints.txt").read_text().splitlines()
@@ -29,6 +43,26 @@ def test_every_dependency_is_pinned_to_a_version_that_pyproject_allows() -> None
     assert set(PINNED) == set(REQUIRED)
     for name, version in PINNED.items():
         assert Version(version) in REQUIRED[name], name
+
+
+# How a package is imported that has another name; IPython comes with ipywidgets.
+NAMES = {"PIL": "pillow", "IPython": "ipywidgets", "markupsafe": "jinja2"}
+
+
+def imported(path: Path) -> set[str]:
+    """The packages that a module imports, of others than Python and this project."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    names += [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]
+    tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"pruninglab", ""}
+    return {NAMES.get(top, top) for top in tops}
+
+
+@pytest.mark.parametrize("room", ["", "training", "checks", "cifar", "project", "results"])
+def test_notebooks_need_no_extra(room: str) -> None:
+    """What a notebook imports works with the package alone: on Colab, say."""
+    for path in (ROOT / "pruninglab" / room).glob("*.py"):
+        assert imported(path) <= set(packages(PROJECT["dependencies"])), path
 
 
 def test_environment_yml_has_no_list_of_its_own() -> None:
