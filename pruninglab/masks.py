@@ -17,13 +17,13 @@ from torch.nn.utils import prune
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from pruninglab.files import load_intact, whole
-from pruninglab.models import prunable
+from pruninglab.layers import network, prunable
 
 Masks = dict[str, Tensor]
 
 
 def check_sparsity(sparsity: float) -> float:
-    """The sparsity itself, if it is a number in 0 .. 1.
+    """Return the sparsity itself, if it is a number in 0 .. 1.
 
     Raises:
         ValueError: it is not (so neither is NaN).
@@ -38,10 +38,11 @@ def check_sparsity(sparsity: float) -> float:
 
 
 def check_scores(scores: Mapping[str, Tensor]) -> None:
-    """Scores must be tensors without NaN, which has no place in a ranking; infinities have one.
+    """Refuse scores that cannot be ranked: anything but tensors without NaN. Infinities may be.
 
     Raises:
-        ValueError: no scores at all, something that is no tensor, or a NaN; the message names it.
+        ValueError: no scores at all, something that is not a tensor, or a NaN; the message names
+            it.
     """
     if not isinstance(scores, Mapping) or not len(scores):
         kind = "empty" if isinstance(scores, Mapping) else f"a {type(scores).__name__}"
@@ -113,14 +114,15 @@ def apply(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
 def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
     """Apply `masks`, and apply them again after every step of any optimizer on these weights.
 
-    Masking the gradient alone would not do: momentum and weight decay move a weight without one.
+    Masking the gradient alone is not enough: momentum and weight decay move a weight without one.
     Works around any training loop, compiled or not, and adds no attribute to the model. Two holds
     inside each other keep what both keep. What writes to the weights without an optimizer, such as
     `load_state_dict`, is masked by the next step only: call `apply` after it. (A training that
     diverges to infinite weights has no zeros to hold: 0 times infinity is NaN.)
 
     Raises:
-        ValueError: the masks do not fit (see `validate`); then no weight has changed.
+        ValueError: the masks do not fit (see `validate`), and no weight has changed; or, after a
+            step or at the end, a weight has been replaced by another parameter.
 
     >>> layer = nn.Linear(2, 1)
     >>> sgd = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
@@ -131,12 +133,14 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
     0.0
     """
     apply(model, masks)
-    weights = [prunable(model)[name] for name in masks]
+    held = {name: prunable(model)[name] for name in masks}
+    weights = list(held.values())
     keep = list(map(_factors, weights, masks.values()))
     ids = {id(w) for w in weights}
 
     @torch.no_grad()
     def after_step(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        _check_still_there(model, held)
         if any(id(p) in ids for group in optimizer.param_groups for p in group["params"]):
             keep[:] = map(_factors, weights, keep)
             # For all weights at once, as torch's own optimizers do: a few times faster than
@@ -147,8 +151,24 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
     handle = register_optimizer_step_post_hook(after_step)
     try:
         yield
+        _check_still_there(model, held)
     finally:
         handle.remove()
+
+
+def _check_still_there(model: nn.Module, held: Mapping[str, Tensor]) -> None:
+    """Refuse to go on when a weight that is held has been replaced: nothing would hold the new one.
+
+    `layer.weight = nn.Parameter(...)`, a new layer, `load_state_dict(..., assign=True)` and torch's
+    pruning all put another tensor in its place.
+    """
+    now = prunable(model)
+    for name, weight in held.items():
+        if now.get(name) is not weight:
+            raise ValueError(
+                f"{name} has been replaced since masks.hold began, and the new one is not held: "
+                "change values in place (weight.data.copy_), or begin a new hold afterwards"
+            )
 
 
 def _factors(weight: Tensor, keep: Tensor) -> Tensor:
@@ -164,7 +184,7 @@ def _factors(weight: Tensor, keep: Tensor) -> Tensor:
 
 
 def combine(*masks: Mapping[str, Tensor]) -> Masks:
-    """Keep only what all of `masks` keep.
+    """Combine masks: keep only what all of them keep.
 
     Raises:
         ValueError: no masks, or their names or shapes differ.
@@ -188,7 +208,7 @@ def combine(*masks: Mapping[str, Tensor]) -> Masks:
 
 
 def from_weights(model: nn.Module) -> Masks:
-    """The masks that keep exactly the weights that are not zero.
+    """Make the masks that keep exactly the weights that are not zero.
 
     >>> layer = nn.Linear(2, 1)
     >>> apply(layer, {"weight": torch.tensor([[True, False]])})
@@ -203,7 +223,7 @@ def random_masks(
     sparsity: float,
     generator: torch.Generator | None = None,
 ) -> Masks:
-    """The control of every pruning experiment: drop round(sparsity * n) weights by chance.
+    """Drop round(sparsity * n) weights by chance: the control of every pruning experiment.
 
     Args:
         like: a model, or a dict of tensors (scores, masks) with the names and shapes.
@@ -229,10 +249,10 @@ def random_masks(
 
 
 def save(path: str | os.PathLike[str], masks: Mapping[str, Tensor]) -> None:
-    """Write masks to a file: the whole of it or, if that fails, nothing.
+    """Write masks to a file, completely or, if that fails, not at all.
 
     Raises:
-        ValueError: these are no masks; a file that was there stays as it was.
+        ValueError: these are not masks; a file that was there stays as it was.
     """
     _check_masks(masks)
     with whole(path) as part:  # clone: of a view, torch.save would write all the memory behind it
@@ -269,14 +289,14 @@ def to_torch(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
     (True, {'weight': tensor([[ True, False]])}, False)
     """
     validate(model, masks)
-    weights = prunable(model)
+    weights, model = prunable(model), network(model)
     for name, mask in masks.items():
         module = model.get_submodule(name.rpartition(".")[0])
         prune.custom_from_mask(module, "weight", mask.to(weights[name].device))
 
 
 def from_torch(model: nn.Module) -> Masks:
-    """The masks that torch.nn.utils.prune holds on the model's weights; the model stays as it is.
+    """Read the masks that torch.nn.utils.prune holds on the model's weights, and change nothing.
 
     Its masks of biases are left alone: here only the weights of convolutions and linear layers are
     pruned. A weight that torch does not prune gets no mask.
@@ -285,7 +305,7 @@ def from_torch(model: nn.Module) -> Masks:
     >>> int(from_torch(layer)["weight"].sum())
     1
     """
-    buffers = dict(model.named_buffers())
+    buffers = dict(network(model).named_buffers())
     names = [name for name in prunable(model) if f"{name}_mask" in buffers]
     return {name: buffers[f"{name}_mask"] != 0 for name in names}
 
@@ -293,9 +313,9 @@ def from_torch(model: nn.Module) -> Masks:
 def remove_torch(model: nn.Module) -> Masks:
     """Turn what torch.nn.utils.prune holds into plain weights with zeros; return the masks.
 
-    The weights are ordinary parameters again, so an optimizer made before has to be made anew.
+    The weights are new, ordinary parameters: make a new optimizer for them.
     """
-    masks = from_torch(model)
+    masks, model = from_torch(model), network(model)
     for name in masks:
         prune.remove(model.get_submodule(name.rpartition(".")[0]), "weight")
     apply(model, masks)  # +0.0 where torch's product left -0.0

@@ -10,8 +10,22 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 from torch.nn import functional as F
 
+from pruninglab.layers import Layer, network, prunable, prunable_layers
+
+__all__ = [
+    "Block",
+    "Layer",
+    "ResNet20",
+    "SelectShortcut",
+    "ZeroPadShortcut",
+    "make_shortcut",
+    "make_stage",
+    "prunable",
+    "prunable_layers",
+    "ready_to_run",
+]
+
 Shortcut = Literal["A", "B"]
-Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear  # whose weights pruning may remove
 
 
 class ZeroPadShortcut(nn.Module):
@@ -154,48 +168,24 @@ def ready_to_run(model: nn.Module, channels_last: bool = False) -> nn.Module:
     rounding. The copy is not for training.
 
     Args:
-        model: a network without data-dependent control flow, e.g. `ResNet20`, shrunk or not, and
-            with plain weights: under torch.nn.utils.prune call `masks.remove_torch` first.
-        channels_last: lay out the weights so that the channels of a pixel lie together; give the
-            copy inputs in `torch.channels_last`, too.
+        model: a network without data-dependent control flow, e.g. `ResNet20`, shrunk or not.
+        channels_last: lay out the weights so that the channels of a pixel are side by side; give
+            the copy inputs in `torch.channels_last`, too.
+
+    Raises:
+        ValueError: torch.nn.utils.prune or a parametrization computes a weight; or see
+            `layers.network`.
 
     >>> folded = ready_to_run(ResNet20(width=1))
     >>> any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     False
     """
+    model = network(model)
+    for name, layer in prunable_layers(model).items():
+        if "weight" not in layer._parameters:  # folding would be undone by the next forward pass
+            raise ValueError(
+                f"{name or 'the'} weight is computed from other tensors: first make it plain, with "
+                "masks.remove_torch(model) or torch.nn.utils.parametrize.remove_parametrizations"
+            )
     folded = fuse(copy.deepcopy(model).eval())
     return folded.to(memory_format=torch.channels_last) if channels_last else folded
-
-
-def prunable_layers(model: nn.Module) -> dict[str, Layer]:
-    """The convolutions (not transposed ones) and linear layers: module name -> module.
-
-    >>> list(prunable_layers(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))))
-    ['0', '2']
-    """
-    return {name: module for name, module in model.named_modules() if isinstance(module, Layer)}
-
-
-def prunable(model: nn.Module) -> dict[str, Tensor]:
-    """The weights that pruning may remove: of convolutions and linear layers, never biases or BN.
-
-    Returns:
-        parameter name -> parameter, in the order of the network; one that layers share comes once,
-        under the first name. (Under torch.nn.utils.prune a weight is not a parameter but the
-        product of two tensors; it is then that product.)
-
-    Raises:
-        ValueError: the model has no convolution and no linear layer.
-
-    >>> weights = prunable(ResNet20())
-    >>> len(weights), sum(w.numel() for w in weights.values())
-    (22, 270896)
-    """
-    found: dict[str, Tensor] = {}
-    for name, layer in prunable_layers(model).items():
-        weight = layer.weight
-        if not any(weight is other for other in found.values()):
-            found[f"{name}.weight" if name else "weight"] = weight
-    if not found:
-        raise ValueError(f"{type(model).__name__} has no convolution or linear layer to prune")
-    return found

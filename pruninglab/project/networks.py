@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pruninglab.files import whole
+from pruninglab.layers import plain_state
 from pruninglab.models import ResNet20, SelectShortcut, ZeroPadShortcut
 
 LIMIT = 40 * 2**20  # bytes of all arrays together; a ResNet-20 64 filters wide has 17 MB
@@ -31,17 +32,23 @@ class Unreadable(ValueError):
 
 
 def save(model: nn.Module, path: Path) -> Path:
-    """Write a ResNet-20, masked or really smaller, the whole of it or nothing.
+    """Write a ResNet-20, masked or really smaller, completely or not at all.
+
+    It may be compiled, wrapped or pruned by torch (see `layers.plain_state`), in any float dtype.
 
     Raises:
         Unreadable: `load` could not make a network of it: it is no ResNet-20.
+        ValueError: a layer hides its weights; the message says what to do.
 
     >>> import tempfile
     >>> path = save(ResNet20(1), Path(tempfile.mkdtemp()) / "tiny.npz")
     >>> load(path).conv1
     Conv2d(3, 1, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
     """
-    state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    state = plain_state(model)
+    for name, tensor in state.items():
+        if tensor.dtype == torch.bfloat16:  # numpy has no such numbers
+            state[name] = tensor.float()
     rebuild(state)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as part, part.open("wb") as file:

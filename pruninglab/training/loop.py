@@ -175,5 +175,6 @@ def identity_of(model: nn.Module, masks: Mapping[str, Tensor], lrs: Sequence[flo
     digest = hashlib.sha256(repr(list(lrs)).encode())
     for name, tensor in (*model.state_dict().items(), *masks.items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        flat = tensor.detach().cpu().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes())  # numpy has no bfloat16
     return digest.hexdigest()
