@@ -16,10 +16,11 @@ from pruninglab.grading.gradebook.course import Course, GradingError, open_cours
 from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
 from pruninglab.grading.gradebook.log import Record, digest
 from pruninglab.grading.intake.collect import collect, printable
+from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.judging.mark import Exam
 from pruninglab.grading.judging.pools import cluster_pool, judge_all, local_pool
 from pruninglab.grading.sandbox.bubblewrap import bubblewrap
-from pruninglab.grading.sandbox.forkserver import Limits
+from pruninglab.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def grade_class(course: Course, options: Options) -> Report:
         options.pool() as pool,
     ):
         for student, notebook, result in judge_all(exam, todo(), pool, 2 * options.workers):
-            marks.enter(course, student, result["notebook"])
+            marks.enter(course, student, result.notebook)
             record.mark(student, notebook, exam.version(), result)
             bar.update()
             bar.set_postfix_str(printable(moodle.participant(student)[0]))
@@ -102,9 +103,12 @@ def as_graded(course: Course, record: Record, files: Iterable[tuple[str, bytes]]
     """What the log and the gradebook say of a run."""
     rows = {student: marks.marks(course, student) for student in sorted(record.done)}
     failed = {s: record.done[s]["reason"] for s in rows if record.done[s]["reason"]}
-    lines = {student: record.done[student]["outcomes"] for student in rows}
+    judgements = {
+        student: [Judgement.from_json(found) for found in record.done[student]["outcomes"]]
+        for student in rows
+    }
     known = known_mistakes(files)
-    return Report(marks.exercises(course), rows, failed, record.seed, lines, known)
+    return Report(marks.exercises(course), rows, failed, record.seed, judgements, known)
 
 
 def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:

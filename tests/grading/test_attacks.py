@@ -27,13 +27,14 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from pruninglab.grading.judging import mark
+from pruninglab.grading.judging import mark, worker
 from pruninglab.grading.sandbox import forkserver
+from pruninglab.limits import Limits
 from solutions.builder.build import nbgrader_cell
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
 LAB = "01_attacked"
-LIMITS = forkserver.Limits(cell=6, exercise=6, total=40, memory=2**30, processes=20)
+LIMITS = Limits(cell=6, exercise=6, total=40, memory=2**30, processes=20)
 NAMES = ("double", "top_mask", "silence", "repeat")
 CANARY = "canary-" + secrets.token_hex(8)  # in the environment and files of the grader
 
@@ -321,7 +322,7 @@ forge(
     """
 import gc
 for thing in gc.get_objects():
-    if type(thing).__name__ == 'Guest':
+    if type(thing).__name__ == 'StudentNotebook':
         thing.call = lambda *a, **k: True
         thing.link.names.update({n: (lambda *a, **k: True) for n in thing.link.names})
 """,
@@ -1268,16 +1269,16 @@ class Trial:
     problems: list[str]
 
 
-def leftovers(nursery: forkserver.Nursery) -> list[int]:
+def leftovers(server: forkserver.ForkServer) -> list[int]:
     """Processes of submissions below a sandbox: deeper than the one that waits for orders."""
-    assert nursery.process is not None
+    assert server.process is not None
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         facts = facts_of(int(name))
         deep = len(facts.get("NSpid", "").split()) > 2
-        while deep and facts and int(facts["Pid"]) not in (0, 1, nursery.process.pid):
+        while deep and facts and int(facts["Pid"]) not in (0, 1, server.process.pid):
             facts = facts_of(int(facts["PPid"]))
-        if deep and facts and int(facts["Pid"]) == nursery.process.pid:
+        if deep and facts and int(facts["Pid"]) == server.process.pid:
             found.append(int(name))
     return found
 
@@ -1297,24 +1298,24 @@ def trial(case: Case, canary: Path) -> Trial:
     name, data = made if isinstance(made, tuple) else written(made)
     before = hashlib.sha256(canary.read_bytes()).digest()
     began = time.monotonic()
-    result = mark.work(exam(), name, data)
+    result = worker.work(exam(), name, data)
     seconds = time.monotonic() - began
-    right = tuple(o["name"].removeprefix("test_") for o in result["outcomes"] if o["passed"])
-    texts = [o["text"] for o in result["outcomes"] if not o["passed"]]
-    text = " ".join([result["reason"], *texts])[:300]
-    cells = json.loads(result["notebook"])["cells"]
-    everything = json.dumps([result["outcomes"], [c.get("outputs") for c in cells]])
-    outcomes = [o["name"] for o in result["outcomes"]]
+    right = tuple(found.exercise for found in result.judgements if found.passed)
+    texts = [found.text for found in result.judgements if not found.passed]
+    text = " ".join([result.reason, *texts])[:300]
+    cells = json.loads(result.notebook)["cells"]
+    everything = result.to_json()
+    judged = [found.exercise for found in result.judgements]
     checks = {
         f"passed {right}, expected {case.right}": set(right) == set(case.right),
         f"no such reason: {text}": case.reason in text or case.reason in " ".join(texts),
         "the attack itself failed": case.family != "leak" or not cells[2]["outputs"],
-        "a row is missing": outcomes == [f"test_{n}" for n in NAMES],
+        "a row is missing": judged == list(NAMES),
         "it took too long": seconds < case.seconds,
         "it found something": "LEAK" not in everything and CANARY not in everything,
         "the canary has changed": hashlib.sha256(canary.read_bytes()).digest() == before,
         "something was written": not Path("/tmp/pwned").exists(),
-        "processes are left": not leftovers(mark.nursery_for(LIMITS, unsafe=False)),
+        "processes are left": not leftovers(worker.fork_server_for(LIMITS, unsafe=False)),
     }
     problems = [problem for problem, fine in checks.items() if not fine]
     return Trial(case, right, text, seconds, problems)
@@ -1328,7 +1329,7 @@ def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ["CANARY"] = CANARY
     yield path
     del os.environ["CANARY"]
-    mark.nursery_for(LIMITS, unsafe=False).stop()
+    worker.fork_server_for(LIMITS, unsafe=False).stop()
 
 
 @pytest.mark.parametrize(
@@ -1342,9 +1343,9 @@ def test_tampering_is_flagged(canary: Path) -> None:
     stripped = next(c for c in CASES if c.name == "an AST transformer without asserts")
     for made, expected in ((stripped.make(), True), (notebook(**WRONG), False)):
         assert not isinstance(made, tuple)
-        result = mark.work(exam(), *written(made))
-        assert [o["tampered"] for o in result["outcomes"]] == [expected and o["part"] == "visible"
-                                                               for o in result["outcomes"]]  # fmt: skip
+        result = worker.work(exam(), *written(made))
+        for found in result.judgements:
+            assert found.tampered == (expected and found.part == "visible")
 
 
 def test_there_are_enough_cases() -> None:
@@ -1375,7 +1376,7 @@ def main() -> None:
                 f"{case.family:<8}{case.name[:46]:<48}{points}/{2 * len(NAMES)} {done.seconds:6.1f} s  {verdict}",
                 flush=True,
             )
-    mark.nursery_for(LIMITS, unsafe=False).stop()
+    worker.fork_server_for(LIMITS, unsafe=False).stop()
     print(f"{len(CASES)} cases, {bad} with problems")
     sys.exit(bool(bad))
 

@@ -24,7 +24,7 @@ import nbformat
 import pytest
 
 from pruninglab.grading.gradebook.course import open_course, register
-from pruninglab.grading.judging import mark
+from pruninglab.grading.judging import mark, worker
 from pruninglab.grading.sample_class import fill
 from solutions.builder import build
 
@@ -61,16 +61,16 @@ def problems(exam: mark.Exam, answers: Answers) -> list[str]:
     """Whatever is marked otherwise than it should be, with the text that the student would read."""
     released = nbformat.read(build.ROOT / "labs" / exam.lab / f"{exam.lab}.ipynb", as_version=4)
     data = nbformat.writes(fill(released, answers, alone=True)).encode()
-    outcomes = mark.work(exam, f"{exam.lab}.ipynb", data)["outcomes"]
-    found = {o["name"].removeprefix("test_"): o for o in outcomes}
+    judgements = worker.work(exam, f"{exam.lab}.ipynb", data).judgements
+    found = {judgement.exercise: judgement for judgement in judgements}
     wrong = corpus(exam.lab, "MISTAKES")
     bad = []
     for name, answer in answers.items():
         known = build.hint(answer) if answer in wrong[name] else None
-        told = found[name]["hint"]
+        told = found[name].hint
         expected = {known or "", ""} if answer.__name__ == TIMED else {known or ""}
-        if found[name]["passed"] != (known is None) or told not in expected:
-            bad.append(f"{exam.lab} {name} {answer.__name__}: {found[name]['text'] or 'passed'}")
+        if found[name].passed != (known is None) or told not in expected:
+            bad.append(f"{exam.lab} {name} {answer.__name__}: {found[name].text or 'passed'}")
     return bad
 
 
@@ -81,9 +81,9 @@ def exam(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_the_solved_notebook_gets_all_points(exam: mark.Exam) -> None:
     name = f"{exam.lab}.ipynb"
-    result = mark.work(exam, name, (build.NOTEBOOKS / exam.lab / name).read_bytes())
-    assert [o["text"] for o in result["outcomes"] if not o["passed"]] == []
-    assert len(result["outcomes"]) == len(build.probes_of(exam.lab))
+    result = worker.work(exam, name, (build.NOTEBOOKS / exam.lab / name).read_bytes())
+    assert [found.text for found in result.judgements if not found.passed] == []
+    assert len(result.judgements) == len(build.probes_of(exam.lab))
 
 
 def test_mistakes_get_nothing_and_other_right_answers_all(exam: mark.Exam) -> None:
@@ -105,7 +105,7 @@ def main() -> None:
                 verdict = "\n".join(wrong) or f"{len(answers)} answers ok"
                 print(f"{what} {time.monotonic() - began:6.1f} s  {verdict}", flush=True)
     print(f"{bad} answers marked wrongly")
-    mark.nursery_for(exam.limits, unsafe=False).stop()
+    worker.fork_server_for(exam.limits, unsafe=False).stop()
     sys.exit(bool(bad))
 
 

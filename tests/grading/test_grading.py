@@ -35,7 +35,8 @@ from pruninglab.grading.gradebook.course import (
 )
 from pruninglab.grading.gradebook.hand_back import Report
 from pruninglab.grading.intake import collect, read
-from pruninglab.grading.judging import mark as marking
+from pruninglab.grading.judging.mark import Exam
+from pruninglab.grading.judging.worker import work
 from pruninglab.grading.sample_class import code_of, fill
 from solutions.builder.build import nbgrader_cell
 from solutions.lab1_structures import mistakes as structures_mistakes
@@ -165,9 +166,8 @@ def tiny(
 def regrade(course: Path, student: str) -> None:
     """Grade one submission again."""
     lab = open_course(course, TINY)
-    exam = marking.Exam(TINY, *register(lab), seed=1)
-    result = marking.work(exam, *lab.submission(student))
-    gradebook.enter(lab, student, result["notebook"])
+    result = work(Exam(TINY, *register(lab), seed=1), *lab.submission(student))
+    gradebook.enter(lab, student, result.notebook)
 
 
 def points(report: Report, student: str) -> list[float | None]:

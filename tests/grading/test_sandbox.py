@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from pruninglab.grading.gradebook import marks as gradebook
 from pruninglab.grading.gradebook.course import open_course
 from pruninglab.grading.gradebook.log import Record
 from pruninglab.grading.intake import canonical, read
-from pruninglab.grading.judging import mark, task
+from pruninglab.grading.judging import task, worker
 from pruninglab.grading.judging.judge import HIDDEN, Judge
 from pruninglab.grading.protocol.codec import Codec
 from pruninglab.grading.protocol.messages import BadMessage, Closed, Wire
@@ -38,7 +39,9 @@ from pruninglab.grading.protocol.rpc import Link
 from pruninglab.grading.sample_class import fill
 from pruninglab.grading.sandbox import bubblewrap, forkserver, procfs
 from pruninglab.grading.sandbox.process import Sandbox
+from pruninglab.limits import Limits
 from pruninglab.models import ResNet20
+from pruninglab.notebook import bound, used
 from tests.grading import test_grading as tiny
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
@@ -262,7 +265,7 @@ def test_the_grader_takes_no_function_by_its_name() -> None:
 
 def test_calls_go_both_ways_and_errors_keep_their_names() -> None:
     a, b = socket.socketpair()
-    grader, guest = Link(Wire(a), 0), Link(Wire(b), 1)
+    grader, student = Link(Wire(a), 0), Link(Wire(b), 1)
 
     def twice(f: Any, x: Tensor) -> Tensor:
         x.add_(1)
@@ -271,11 +274,11 @@ def test_calls_go_both_ways_and_errors_keep_their_names() -> None:
     def fails() -> None:
         raise KeyError("gone")
 
-    guest.names |= {"twice": twice, "fails": fails}
+    student.names |= {"twice": twice, "fails": fails}
 
     def serve() -> None:
         for _ in range(2):
-            guest.answer(*guest.wire.receive())
+            student.answer(*student.wire.receive())
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -305,13 +308,13 @@ def test_text_of_a_student_is_shown_as_text() -> None:
 
 def test_names_that_a_cell_needs() -> None:
     source = "def f(x):\n    def g(): return y + len(x)\n    return [z for z in q] + g()\na.b = 1"
-    assert canonical.used(source) == {"y", "q", "a"}
-    assert canonical.bound("%matplotlib inline\nimport x.y\nwith a() as b: c = 1") == {
+    assert used(source) == {"y", "q", "a"}
+    assert bound("%matplotlib inline\nimport x.y\nwith a() as b: c = 1") == {
         "x",
         "b",
         "c",
     }
-    assert canonical.used("not python(") == set()
+    assert used("not python(") == set()
 
 
 def test_of_the_labs_cells_those_run_that_the_students_code_needs() -> None:
@@ -423,15 +426,15 @@ def test_a_page_that_takes_for_ever_keeps_no_other_back(
 
 
 def test_two_runs_with_one_seed_agree(course: Path) -> None:
-    def outcomes() -> list:
+    def judgements() -> list:
         report = flow.run(course, tiny.TINY, flow.Options(workers=1, seed=5))
         assert report.seed == 5
         return [
-            [{k: v for k, v in o.items() if k != "seconds"} for o in report.outcomes[student]]
-            for student in sorted(report.outcomes)
+            [replace(found, seconds=0) for found in report.judgements[student]]
+            for student in sorted(report.judgements)
         ]
 
-    assert outcomes() == outcomes()
+    assert judgements() == judgements()
     last = [line for line in lines(course) if line["event"] == "mark"][-1]
     assert re.fullmatch("[0-9a-f]{64}", last["notebook"] + "")
     assert re.fullmatch("[0-9a-f]{64}", last["tests"])
@@ -497,14 +500,14 @@ def test_a_kernel_that_forbids_namespaces_is_named(
 
 
 def marked(**options: Any) -> dict[str, bool]:
-    """Outcomes of a right and a wrong exercise of the corpus's lab."""
+    """Grade a right exercise and wrong ones of the attacked lab; return which passed."""
     from tests.grading import test_attacks
 
     exam = test_attacks.exam(**options)
     made = test_attacks.notebook(double="def double(x): return 2 * x")
-    result = mark.work(exam, *test_attacks.written(made))
-    mark.nursery_for(exam.limits, unsafe=exam.unsafe).stop()
-    return {o["name"]: o["passed"] for o in result["outcomes"]}
+    result = worker.work(exam, *test_attacks.written(made))
+    worker.fork_server_for(exam.limits, unsafe=exam.unsafe).stop()
+    return {found.name: found.passed for found in result.judgements}
 
 
 def test_unsafe_grading_gives_the_same_marks() -> None:
@@ -513,12 +516,12 @@ def test_unsafe_grading_gives_the_same_marks() -> None:
     assert [name for name, passed in outside.items() if passed] == ["test_double"]
 
 
-def test_where_no_inner_wall_is_allowed_the_outer_one_is_as_thick() -> None:
+def test_without_nested_namespaces_the_outer_sandbox_holds_as_well() -> None:
     """Its processes are watched, and the kernel's settings cannot be written."""
-    home = forkserver.Nursery(forkserver.Limits())
-    home.walls = False
-    box = Sandbox(home)
-    link = Link(box.wire, 0)
+    server = forkserver.ForkServer(Limits())
+    server.nested = False
+    box = Sandbox(server)
+    link = box.link
     try:
         box.watch(link.call("hello", ({},), {}))
         assert box.namespace is not None
@@ -528,26 +531,26 @@ def test_where_no_inner_wall_is_allowed_the_outer_one_is_as_thick() -> None:
             assert "Read-only file system" in done["error"]
     finally:
         box.close()
-        home.stop()
+        server.stop()
 
 
-def test_one_sandbox_each_where_the_kernel_forbids_an_inner_wall(
+def test_each_submission_gets_a_sandbox_where_the_kernel_forbids_nested_namespaces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     started = []
-    start = forkserver.Nursery.start
+    start = forkserver.ForkServer.start
 
-    def forbidden(self: forkserver.Nursery) -> None:
-        self.walls = False  # as `Sandbox.watch` sets it
+    def forbidden(self: forkserver.ForkServer) -> None:
+        self.nested = False  # as `Sandbox.watch` sets it
         if not self.running():
             started.append(os.getpid())
         start(self)
 
-    monkeypatch.setattr(forkserver.Nursery, "start", forbidden)
-    mark.nursery_for.cache_clear()  # one of its own: other tests want their walls back
+    monkeypatch.setattr(forkserver.ForkServer, "start", forbidden)
+    worker.fork_server_for.cache_clear()  # one of its own: other tests want namespaces
     assert marked()["test_double"]
     assert started
-    mark.nursery_for.cache_clear()
+    worker.fork_server_for.cache_clear()
 
 
 def test_a_course_in_tmp_is_graded_although_the_sandbox_has_a_tmp_of_its_own(
@@ -590,9 +593,9 @@ HIDDEN_TEST = "right(0)\n### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[forkserver.Nursery]:
-    """A nursery with short limits."""
-    made = forkserver.Nursery(forkserver.Limits(cell=10, exercise=2, total=200))
+def box() -> Iterator[forkserver.ForkServer]:
+    """A fork server with short limits."""
+    made = forkserver.ForkServer(Limits(cell=10, exercise=2, total=200))
     yield made
     made.stop()
 
@@ -608,30 +611,30 @@ def box() -> Iterator[forkserver.Nursery]:
     ],
 )
 def test_what_ends_an_exercise_keeps_no_point_from_the_next(
-    box: forkserver.Nursery, hidden: str, why: str
+    box: forkserver.ForkServer, hidden: str, why: str
 ) -> None:
     tests = (
         task.Test("deadly", HIDDEN_TEST.format(hidden)),
         task.Test("next", "assert right(1) == 2"),
     )
     steps = (task.Step(DEADLY), *(task.Step("", test=test.name) for test in tests))
-    first, second = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).grade()
-    assert (first["passed"], second["passed"]) == (False, True), (first["text"], second["text"])
-    assert why in first["text"]
+    first, second = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).judge()
+    assert (first.passed, second.passed) == (False, True), (first.text, second.text)
+    assert why in first.text
 
 
-def test_the_hooks_of_an_answer_are_called(box: forkserver.Nursery) -> None:
+def test_the_hooks_of_an_answer_are_called(box: forkserver.ForkServer) -> None:
     given = "model = torch.nn.Sequential(torch.nn.Linear(1, 1))\nx = torch.ones(1, 1)"
     test = f"{given}\nassert hooked(model, lambda m: float(m(x))) == 0\nassert float(model(x)) != 0"
     tests = (task.Test("one", HIDDEN_TEST.format(test)),)
     steps = (task.Step(DEADLY), task.Step("", test="one"))
-    (found,) = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).grade()
-    assert found["passed"], found["text"]
+    (found,) = Judge(task.Task(steps, tests, ("import torch",), (), 0), box).judge()
+    assert found.passed, found.text
 
 
 @pytest.mark.parametrize("marks", ["  # {} HIDDEN TESTS", "### {} HIDDEN TESTS ###"])
 def test_hidden_tests_are_found_where_nbgrader_finds_them(
-    box: forkserver.Nursery, marks: str
+    box: forkserver.ForkServer, marks: str
 ) -> None:
     """Markers with a margin, too: nothing of them is sent with the visible part."""
     hidden = f"{marks.format('BEGIN')}\nassert right(1) == 3, 'hidden'\n{marks.format('END')}"
@@ -639,8 +642,8 @@ def test_hidden_tests_are_found_where_nbgrader_finds_them(
     assert HIDDEN.sub("", source).strip() == "assert right(1) == 2"
     steps = (task.Step(DEADLY), task.Step("", test="one"))
     exam = task.Task(steps, (task.Test("one", source),), (), (), 0)
-    (found,) = Judge(exam, box).grade()
-    assert (found["passed"], found["part"], found["text"]) == (False, "hidden", "hidden")
+    (found,) = Judge(exam, box).judge()
+    assert (found.passed, found.part, found.text) == (False, "hidden", "hidden")
 
 
 def test_an_answer_in_a_cell_made_raw_or_without_its_name_is_kept() -> None:

@@ -6,7 +6,6 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbgrader.plugins import CsvExportPlugin
@@ -16,8 +15,9 @@ from pruninglab.grading.gradebook import moodle, similar
 from pruninglab.grading.gradebook.course import Course, GradingError, succeed
 from pruninglab.grading.gradebook.marks import Mark
 from pruninglab.grading.gradebook.report import ClassReport, write
-from pruninglab.grading.intake.canonical import grade_id
+from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.timer import OutOfTime, limited
+from pruninglab.notebook import grade_id
 
 PAGE = 120  # seconds for a feedback page
 
@@ -31,7 +31,7 @@ class Report:
         marks: student -> exercise -> mark.
         failed: student -> why the submission could not be graded (its marks are 0).
         seed: of the hidden tests.
-        outcomes: student -> the outcome of each test (see `verdict.outcome`).
+        judgements: student -> what came of each test.
         known: exercise -> hints of its known mistakes.
         feedback: student -> feedback page.
         without: student -> why there is no feedback page.
@@ -44,7 +44,7 @@ class Report:
     marks: dict[str, dict[str, Mark]]
     failed: dict[str, str]
     seed: int = 0
-    outcomes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    judgements: dict[str, list[Judgement]] = field(default_factory=dict)
     known: dict[str, list[str]] = field(default_factory=dict)
     feedback: dict[str, Path] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
@@ -60,13 +60,12 @@ def class_report(course: Course, report: Report) -> None:
     hints: dict[str, dict[str, str]] = {names[student]: {} for student in report.marks}
     looks = [(names[s], f"could not be graded: {why}") for s, why in report.failed.items()]
     looks += [(names[s], f"has no feedback page: {why}") for s, why in report.without.items()]
-    for student, outcomes in report.outcomes.items():
-        for found in outcomes:
-            exercise = found["name"].removeprefix("test_")
-            if found["hint"]:
-                hints[names[student]][exercise] = found["hint"]
-            if found.get("tampered"):
-                why = f"{exercise}: its test passes in the notebook, but not here"
+    for student, judgements in report.judgements.items():
+        for found in judgements:
+            if found.hint:
+                hints[names[student]][found.exercise] = found.hint
+            if found.tampered:
+                why = f"{found.exercise}: its test passes in the notebook, but not here"
                 looks.append((names[student], why))
     for pair, exercises in similar.alike(solved_cells(course, report)).items():
         both = ", ".join(names[student] for student in pair)
@@ -80,8 +79,8 @@ def class_report(course: Course, report: Report) -> None:
 def solved_cells(course: Course, report: Report) -> dict[str, dict[str, str]]:
     """student -> exercise -> code, of the exercises that passed."""
     sources: dict[str, dict[str, str]] = {}
-    for student, outcomes in report.outcomes.items():
-        passed = {o["name"].removeprefix("test_") for o in outcomes if o["passed"]}
+    for student, judgements in report.judgements.items():
+        passed = {found.exercise for found in judgements if found.passed}
         path = course.autograded(student) / f"{course.lab}.ipynb"
         cells = nbformat.read(path, as_version=4).cells
         sources[student] = {grade_id(c): c.source for c in cells if grade_id(c) in passed}

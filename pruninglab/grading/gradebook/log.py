@@ -7,10 +7,11 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pruninglab.grading.judging.judgement import Result
 
 
 def digest(name: str, data: bytes) -> str:
@@ -91,11 +92,11 @@ class Record:
         """Whether this run has marked just this submission."""
         return student in self.done and self.done[student]["notebook"] == notebook
 
-    def mark(self, student: str, notebook: str, tests: str, result: Mapping[str, Any]) -> None:
+    def mark(self, student: str, notebook: str, tests: str, result: Result) -> None:
         """Note a mark that is in the gradebook now."""
         kept = ("name", "passed", "part", "hint", "tampered", "seconds")
-        outcomes = [{k: o[k] for k in kept if k in o} for o in result["outcomes"]]
+        outcomes = [{k: getattr(found, k) for k in kept} for found in result.judgements]
         line = {"student": student, "notebook": notebook, "tests": tests, "seed": self.seed}
-        line |= {"reason": result["reason"], "outcomes": outcomes}
+        line |= {"reason": result.reason, "outcomes": outcomes}
         self.write("mark", **line)
         self.done[student] = line

@@ -14,24 +14,24 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 
 from pruninglab.grading.gradebook.course import GradingError
 from pruninglab.grading.gradebook.log import digest
-from pruninglab.grading.judging import mark
-from pruninglab.grading.judging.mark import Exam
+from pruninglab.grading.judging import worker
+from pruninglab.grading.judging.judgement import Result
+from pruninglab.grading.judging.mark import Exam, unreadable
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
 
 
 def local_pool(workers: int) -> Executor:
-    """Processes that judge submissions."""
+    """Start processes that judge submissions."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=mark.prepare_worker)
+    return ProcessPoolExecutor(workers, context, initializer=worker.prepare)
 
 
 @contextmanager
 def cluster_pool(address: str) -> Iterator[Executor]:
-    """The workers of a Dask cluster; what one of them leaves when it dies, another one does.
+    """Use the workers of a Dask cluster; what one of them leaves when it dies, another one does.
 
     Raises:
         GradingError: Dask is not installed, or nobody answers.
@@ -52,17 +52,17 @@ def cluster_pool(address: str) -> Iterator[Executor]:
 
 def judge_all(
     exam: Exam, waiting: Iterable[tuple[str, str, bytes, str]], pool: Executor, ahead: int
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+) -> Iterator[tuple[str, str, Result]]:
     """Judge submissions in parallel; only `ahead` of them are in memory at a time.
 
     Yields:
-        student, hash of the notebook, result of `marking.mark`, in the order of completion.
+        student, hash of the notebook, result, in the order of completion.
     """
     waiting = iter(waiting)
     running: dict[Future, tuple[str, str]] = {}
     while True:
         for student, name, data, reason in islice(waiting, ahead - len(running)):
-            future = pool.submit(mark.work, exam, name, data, reason)
+            future = pool.submit(worker.work, exam, name, data, reason)
             running[future] = (student, digest(name, data))
         if not running:
             return
@@ -70,8 +70,8 @@ def judge_all(
             yield *running.pop(future), result_of(future, exam)
 
 
-def result_of(future: Future, exam: Exam) -> dict[str, Any]:
-    """What a worker found out; if it failed, a result that says so.
+def result_of(future: Future, exam: Exam) -> Result:
+    """Return what a worker found out; if it failed, a result that says so.
 
     Raises:
         GradingError: the workers are gone, or have no sandbox.
@@ -86,4 +86,4 @@ def result_of(future: Future, exam: Exam) -> dict[str, Any]:
     except NoSandboxError as error:
         raise GradingError(f"{error} (what is marked is kept)") from None
     except Exception as error:
-        return mark.mark(exam, "", b"", f"grading failed ({type(error).__name__}: {error})")
+        return unreadable(exam, f"grading failed ({type(error).__name__}: {error})")

@@ -1,4 +1,4 @@
-"""A test's source, run outside of the sandbox, and its outcome as plain data."""
+"""A test's source, run outside of the sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import base64
 import contextlib
 import importlib
 import io
-import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -16,27 +15,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from pruninglab.grading.intake.canonical import plain_source, used
 from pruninglab.grading.judging.task import Task
-
-
-def outcome(
-    name: str, passed: bool, text: str, part: str = "", picture: str | None = None
-) -> dict[str, Any]:
-    """The verdict on one test, as plain data.
-
-    Returns:
-        name, passed, text (what the check printed, or what went wrong), hint (the likely mistake),
-        part ("visible" or "hidden": where it failed), picture (PNG in base64, or None).
-    """
-    text = text.encode("utf-8", "replace").decode()[:8000]
-    hint = re.search(r"^Likely: (.*)$", text, flags=re.M)
-    found = {"name": name, "passed": passed, "text": text, "part": part, "picture": picture}
-    return found | {"hint": hint.group(1) if hint and not passed else ""}
+from pruninglab.notebook import plain_source, used
 
 
 def drawn() -> str | None:
-    """The figure that a check has drawn, as PNG in base64."""
+    """The figure that a check has drawn, as a PNG in base64; None if there is none."""
     if not plt.get_fignums():
         return None
     file = io.BytesIO()
@@ -47,7 +31,7 @@ def drawn() -> str | None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings from a test."""
+    """Keep the warnings of a test to itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -66,7 +50,7 @@ def execute(source: str, namespace: dict[str, Any], seed: int) -> None:
 
 
 def probes(task: Task, files: list[Path]) -> dict[str, Any]:
-    """What the tests need of the lab's own code: imports, run here, once."""
+    """Run the imports of the lab that its tests need, and return the names that they bind."""
     wanted = set[str]().union(*(used(test.source) for test in task.tests))
     beside = [path for path in files if path.suffix == ".py"]
     for path in beside:

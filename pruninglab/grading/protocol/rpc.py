@@ -78,20 +78,20 @@ class Link:
         return function
 
     def call(
-        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, anew: bool = False
+        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, fresh: bool = False
     ) -> Any:
         """Call a function of the other side, by name or number.
 
         Args:
-            anew: both sides first forget the objects of earlier calls (but for functions).
+            fresh: both sides first forget the objects of earlier calls (but for functions).
 
         Raises:
             Failed: it raised.
             Closed, BadMessage, Late: there is no sensible answer.
         """
-        if anew:
+        if fresh:
             self.codec.forget()
-        self.tell({"do": "call", "target": target, "anew": anew}, (args, dict(kwargs)))
+        self.tell({"do": "call", "target": target, "fresh": fresh}, (args, dict(kwargs)))
         while True:
             message, parts = self.wire.receive(self.deadline)
             if message.get("do") == "call":
@@ -116,7 +116,7 @@ class Link:
 
     def answer(self, message: Message, parts: list[bytes]) -> None:
         """Do what the other side asks, and send the result or the error."""
-        if message.get("anew") and self.codec.trusting:
+        if message.get("fresh") and self.codec.trusting:
             self.codec.forget()
         args, kwargs = self.codec.unpack(message, parts)
         try:
@@ -151,11 +151,11 @@ class GraderLink(Link):
         self.broken: BaseException | None = None
 
     def call(
-        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, anew: bool = False
+        self, target: str | int, args: tuple, kwargs: dict[str, Any], *, fresh: bool = False
     ) -> Any:
         """As `Link.call`; an error in a test's own callback wins over whatever comes back."""
         try:
-            result = super().call(target, args, kwargs, anew=anew)
+            result = super().call(target, args, kwargs, fresh=fresh)
         except Failed:
             if self.broken is not None:
                 raise self.broken from None
@@ -163,6 +163,13 @@ class GraderLink(Link):
         if self.broken is not None:
             raise self.broken
         return result
+
+    def differentiable(self, result: Any, arguments: list[Any]) -> Any:
+        """Make a tensor's gradient available if one of the call's arguments requires it."""
+        inputs = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad]
+        if not (isinstance(result, Tensor) and result.requires_grad and inputs):
+            return result
+        return Backward.apply(self, self.codec.numbers[id(result)], result, *inputs)
 
     def find(self, target: Any) -> Callable:
         """Only functions that a test has passed along may be called, and none after a failure.

@@ -1,8 +1,8 @@
-"""The outer wall: bubblewrap's command.
+"""The outer sandbox: the command for bubblewrap.
 
-Inside there is no network, a read-only system, Python with its packages, `pruninglab`, an own
-/tmp, an own list of processes, and an empty environment. Everything in it ends with it, and it
-ends with the grader.
+Inside there are a read-only system, Python with its packages, `pruninglab`, a private /tmp, a
+private list of processes, an empty environment, and no network. Everything inside ends with the
+sandbox, and the sandbox ends with the grader.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NoSandboxError(RuntimeError):
 
 @cache
 def bubblewrap() -> str:
-    """Path of a bubblewrap that works.
+    """Return the path of a bubblewrap that works.
 
     Raises:
         NoSandboxError: there is none.
@@ -63,7 +63,7 @@ def bubblewrap() -> str:
 
 
 def environment(library: str, home: str) -> dict[str, str]:
-    """All the environment variables of the process inside."""
+    """Return all the environment variables of the process inside."""
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": home,
@@ -79,7 +79,7 @@ def environment(library: str, home: str) -> dict[str, str]:
 
 
 def system() -> list[str]:
-    """Options that show the system and Python, read-only."""
+    """Return the options that show the system and Python, read-only."""
     shown = ["--ro-bind", "/usr", "/usr"]
     for name in ("lib", "lib64", "lib32", "bin", "sbin"):
         if (path := Path("/", name)).is_symlink():
@@ -95,24 +95,24 @@ def system() -> list[str]:
 
 
 def command(size: int, *, nested: bool) -> list[str]:
-    """The bubblewrap command, up to the program to run.
+    """Return the bubblewrap command, up to the program to run.
 
     Args:
         size: bytes of its own /tmp, and of its /dev/shm.
-        nested: whether an inner wall may be built in it.
+        nested: whether processes inside may make namespaces of their own.
     """
     isolate = ["--unshare-all", "--unshare-user", "--cap-drop", "ALL"]
     isolate += [] if nested else ["--disable-userns"]
     isolate += ["--uid", "1000", "--gid", "1000", "--hostname", "lab", "--new-session"]
     isolate += ["--die-with-parent", "--as-pid-1", "--clearenv"]
-    own = ["--proc", "/proc", *([] if nested else ["--remount-ro", "/proc"])]  # see `isolate`
+    own = ["--proc", "/proc", *([] if nested else ["--remount-ro", "/proc"])]  # see namespaces
     own += ["--dev", "/dev", "--size", str(size), "--tmpfs", "/dev/shm"]
     own += ["--remount-ro", "/dev", "--size", str(size), "--tmpfs", "/tmp", "--dir", HOME]
     package = str(Path(pruninglab.__file__).parent)
     own += ["--ro-bind", package, f"{LIBRARY}/pruninglab"]
-    for fonts in Path(mpl.get_cachedir()).glob("fontlist-*.json"):  # else made anew each time
+    for fonts in Path(mpl.get_cachedir()).glob("fontlist-*.json"):  # or they are sought each time
         own += ["--ro-bind", str(fonts), f"{HOME}/.matplotlib/{fonts.name}"]
     variables = environment(LIBRARY, HOME).items()
     own += [part for name, value in variables for part in ("--setenv", name, value)]
-    shown = system()  # after its /tmp: Python may lie in there
+    shown = system()  # after the private /tmp: Python may be in /tmp
     return [bubblewrap(), *isolate, *own, *shown, "--chdir", HOME, "--remount-ro", "/", "--"]

@@ -1,4 +1,4 @@
-"""A Python behind the outer wall, with everything imported, that forks a process when asked."""
+"""A Python inside bubblewrap, with everything imported, that forks a process when asked."""
 
 from __future__ import annotations
 
@@ -10,42 +10,17 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pruninglab
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError, command, environment
+from pruninglab.limits import Limits
 
-GIB = 2**30
 START = 180  # seconds until Python has started in a sandbox, on a busy machine
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use.
-
-    Attributes:
-        cell: seconds for a cell of the notebook.
-        exercise: seconds for the tests of an exercise.
-        total: seconds for the whole submission.
-        memory: bytes, all its processes together; also of files it writes (a quarter).
-        processes: at most so many at once.
-    """
-
-    cell: float = 60
-    exercise: float = 60
-    total: float = 300
-    memory: int = 3 * GIB
-    processes: int = 64
-
-    @property
-    def disk(self) -> int:
-        """Bytes of each of the two places where it may write."""
-        return max(self.memory // 8, 2**20)
-
-
-class Nursery:
+class ForkServer:
     """A Python with everything imported, inside a sandbox, that forks a process when asked.
 
     Args:
@@ -55,13 +30,13 @@ class Nursery:
 
     def __init__(self, limits: Limits, *, unsafe: bool = False) -> None:
         self.limits, self.unsafe = limits, unsafe
-        self.walls = not unsafe  # whether the kernel allows an inner wall for each submission
+        self.nested = not unsafe  # whether each submission gets namespaces of its own
         self.process: subprocess.Popen | None = None
         self.control: socket.socket  # to it, once it has been started
         self.used, self.owner = False, 0
 
     def start(self) -> None:
-        """Start it if it is not running; takes as long as importing torch.
+        """Start it unless it is running; this takes as long as importing torch.
 
         Raises:
             NoSandboxError: it did not start.
@@ -73,9 +48,9 @@ class Nursery:
         self.control, theirs = socket.socketpair()
         program = [sys.executable, "-m", "pruninglab.grading.sandbox.inside", str(theirs.fileno())]
         home = environment(str(Path(pruninglab.__file__).parent.parent), tempfile.gettempdir())
-        inner = [] if self.unsafe else command(self.limits.disk, nested=self.walls)
+        sandbox = [] if self.unsafe else command(self.limits.disk, nested=self.nested)
         self.process = subprocess.Popen(
-            [*inner, *program],
+            [*sandbox, *program],
             cwd="/",
             env=home if self.unsafe else {},
             pass_fds=(theirs.fileno(),),
@@ -96,7 +71,7 @@ class Nursery:
             raise NoSandboxError("Python does not start in the sandbox: is there enough memory?")
 
     def running(self) -> bool:
-        """Whether it can take orders."""
+        """Tell whether it can take orders."""
         if self.process is None:
             return False
         if os.getpid() == self.owner:
@@ -107,13 +82,17 @@ class Nursery:
         return False
 
     def order(self, **order: Any) -> socket.socket:
-        """A connection to a new process."""
-        if self.used and not self.walls and not self.unsafe:
+        """Fork a process, and return the connection to it.
+
+        Raises:
+            NoSandboxError: the server has ended, or does not start.
+        """
+        if self.used and not self.nested and not self.unsafe:
             self.stop()  # one fork only: nothing would keep the second from the first
         self.start()
         ours, theirs = socket.socketpair()
         limits = {name: getattr(self.limits, name) for name in ("memory", "processes", "disk")}
-        order |= {"do": "fork", "limits": limits, "wall": self.walls}
+        order |= {"do": "fork", "limits": limits, "nested": self.nested}
         try:
             socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
         except OSError as error:
@@ -137,7 +116,7 @@ class Nursery:
             self.stop()
 
     def stop(self) -> None:
-        """End it, and all in it."""
+        """End it with everything in it."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)

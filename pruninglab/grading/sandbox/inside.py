@@ -1,15 +1,14 @@
-"""What runs inside the sandbox: the student's cells, and the student's functions when called.
+"""What runs inside the sandbox: a server that forks a process for each submission.
 
-`python -m pruninglab.grading.sandbox.inside FD` imports everything once, and forks a process for
-each submission that is ordered over the socket FD. Nothing that such a process says is trusted: see
-`judging.judge`.
+`python -m pruninglab.grading.sandbox.inside FD` imports everything once, and forks whenever it is
+asked to over the socket FD. The fork gives up its rights and becomes the student's notebook (see
+`student_notebook`). Nothing that it says is trusted: see `judging.judge`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import json
 import os
 import resource
@@ -20,128 +19,19 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import torch
-from IPython.core.interactiveshell import InteractiveShell
-from torch import Tensor
-from traitlets.config import Config
 
-from pruninglab.checks import lab
 from pruninglab.grading.protocol.messages import Wire
 from pruninglab.grading.protocol.rpc import Link
 from pruninglab.grading.sandbox.namespaces import hide, isolate, write
 from pruninglab.grading.sandbox.procfs import mapped
 from pruninglab.grading.sandbox.seccomp import forbid
-from pruninglab.grading.timer import limited
-from pruninglab.training import trainer  # noqa: F401
-
-GRAPHS = 1000  # results whose slopes can still be asked for
-SHOWN = 2000  # characters of a cell's output that are kept
-
-
-class Capped(io.StringIO):
-    """Text of which only the beginning is kept."""
-
-    def write(self, text: str) -> int:
-        """Keep what fits."""
-        if self.tell() < SHOWN:
-            super().write(text[:SHOWN])
-        return len(text)
-
-
-class Shell(InteractiveShell):
-    """IPython without a screen."""
-
-    def enable_gui(self, gui: str | None = None) -> None:
-        """There is none; `%matplotlib inline` asks for it."""
-
-
-class Guest:
-    """The student's notebook, alive."""
-
-    def __init__(self) -> None:
-        config = Config()
-        config.HistoryManager.enabled = False
-        config.InteractiveShell.colors = "nocolor"
-        self.shell = Shell.instance(config=config)
-        self.moments: dict[str, dict[str, Any]] = {}  # test -> all names where it stands
-        self.link: Link | None = None
-        self.graphs: dict[int, tuple[Tensor, list[Tensor]]] = {}
-
-    def run_cell(self, source: str, seconds: float) -> dict[str, Any]:
-        """Run a cell; what it printed, and its error or None."""
-        shown, error = Capped(), None
-        with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-            try:
-                with limited(seconds):
-                    done = self.shell.run_cell(source, store_history=False)
-                error = done.error_before_exec or done.error_in_exec
-            except BaseException as raised:
-                error = raised
-        with contextlib.suppress(Exception):
-            plt.close("all")
-        text = None if error is None else f"{type(error).__name__}: {error}"[:SHOWN]
-        return {"output": shown.getvalue()[:SHOWN], "error": text}
-
-    def passes(self, source: str, seconds: float) -> bool:
-        """Whether a test passes in here, where the student's code could have changed anything."""
-        drawing, lab.draw = lab.draw, lambda *_: None
-        try:
-            return self.run_cell(source, seconds)["error"] is None
-        finally:
-            lab.draw = drawing
-
-    def keep(self, test: str) -> None:
-        """Remember what all names mean now, where the test stands in the notebook."""
-        self.moments[test] = dict(self.shell.user_ns)
-
-    def meet(self, test: str) -> None:
-        """Let all names mean what they did there; those that came later stay."""
-        self.shell.user_ns.update(self.moments.get(test, {}))
-
-    def find(self, name: str) -> Any:
-        """What a test means by a name.
-
-        Raises:
-            NameError: the notebook does not define it.
-        """
-        if name not in self.shell.user_ns:
-            raise NameError(f"name {name!r} is not defined")
-        return self.shell.user_ns[name]
-
-    def is_function(self, name: str) -> bool:
-        """Whether it can be called (what is not there will say so when it is)."""
-        return name not in self.shell.user_ns or callable(self.find(name))
-
-    def call(self, name: str, args: tuple, kwargs: dict[str, Any], seconds: float) -> Any:
-        """Call a function of the notebook, in a way that prints nothing."""
-        with (
-            contextlib.redirect_stdout(Capped()),
-            contextlib.redirect_stderr(Capped()),
-            warnings.catch_warnings(),
-            limited(seconds),
-        ):
-            result = self.find(name)(*args, **kwargs)
-            self.remember(result, [*args, *kwargs.values()])
-            return result
-
-    def remember(self, result: Any, arguments: list[Any]) -> None:
-        """Keep a result whose slopes may be asked for."""
-        assert self.link is not None
-        inputs = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad]
-        if isinstance(result, Tensor) and result.requires_grad and inputs:
-            self.graphs[self.link.codec.enter(result)] = (result, inputs)
-            for old in list(self.graphs)[:-GRAPHS]:
-                del self.graphs[old]
-
-    def slopes(self, number: int, grad: Tensor) -> list[Tensor | None]:
-        """Gradients of a tensor that was returned, by the arguments of the call."""
-        value, inputs = self.graphs[number]
-        return list(torch.autograd.grad(value, inputs, grad, retain_graph=True, allow_unused=True))
+from pruninglab.grading.sandbox.student_notebook import StudentNotebook
+from pruninglab.training import trainer  # noqa: F401 - imported once, before the fork
 
 
 def set_limits(limits: Mapping[str, int]) -> None:
-    """Limits that the process cannot lift again; memory counts from what is in use now."""
+    """Set limits that the process cannot lift again; memory counts from what is in use now."""
     values = {
         resource.RLIMIT_AS: mapped() + limits["memory"] * 2 // 3,  # the rest is in use already
         resource.RLIMIT_NPROC: 4 * limits["processes"],  # threads count, too
@@ -156,30 +46,38 @@ def set_limits(limits: Mapping[str, int]) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
-    """Be the process of one submission.
+def give_up_rights(order: Mapping[str, Any]) -> int | None:
+    """Move this process into namespaces of its own, and refuse it what it does not need.
 
-    Args:
-        connection: to the grader.
-        order: `home` (a folder to work in), `limits`, `wall` (whether to build the inner wall).
+    Returns:
+        The number of its process namespace; None if it has none.
     """
     namespace = None
     hide(False)  # the namespaces are made by writing into /proc
     with contextlib.suppress(OSError):  # should memory run out, the kernel ends it before others
         write("/proc/self/oom_score_adj", "1000")
-    if order["wall"]:
+    if order["nested"]:
         with contextlib.suppress(OSError):
             namespace = isolate(order["limits"]["disk"])
-    os.setsid()  # a group of its own: signals to its group would reach the Python it comes from
+    os.setsid()  # a group of its own: signals to its group would reach the server
     with contextlib.suppress(OSError):
         forbid()
+    return namespace
+
+
+def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
+    """Be the process of one submission.
+
+    Args:
+        connection: to the grader.
+        order: `home` (a folder to work in), `limits`, `nested` (whether to make namespaces).
+    """
+    namespace = give_up_rights(order)
     os.makedirs(order["home"], exist_ok=True)
     os.chdir(order["home"])
     sys.path.insert(0, order["home"])  # where probes.py is
-    guest, link = Guest(), Link(Wire(connection), first=1)
-    guest.link = link
-    for name in ("run_cell", "passes", "find", "keep", "meet", "is_function", "call", "slopes"):
-        link.names[name] = getattr(guest, name)
+    link = Link(Wire(connection), first=1)
+    link.names |= StudentNotebook(link).functions()
 
     def hello(files: dict[str, str]) -> dict[str, int | None]:
         for name, text in files.items():
@@ -210,7 +108,7 @@ def main() -> None:
             return
         order = json.loads(text)
         if order["do"] == "clean":
-            if order["all"]:  # in the sandbox that is: everything inside of it but this process
+            if order["all"]:  # everything inside the sandbox but this process
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
             control.send(b"clean")

@@ -1,8 +1,8 @@
 """Namespaces of its own for a process that has been forked inside the sandbox (Linux).
 
-bubblewrap makes the outer wall once, around a Python that has everything imported. Each submission
-gets a fork of it, and this second wall, which keeps it from that Python and from whatever the
-submission before it left: own processes, own /tmp and /dev/shm, own IPC, no capabilities.
+bubblewrap makes the outer sandbox once, around a Python that has everything imported. Each
+submission gets a fork of it, and these namespaces, which keep it from that Python and from whatever
+the submission before it left: private processes, /tmp, /dev/shm and IPC, and no capabilities.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def checked(result: int, what: str) -> None:
 
 
 def hide(hidden: bool = True) -> None:
-    """Whether other processes of the same user are kept from this one's memory and files.
+    """Set whether other processes of the same user are kept from this one's memory and files.
 
     A fork inherits it. A process that hides cannot write its own files in /proc.
     """
@@ -65,7 +65,7 @@ def isolate(size: int) -> int:
     checked(libc.mount(None, b"/", None, PRIVATE, None), "mount")
     for place in ("/tmp", "/dev/shm"):
         cover(place, size, libc)
-    write("/proc/sys/user/max_user_namespaces", "0")  # no third wall: it could mount what it likes
+    write("/proc/sys/user/max_user_namespaces", "0")  # another could mount anything
     if os.uname().machine in KEYCTL:  # a keyring would outlive the submission
         libc.syscall(KEYCTL[os.uname().machine], JOIN_SESSION_KEYRING, None)
     # Where the grader runs as root, root's files in it could be written: the kernel's settings.

@@ -12,8 +12,9 @@ import time
 from typing import Any
 
 from pruninglab.grading.protocol.messages import Closed, Wire
+from pruninglab.grading.protocol.rpc import GraderLink
 from pruninglab.grading.sandbox.bubblewrap import HOME
-from pruninglab.grading.sandbox.forkserver import GIB, Nursery
+from pruninglab.grading.sandbox.forkserver import ForkServer
 from pruninglab.grading.sandbox.procfs import (
     inside,
     memory_of,
@@ -21,21 +22,22 @@ from pruninglab.grading.sandbox.procfs import (
     seconds_of,
     share_of,
 )
+from pruninglab.limits import GIB
 
 BUSY, BURST = 1.5, 3  # processors on average, and seconds of processor time beyond
 
 
 class Sandbox:
-    """The process of one submission; `wire` is the connection to it.
+    """The process of one submission; `link` is the connection to it.
 
     Args:
-        nursery: where it is born.
+        server: forks it.
     """
 
-    def __init__(self, nursery: Nursery) -> None:
-        self.nursery, self.limits, self.reason = nursery, nursery.limits, ""
-        self.folder = tempfile.mkdtemp(prefix="pruninglab-") if nursery.unsafe else None
-        self.wire = Wire(nursery.order(home=self.folder or HOME))
+    def __init__(self, server: ForkServer) -> None:
+        self.server, self.limits, self.reason = server, server.limits, ""
+        self.folder = tempfile.mkdtemp(prefix="pruninglab-") if server.unsafe else None
+        self.link = GraderLink(Wire(server.order(home=self.folder or HOME)))
         self.namespace: int | None = None
         self.process: int | None = None
         self.ended = threading.Event()
@@ -47,13 +49,13 @@ class Sandbox:
             hello: what the process said about itself before it ran any code of a student.
         """
         self.namespace, self.process = hello["namespace"], hello["process"]
-        if self.namespace is None and self.nursery.walls:  # the kernel forbids a second wall
-            self.nursery.walls = False
-            self.nursery.stop()
-            raise Closed("no inner wall")
-        if self.namespace is None and not self.nursery.unsafe:
-            assert self.nursery.process is not None
-            self.namespace = namespace_below(self.nursery.process.pid)
+        if self.namespace is None and self.server.nested:  # the kernel forbids nested namespaces
+            self.server.nested = False
+            self.server.stop()
+            raise Closed("no namespaces of its own")
+        if self.namespace is None and not self.server.unsafe:
+            assert self.server.process is not None
+            self.namespace = namespace_below(self.server.process.pid)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -74,26 +76,26 @@ class Sandbox:
     def kill(self, reason: str) -> None:
         """End it and everything in it."""
         self.reason = self.reason or reason
-        if not self.nursery.walls and not self.nursery.unsafe:
-            self.nursery.stop()
+        if not self.server.nested and not self.server.unsafe:
+            self.server.stop()
         # the lowest number is the first process of the namespace: with it, all of them end
         for process in sorted(inside(self.namespace)) if self.namespace is not None else []:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        if self.nursery.unsafe and self.process is not None:
+        if self.server.unsafe and self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process, signal.SIGKILL)
 
     def close(self) -> None:
         """End it, and wait until nothing of it is left."""
         self.ended.set()
-        self.wire.close()
+        self.link.wire.close()
         end = time.monotonic() + 10
         self.kill("closed")
         while self.namespace is not None and inside(self.namespace):
             self.kill("closed")
             if time.monotonic() > end:
-                self.nursery.stop()
+                self.server.stop()
                 return
             time.sleep(0.005)
         if self.folder is not None:
