@@ -12,7 +12,7 @@ from pruninglab.grading.gradebook.course import GradingError
 from pruninglab.grading.gradebook.hand_back import Report
 from pruninglab.grading.intake.collect import printable
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
-from pruninglab.grading.sandbox.forkserver import GIB, Limits
+from pruninglab.limits import GIB, Limits
 
 EPILOG = """\
 Notebooks are taken from downloaded/LAB/archive/ (files of a learning platform, zipped or not; the

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from pruninglab.grading.intake.canonical import used
+from pruninglab.notebook import used
 
 
 def globals_of(function: Callable) -> dict[str, Any]:

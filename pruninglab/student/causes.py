@@ -1,45 +1,18 @@
 """Why a cell fails: by itself, or because it uses what an earlier cell should have made.
 
-Who has not written an exercise yet sees an error in every cell that uses it. Those are not errors
-to look for, so they are told apart: from top to bottom it is followed which names a cell uses, and
-which it makes.
+While an exercise is not written, every cell that uses it ends with an error. There is nothing to
+mend in those cells, so they are told apart: from top to bottom, which names does each cell use, and
+which does it make?
 """
 
 from __future__ import annotations
 
-import symtable
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from pruninglab.student.completeness import grade_id, place
+from pruninglab.notebook import bound, grade_id, place, used
 from pruninglab.student.fresh_run import Run
-
-
-def names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell uses, and those that it makes; a function's own are left out.
-
-    >>> used, made = names("def f(x):\\n    y = a * x\\n    return y\\nb = f(c)")
-    >>> sorted(used), sorted(made)
-    (['a', 'c', 'f'], ['b', 'f'])
-    """
-    try:
-        code = TransformerManager().transform_cell(source)
-        top = symtable.symtable(code, "a cell", "exec")
-    except SyntaxError:
-        return set(), set()
-    inner = {s.get_name() for table in nested(top) for s in table.get_symbols() if s.is_global()}
-    used = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
-    made = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
-    return used | inner, made
-
-
-def nested(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    """The functions and classes inside, and those inside of them."""
-    for child in table.get_children():
-        yield child
-        yield from nested(child)
 
 
 def causes(nb: NotebookNode, ran: Run, unwritten: Collection[str]) -> dict[int, set[str]]:
@@ -59,8 +32,8 @@ def causes(nb: NotebookNode, ran: Run, unwritten: Collection[str]) -> dict[int, 
     for index, cell in enumerate(nb.cells):
         if cell.cell_type != "code":
             continue
-        used, made = names(cell.source)
-        why = set().union(*(broken.get(name, set()) for name in used))
+        made = bound(cell.source)
+        why = set().union(*(broken.get(name, set()) for name in used(cell.source)))
         exercise = grade_id(cell).removeprefix("test_")
         if index in ran.errors:
             found[index] = why = why or {exercise or place(index)}

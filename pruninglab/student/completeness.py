@@ -5,50 +5,21 @@ What it does when it runs is looked at by `fresh_run` and `outcome`; `submit` pu
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbgrader.utils import compute_checksum
 
+from pruninglab.notebook import defined, grade_id, place, syntax_error
 from pruninglab.student.findings import Finding
 
 Entry = dict[str, Any]  # a graded cell, as the lab's manifest describes it
 
 
-def grade_id(cell: NotebookNode) -> str:
-    """nbgrader's name of a cell, or an empty string."""
-    meta = cell.metadata.get("nbgrader", {})
-    return str(meta.get("grade_id", "")) if isinstance(meta, dict) else ""
-
-
-def place(index: int) -> str:
-    """A cell as JupyterLab's status bar counts it ("Cell 6/72")."""
-    return f"cell {index + 1}"
-
-
-def defined(source: str) -> set[str]:
-    """Functions and classes that a cell defines; magics are no obstacle.
-
-    Raises:
-        SyntaxError: it is no Python.
-
-    >>> sorted(defined("%matplotlib inline\\ndef f(): pass\\nclass C: pass"))
-    ['C', 'f']
-    """
-    body = ast.parse(TransformerManager().transform_cell(source)).body
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return {node.name for node in body if isinstance(node, kinds)}
-
-
 def defines(cell: NotebookNode, name: str) -> bool:
     """Whether a code cell defines a function."""
-    try:
-        return cell.cell_type == "code" and name in defined(cell.source)
-    except SyntaxError:
-        return False
+    return cell.cell_type == "code" and name in defined(cell.source)
 
 
 def unchanged(cell: NotebookNode) -> bool:
@@ -118,12 +89,11 @@ def content(nb: NotebookNode, index: int, entry: Entry) -> Iterator[Finding]:
 
 def function(cell: NotebookNode, name: str, what: str) -> Iterator[Finding]:
     """Whether a solution cell defines its function."""
-    try:
-        there = defined(cell.source)
-    except SyntaxError as error:
-        text = f"{what}: line {error.lineno} is no Python: {error.msg}"
+    if error := syntax_error(cell.source):
+        text = f"{what}: {error}"
         yield Finding("wrong", text, "mend the line; until then the function does not exist")
         return
+    there = defined(cell.source)
     if name not in there:
         instead = f", but {', '.join(sorted(there))}" if there else ""
         text = f"{what}: it does not define {name}{instead}"

@@ -10,8 +10,9 @@ from nbformat import NotebookNode
 
 from pruninglab.checks.manifest import points_of
 from pruninglab.checks.progress import so_far
-from pruninglab.student.causes import causes, names
-from pruninglab.student.completeness import grade_id, place, structure, unchanged, unwritten
+from pruninglab.notebook import bound, grade_id, place, used
+from pruninglab.student.causes import causes
+from pruninglab.student.completeness import structure, unchanged, unwritten
 from pruninglab.student.findings import Finding
 from pruninglab.student.fresh_run import CELL, TOO_LONG, TOTAL, Run
 
@@ -66,16 +67,15 @@ class Outcome:
         """Cells without points that make what the exercises use; of the lab's own only quick ones,
         such as its imports.
         """
-        used, found = set[str](), list[int]()
+        wanted, found = set[str](), list[int]()
         for index, cell in reversed(list(enumerate(self.nb.cells))):
             if cell.cell_type != "code":
                 continue
-            uses, makes = names(cell.source)
-            helps = not grade_id(cell) and bool(used & makes)
+            helps = not grade_id(cell) and bool(wanted & bound(cell.source))
             if helps:
                 found.append(index)
             if helps or grade_id(cell) in self.points:
-                used |= uses
+                wanted |= used(cell.source)
         return found[::-1]
 
     def exercises(self) -> Iterator[Finding]:

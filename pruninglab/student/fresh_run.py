@@ -21,9 +21,10 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from pruninglab.student.completeness import grade_id, place
+from pruninglab.limits import Limits
+from pruninglab.notebook import grade_id, place
 
-CELL, TOTAL = 60, 300  # seconds: what grading allows a cell, and all graded cells together
+CELL, TOTAL = Limits.cell, Limits.total  # seconds for a cell, and for all graded cells together
 LONGEST, ALL = 600, 1800  # seconds for a cell that brings no points, and for the notebook
 TOO_LONG = "it took longer than"
 
@@ -108,12 +109,12 @@ def client(nb: NotebookNode, folder: str, start: Callable, end: Callable) -> Not
     )
 
 
-def limit(cell: NotebookNode) -> int:
+def limit(cell: NotebookNode) -> float:
     """How many seconds a cell may take."""
     return CELL if grade_id(cell) else LONGEST
 
 
-def in_a_line(error: dict[str, Any], seconds: int) -> str:
+def in_a_line(error: dict[str, Any], seconds: float) -> str:
     """An error that a cell ended with, without colours.
 
     >>> in_a_line({"ename": "NameError", "evalue": "name 'x' is not defined\\n..."}, 60)

@@ -25,13 +25,12 @@ import nbformat
 from nbformat import NotebookNode
 
 from pruninglab.checks.manifest import find_labs, manifest
+from pruninglab.limits import MAX_NOTEBOOK
 from pruninglab.student import completeness
 from pruninglab.student.diagnosis import Outcome
 from pruninglab.student.findings import Finding, show
 from pruninglab.student.fresh_run import run
 from pruninglab.student.receipt import pack, receipts
-
-MAX_NOTEBOOK = 20 * 2**20  # bytes; grading reads no larger one
 
 
 class NotReadyError(Exception):

@@ -17,8 +17,7 @@ from nbformat.v4 import new_code_cell, new_output
 from pruninglab.checks.manifest import manifest
 from pruninglab.grading import flow
 from pruninglab.grading.gradebook.course import open_nbgrader, succeed
-from pruninglab.grading.intake import read
-from pruninglab.grading.sandbox.forkserver import Limits
+from pruninglab.notebook import grade_id
 from pruninglab.student import completeness, fresh_run, receipt, submit
 from pruninglab.student.causes import causes
 from pruninglab.student.diagnosis import Outcome
@@ -52,7 +51,7 @@ def file(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     file = tmp_path / "student" / "labs" / LAB / f"{LAB}.ipynb"
     nb = nbformat.read(file, as_version=4)
     for number, cell in enumerate(nb.cells):
-        cell.source = RIGHT.get(completeness.grade_id(cell), cell.source)
+        cell.source = RIGHT.get(grade_id(cell), cell.source)
         if cell.cell_type == "code":
             cell.execution_count = number + 1
     cell_of(nb, "why").source = "Because of this and that."
@@ -61,7 +60,7 @@ def file(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def cell_of(nb: NotebookNode, name: str) -> NotebookNode:
-    return next(cell for cell in nb.cells if completeness.grade_id(cell) == name)
+    return next(cell for cell in nb.cells if grade_id(cell) == name)
 
 
 def place_of(nb: NotebookNode, name: str) -> int:
@@ -151,11 +150,6 @@ def test_grading_takes_the_zip_and_the_receipt_still_holds(
     assert [mark.points for mark in report.marks[student].values()] == [2, 3, None]
     collected = course / "submitted" / student / LAB / f"{LAB}.ipynb"
     assert [found for found, _ in receipt.receipts(collected)] == [number]
-
-
-def test_the_limits_are_those_of_grading() -> None:
-    assert (Limits().cell, Limits().total) == (fresh_run.CELL, fresh_run.TOTAL)
-    assert submit.MAX_NOTEBOOK == read.MAX_NOTEBOOK
 
 
 # --- what is wrong with the cells -----------------------------------------------------------------

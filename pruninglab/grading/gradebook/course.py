@@ -16,7 +16,8 @@ from nbgrader.utils import temp_attrs
 from traitlets.config import PyFileConfigLoader
 
 from pruninglab.grading.intake import read
-from pruninglab.grading.intake.canonical import grade_id, kind_of
+from pruninglab.grading.intake.canonical import kind_of
+from pruninglab.notebook import grade_id
 
 
 class GradingError(RuntimeError):

@@ -10,7 +10,7 @@ from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from pruninglab.grading.intake.canonical import grade_id
+from pruninglab.notebook import grade_id
 
 BEGIN, END = "### BEGIN SOLUTION\n", "\n### END SOLUTION"
 BOX = '<div class="alert alert-info">\n\n*For whoever marks.*\n\n{guide}\n\n</div>'

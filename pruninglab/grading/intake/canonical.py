@@ -10,17 +10,19 @@ been added there.
 from __future__ import annotations
 
 import ast
-import builtins
-import symtable
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import is_grade, is_solution
 
+from pruninglab.notebook import bound, defined, grade_id, in_doubt, parsed, plain_source, used
+
 LONGEST = 200_000  # characters of a cell
+BESIDE = "*(This was written beside the cell for the answer.)*"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Cell:
     """A cell of a canonical notebook.
 
     Attributes:
-        kind: "text", "given" (the lab's own), "solution", "test" or "own" (the student's).
+        kind: "text", "given" (the lab's own), "added" (to the given cell before it), "solution",
+            "test" or "own" (the student's).
         source: its text.
         name: grade_id of a solution or test.
         markdown: whether it is a text cell.
@@ -44,15 +47,8 @@ class Cell:
     needed: bool = True
 
 
-def grade_id(cell: NotebookNode) -> str:
-    """nbgrader's name of a cell, or an empty string."""
-    meta = cell.get("metadata", {}).get("nbgrader")
-    name = meta.get("grade_id") if isinstance(meta, dict) else None
-    return name if isinstance(name, str) else ""
-
-
 def kind_of(cell: NotebookNode) -> str:
-    """What a cell of the skeleton is; see `Cell`."""
+    """Say what a cell of the skeleton is; see `Cell`."""
     if is_solution(cell):
         return "solution"
     if is_grade(cell):
@@ -60,86 +56,37 @@ def kind_of(cell: NotebookNode) -> str:
     return "given" if cell.cell_type == "code" else "text"
 
 
-def plain_source(source: str) -> str:
-    """A cell as Python: without magics and shell commands."""
-    try:
-        return TransformerManager().transform_cell(source)
-    except SyntaxError:
-        return source
+def key_of(template: NotebookNode) -> str:
+    """Return what a cell of the skeleton is known by: its grade_id, or else its id."""
+    return grade_id(template) or template.get("id", "")
 
 
-def bound(source: str) -> set[str]:
-    """Names that a cell gives a value to, at its top level; none if it is no Python.
-
-    >>> sorted(bound("import a.b as c, d.e\\nx: int = 1\\ndef f(y): z = 1"))
-    ['c', 'd', 'f', 'x']
-    """
-    table = symbols(source)
-    if table is None:
-        return set()
-    return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+# --- which cell is which --------------------------------------------------------------------------
 
 
-def used(source: str) -> set[str]:
-    """Global names that a cell and its functions read; none if it is no Python.
-
-    >>> sorted(used("def f(x): return torch.abs(x) + y"))
-    ['torch', 'y']
-    """
-    table = symbols(source)
-    if table is None:
-        return set()
-    names = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
-    waiting = list(table.get_children())
-    while waiting:
-        inner = waiting.pop()
-        names |= {s.get_name() for s in inner.get_symbols() if s.is_global() and s.is_referenced()}
-        waiting += inner.get_children()
-    return names - set(vars(builtins))
-
-
-def symbols(source: str) -> symtable.SymbolTable | None:
-    """Python's own table of a cell's names."""
-    try:
-        return symtable.symtable(plain_source(source), "cell", "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def defined(source: str) -> set[str]:
-    """Functions and classes that a cell defines at its top level."""
-    try:
-        body = ast.parse(plain_source(source)).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return {node.name for node in body if isinstance(node, kinds)}
-
-
-def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """The cells with an acceptable source."""
+def short_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the cells whose text is not too long."""
     return [c for c in notebook.cells if isinstance(c.source, str) and len(c.source) <= LONGEST]
 
 
-def solutions(skeleton: NotebookNode, submission: NotebookNode) -> dict[str, NotebookNode]:
-    """grade_id -> the submission's cell with that solution, where there is one."""
-    cells = code_cells(submission)
-    found: dict[str, NotebookNode] = {}
-    for template in skeleton.cells:
-        if kind_of(template) != "solution":
-            continue
-        name, kind = grade_id(template), template.cell_type
-        mine = [c for c in cells if is_of(c, template)]
-        copies = [c for c in mine if c.cell_type == kind] or mine  # made raw or code by mistake
-        changed = [c for c in copies if c.source.strip() != template.source.strip()]
-        wanted = defined(template.source)
-        if not changed and wanted and kind == "code":  # its metadata is gone: by what it defines
-            loose = [c for c in cells if c.cell_type == "code" and not grade_id(c)]
-            changed = [c for c in loose if wanted <= defined(c.source)]
-        whole = [c for c in changed if wanted and wanted <= defined(c.source)]  # if it was split
-        if changed or copies:
-            found[name] = (whole or changed or copies)[-1]
-    return found
+def solutions(skeleton: NotebookNode, cells: list[NotebookNode]) -> dict[str, NotebookNode]:
+    """Find the submission's cell for each solution in code: grade_id -> cell."""
+    asked = [t for t in skeleton.cells if kind_of(t) == "solution" and t.cell_type == "code"]
+    found = {grade_id(template): solution(template, cells) for template in asked}
+    return {name: cell for name, cell in found.items() if cell is not None}
+
+
+def solution(template: NotebookNode, cells: list[NotebookNode]) -> NotebookNode | None:
+    """Find a solution in code: of several copies the last one that was changed."""
+    mine = [cell for cell in cells if is_of(cell, template)]
+    copies = [c for c in mine if c.cell_type == "code"] or mine  # made raw or text by mistake
+    changed = [c for c in copies if differs(c, template)]
+    wanted = defined(template.source)
+    if not changed and wanted:  # its metadata is gone: by what it defines
+        loose = [c for c in cells if c.cell_type == "code" and not grade_id(c)]
+        changed = [c for c in loose if wanted <= defined(c.source)]
+    whole = [c for c in changed if wanted and wanted <= defined(c.source)]  # if it was split
+    return next(iter((whole or changed or copies)[-1:]), None)
 
 
 def is_of(cell: NotebookNode, template: NotebookNode) -> bool:
@@ -149,80 +96,191 @@ def is_of(cell: NotebookNode, template: NotebookNode) -> bool:
     return name == grade_id(template) if name else own_id
 
 
+def differs(cell: NotebookNode, template: NotebookNode) -> bool:
+    """Whether a cell has another text than the lab gave it."""
+    return cell.source.strip() != template.source.strip()
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A cell of a submission.
+
+    Attributes:
+        cell: the cell.
+        key: of the lab's cell that it is a version of (see `key_of`); None if the student's own.
+    """
+
+    cell: NotebookNode
+    key: str | None
+
+
+def classify(
+    skeleton: NotebookNode, cells: list[NotebookNode], taken: set[int]
+) -> Iterator[Classified]:
+    """Say of each cell of a submission what it is; cells that do not count are left out.
+
+    Args:
+        skeleton: the lab's notebook.
+        cells: of the submission.
+        taken: `id()` of the cells that hold a solution.
+    """
+    templates = {key_of(c): c for c in skeleton.cells}
+    graded = {grade_id(c) for c in skeleton.cells} - {""}
+    by_text = {c.source.strip(): key for key, c in templates.items() if c.source.strip()}
+    seen = set[str]()  # given cells that have had their version
+    for cell in cells:
+        key = grade_id(cell) if grade_id(cell) in graded else cell.get("id", "")
+        if key not in templates:  # editors that know no ids: the lab's cells by their text
+            key = by_text.get(cell.source.strip(), "")
+        template = templates.get(key)
+        if template is None:
+            own = id(cell) not in taken
+        else:
+            again = key in seen and kind_of(template) == "given"
+            own = id(cell) not in taken and (again or is_part(cell, template))
+        if not own and template is not None:
+            seen |= {key} if cell.cell_type == "code" else set()
+            yield Classified(cell, key)
+        elif own and cell.source.strip():
+            yield Classified(cell, None)
+
+
+def is_part(cell: NotebookNode, template: NotebookNode) -> bool:
+    """Whether a cell is the rest of a solution that was split, or an earlier version of it."""
+    if kind_of(template) != "solution" or cell.cell_type != "code":
+        return False
+    return template.cell_type == "code" and bool(cell.source.strip()) and differs(cell, template)
+
+
+# --- each in its place ----------------------------------------------------------------------------
+
+
 def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:
-    """The canonical notebook of a submission.
+    """Make the canonical notebook of a submission.
 
     Args:
         skeleton: the instructor's notebook, with hidden tests but without solutions.
         submission: what the student handed in.
     """
-    grafts = solutions(skeleton, submission)
-    taken = {id(cell) for cell in grafts.values()}
-    templates = {grade_id(c) or c.get("id", ""): c for c in skeleton.cells}
-    ours = {grade_id(c) for c in skeleton.cells} - {""}
-    same = {c.source.strip(): key for key, c in templates.items() if c.source.strip()}
-    versions: dict[str, str] = {}  # id of a given cell -> the student's version
-    after: dict[str, list[Cell]] = {}  # id of a skeleton cell -> the student's cells behind it
+    cells = short_cells(submission)
+    grafts = solutions(skeleton, cells)
+    versions: dict[str, list[NotebookNode]] = defaultdict(list)
+    behind: dict[str, list[Cell]] = defaultdict(list)  # the student's cells after one of the lab's
     place = ""
-    for cell in code_cells(submission):
-        key = grade_id(cell) if grade_id(cell) in ours else cell.get("id", "")
-        if key not in templates:  # editors that know no ids: the lab's cells by their text
-            key = same.get(cell.source.strip(), key)
-        template = templates.get(key)
-        if id(cell) not in taken and is_part(cell, template):
-            after.setdefault(place, []).append(Cell("own", cell.source))
-            continue
-        if id(cell) in taken or key in ours or (template is not None and key not in versions):
-            place = key if template is not None else place
-            if template is not None and kind_of(template) == "given" and cell.cell_type == "code":
-                versions[key] = cell.source
-            continue
-        if cell.cell_type in ("code", "markdown") and cell.source.strip():
-            markdown = cell.cell_type == "markdown"
-            after.setdefault(place, []).append(Cell("own", cell.source, markdown=markdown))
-    merged = after.get("", [])
+    for found in classify(skeleton, cells, {id(cell) for cell in grafts.values()}):
+        if found.key is None:
+            text = found.cell.cell_type != "code"
+            behind[place].append(Cell("own", found.cell.source, markdown=text))
+        else:
+            place = found.key
+            versions[place].append(found.cell)
+    merged, before = behind[""], ""
     for template in skeleton.cells:
-        key = grade_id(template) or template.get("id", "")
-        merged.append(from_template(template, grafts.get(key), versions.get(key)))
-        merged += after.get(key, [])
+        key = key_of(template)
+        if is_answer(template):
+            merged.append(answer(template, versions, behind, before))
+        elif key in grafts:
+            merged.append(of_lab(template, grafts[key].source))
+        else:
+            merged.append(of_lab(template, template.source))
+            merged += additions(template, versions[key])
+        merged += behind[key]
+        before = "" if is_answer(template) else key
     return mark_needed(merged)
 
 
-def is_part(cell: NotebookNode, template: NotebookNode | None) -> bool:
-    """Whether a cell is the rest of a solution that was split, or an earlier version of it."""
-    if template is None or kind_of(template) != "solution" or cell.cell_type != "code":
-        return False
-    return template.cell_type == "code" and cell.source.strip() not in ("", template.source.strip())
+def of_lab(template: NotebookNode, source: str) -> Cell:
+    """Make a cell of the skeleton, with a text."""
+    markdown = template.cell_type == "markdown"
+    return Cell(kind_of(template), source, grade_id(template), markdown, template)
 
 
-def from_template(template: NotebookNode, graft: NotebookNode | None, version: str | None) -> Cell:
-    """One cell of the skeleton, with the student's source where that is allowed."""
-    kind, markdown = kind_of(template), template.cell_type == "markdown"
-    source = template.source
-    if kind == "solution" and graft is not None:
-        source = graft.source
-    elif kind == "given" and version is not None:
+def is_answer(template: NotebookNode) -> bool:
+    """Whether a cell of the skeleton waits for an answer in words."""
+    return kind_of(template) == "solution" and template.cell_type == "markdown"
+
+
+def answer(
+    template: NotebookNode,
+    versions: dict[str, list[NotebookNode]],
+    behind: dict[str, list[Cell]],
+    before: str,
+) -> Cell:
+    """Make the cell of an answer in words: all that the student wrote there, or else beside it.
+
+    What was written beside an empty one moves there, so that it waits for a mark, and whoever marks
+    sees it.
+
+    Args:
+        template: the lab's cell.
+        versions: key of a lab's cell -> the student's versions of it.
+        behind: key -> the student's own cells after it; what moves is taken out.
+        before: key of the lab's cell before the answer.
+    """
+    key = key_of(template)
+    written = [c.source for c in versions[key] if c.source.strip() and differs(c, template)]
+    if not written:
+        for place in (before, key):
+            written += [cell.source for cell in behind[place] if cell.markdown]
+            behind[place] = [cell for cell in behind[place] if not cell.markdown]
+        written = [BESIDE, *written] if written else [c.source for c in versions[key]][-1:]
+    return of_lab(template, "\n\n".join(dict.fromkeys(written)) if written else template.source)
+
+
+def additions(template: NotebookNode, versions: list[NotebookNode]) -> Iterator[Cell]:
+    """Yield what a student added to a given cell; the lab's own version of it runs in any case."""
+    version = next((c.source for c in versions if c.cell_type == "code"), None)
+    if kind_of(template) != "given" or version is None:
+        return
+    try:
+        source = added(template.source, version)
+    except RecursionError:  # an expression nested hundreds of times: as it is
         source = version
-    return Cell(kind, source, grade_id(template), markdown, template)
+    if source:
+        yield Cell("added", source)
+
+
+def added(given: str, version: str) -> str:
+    """Return the statements that a student added to a given cell, or changed.
+
+    Those of the lab that use what has changed follow again.
+
+    >>> added("n = 3\\nm = n + 1", "import seaborn\\nn = 4\\nm = n + 1")
+    'import seaborn\\nn = 4\\nm = n + 1'
+    >>> added("import torch\\nn = 3", "%%time\\nimport torch\\nn = 3")
+    ''
+    """
+    ours, theirs = parsed(plain_source(given)), parsed(plain_source(version))
+    if ours is None or theirs is None:
+        return "" if version.strip() == given.strip() else version
+    known, kept, changed = set(map(ast.dump, ours.body)), list[str](), set[str]()
+    for node in theirs.body:
+        source = ast.unparse(node)
+        if ast.dump(node) not in known or used(source) & changed:
+            changed |= bound(source)
+            kept.append(source)
+    return "\n".join(kept)
 
 
 def mark_needed(cells: list[Cell]) -> list[Cell]:
-    """Of the lab's own code, only what the student's code needs must run.
+    """Of the lab's own code, mark what the student's code needs; only that must run.
 
     What a cell and its functions use comes from cells above the test behind it: later ones may
-    use the same names for something else.
+    use the same names for something else. What a student added to a cell runs when that one does.
     """
     tests = [place for place, c in enumerate(cells) if c.kind == "test"] + [len(cells)]
     code = {i: c for i, c in enumerate(cells) if not c.markdown and c.kind not in ("text", "test")}
-    given = {place: bound(c.source) for place, c in code.items() if c.kind == "given"}
-    waiting = [place for place in code if place not in given]
+    given = {i: bound(c.source) for i, c in code.items() if c.kind in ("given", "added")}
+    doubtful = [i for i, c in code.items() if c.kind == "added" and in_doubt(c.source)]
+    waiting = [place for place in code if place not in given] + doubtful
     needed = set(waiting)
     while waiting:
         place = waiting.pop()
         uses, end = used(code[place].source), next(t for t in tests if t > place)
-        found = [i for i, names in given.items() if i < end and i not in needed and names & uses]
-        needed.update(found)
-        waiting += found
+        found = {i for i, names in given.items() if i < end and names & uses}
+        found |= {i for i in (place + 1,) if i in code and code[i].kind == "added"}
+        waiting += found - needed
+        needed |= found
     return [replace(c, needed=i in needed) if i in code else c for i, c in enumerate(cells)]
 
 

@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 from pruninglab.grading.intake.read import (
     MAX_FILE,
     MAX_MEMBERS,
-    MAX_NOTEBOOK,
     MAX_UNPACKED,
     Unreadable,
     beginning,
@@ -27,6 +26,7 @@ from pruninglab.grading.intake.read import (
     legible,
     members_of,
 )
+from pruninglab.limits import MAX_NOTEBOOK
 
 MOODLES = "_assignsubmission_file"  # behind the student's name; then "_", or "/" from 4.1 on
 SHOWN = 5  # files of one zip that are named on the terminal

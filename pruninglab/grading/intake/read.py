@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 import nbformat
 from nbformat import NotebookNode
 
-MAX_NOTEBOOK = 20 * 2**20  # bytes; pictures in a notebook are large
+from pruninglab.limits import MAX_NOTEBOOK
+
 MAX_FILE = 100 * 2**20  # of a zip that was handed in
 MAX_MEMBERS = 5000  # files in a zip
 MAX_CELLS = 5000
