@@ -27,8 +27,8 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(TWO) --ignore tests/browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) --nbval --nbval-cell-timeout 120 --timeout 0 --durations 8 -p no:warnings $(wildcard solutions/notebooks/*/*.ipynb)
+	$(BIN)/python -m pytest $(TWO) --durations 10 --ignore tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) --nbval --nbval-cell-timeout 120 --timeout 0 --durations 10 -p no:warnings $(wildcard solutions/notebooks/*/*.ipynb)
 
 test-attacks: setup  ## every hostile, broken and odd notebook, and every known mistake, through the real sandbox
 	$(BIN)/python -m tests.grading.test_attacks
