@@ -1,268 +1,480 @@
-"""Hidden tests of lab 5: properties on random inputs. Each is inlined in its test cell."""
+"""Hidden tests of lab 5: a sentence per property; those of an exercise go into its test cell."""
 
 # ruff: noqa: PT028 (the seed has a default, so that a grader may give another one)
+# mypy: disable-error-code="union-attr,arg-type,index"
 
-from collections.abc import Callable
+import copy
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
 
-# mypy: disable-error-code="union-attr,arg-type"
+import numpy as np
+import torch
+from torch import Tensor, nn
 
-
-def test_conv_macs(conv_macs: "Callable", seed: int = 0) -> None:
-    """The size of the output, from running the layer, times the size of the weight."""
-    import random
-
-    import torch
-
-    chance = random.Random(seed)
-    for _ in range(40):
-        kernel = (chance.randint(1, 5), chance.randint(1, 5))
-        stride, padding = (
-            (chance.randint(1, 3), chance.randint(1, 3)),
-            (chance.randint(0, 2), chance.randint(0, 2)),
-        )
-        c_in, c_out = chance.randint(1, 6), chance.randint(1, 6)
-        conv = torch.nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=chance.random() < 0.5)
-        with torch.no_grad():
-            conv.weight[0] = 0  # multiplied with all the same
-        height, width = (k + chance.randint(0, 9) for k in kernel)
-        positions = conv(torch.zeros(1, c_in, height, width))[0, 0].numel()
-        expected, case = positions * conv.weight.numel(), f"{conv}, {height}x{width}"
-        got = conv_macs(conv, height, width)
-        assert got == expected, f"{case}: {got}, expected {expected}"
+from pruninglab.checks.agree import agree
+from pruninglab.checks.unchanged import unchanged
+from pruninglab.models import Block, ResNet20
 
 
-def test_race(race: "Callable", seed: int = 0) -> None:
-    """A clock that only the runs move: medians, turns, warm-up, the default clock."""
-    import random
-    import statistics
+def _some(n: int, generator: torch.Generator) -> Tensor:
+    """A mask with at least one True."""
+    mask = torch.rand(n, generator=generator) < 0.6
+    mask[int(torch.randint(n, (1,), generator=generator))] = True
+    return mask
 
-    chance, now, trace = random.Random(seed), [0.0], []
 
-    def contestant(name: str, seconds: list) -> "Callable":
-        left = iter(seconds)
+def _as_after_a_training(model: nn.Module, generator: torch.Generator) -> None:
+    """Random scales, shifts and statistics for every batch normalisation, and a count."""
+    for bn in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        for tensor in (bn.weight.data, bn.bias.data, bn.running_mean):
+            tensor.copy_(torch.randn(tensor.shape, generator=generator))
+        bn.running_var.copy_(0.5 + torch.rand(bn.running_var.shape, generator=generator))
+        bn.num_batches_tracked.fill_(321)
+
+
+# --- conv_macs ----------------------------------------------------------------------------------
+
+
+def _conv_and_image(generator: torch.Generator) -> dict[str, Any]:
+    """A convolution of any kernel, stride and padding, and an image it fits into."""
+    chance = random.Random(generator.initial_seed())
+    kernel = (chance.randint(1, 5), chance.randint(1, 5))
+    stride = (chance.randint(1, 3), chance.randint(1, 3))
+    padding = (chance.randint(0, 2), chance.randint(0, 2))
+    channels = (chance.randint(1, 6), chance.randint(1, 6))
+    conv = nn.Conv2d(*channels, kernel, stride, padding, bias=chance.random() < 0.5)
+    for parameter in conv.parameters():
+        nn.init.ones_(parameter)
+    conv.weight.data[0] = 0  # multiplied with all the same
+    height, width = (k + chance.randint(0, 9) for k in kernel)
+    return {"conv": conv, "height": height, "width": width}
+
+
+def _products(conv: nn.Conv2d, height: int, width: int) -> int:
+    """Pixels of the output, from running the layer, times the weights of a filter, summed."""
+    output = conv(torch.zeros(1, conv.in_channels, height, width))
+    return output.numel() * conv.weight[0].numel()
+
+
+def test_every_output_pixel_costs_its_products(conv_macs: Callable, seed: int = 0) -> None:
+    """It is the number of products that running the layer takes, whatever its sizes."""
+
+    def number(**given: Any) -> float:
+        return float(conv_macs(**given))
+
+    agree(number, _products, _conv_and_image, seed, trials=40)
+
+
+def test_large_images_are_counted_exactly(conv_macs: Callable) -> None:
+    """Counts beyond 2^24, where single precision ends, are exact."""
+    conv = nn.Conv2d(97, 101, 3, padding=1, bias=False)
+    found, right = int(conv_macs(conv, 111, 113)), 97 * 101 * 9 * 111 * 113
+    assert found == right, f"{conv}, 111x113: {found}, expected {right}"
+
+
+# --- race ---------------------------------------------------------------------------------------
+
+
+class _Track:
+    """A clock that only the runs move; it writes down who ran and when it was read ("|")."""
+
+    def __init__(self) -> None:
+        self.now, self.events = 0.0, ""
+
+    def clock(self) -> float:
+        self.events += "|"
+        return self.now
+
+    def runner(self, name: str, seconds: list[float]) -> Callable:
+        left: Iterator[float] = iter(seconds)
 
         def run() -> None:
-            trace.append(name)
-            now[0] += next(left, 1000.0)
+            self.events += name
+            self.now += next(left, 1000.0)
 
         return run
 
-    def clock() -> float:
-        readings.append(now[0])
-        return now[0]
 
-    readings: list[float] = []
-    for trial in range(20):
+def _raced(race: Callable, seed: int) -> Iterator[tuple]:
+    """Races of one to three runners: names, their times, warm-up, rounds, the track, the result."""
+    chance = random.Random(seed)
+    for trial in range(14):
         warmup, rounds, names = trial % 3, 1 + trial % 7, ["c", "a", "b"][: 1 + trial % 3]
         times = {n: [chance.choice([1, 2, 3, 50]) + i / 8 for i in range(rounds)] for n in names}
-        contestants = {n: contestant(n, [500.0] * warmup + times[n]) for n in names}
-        trace.clear()
-        readings.clear()
-        got = race(contestants, warmup, rounds, clock=clock)
-        assert list(got) == names, f"results for {list(got)}, expected {names}"
+        track = _Track()
+        runners = {n: track.runner(n, [500.0] * warmup + times[n]) for n in names}
+        yield names, times, warmup, rounds, track, race(runners, warmup, rounds, track.clock)
+
+
+def test_each_result_is_the_median_of_its_times(race: Callable, seed: int = 0) -> None:
+    """Of an odd number of times it is the one in the middle, of an even number the mean of two."""
+    for names, times, warmup, rounds, _, found in _raced(race, seed):
         case = f"{warmup=}, {rounds=}"
-        twice = len(readings) >= 2 * len(names) * rounds
-        assert twice, f"{case}: the clock is read before *and* after each timed run"
-        assert len(trace) == len(names) * (warmup + rounds), f"{case}: {len(trace)} runs"
-        assert trace[len(names) * warmup :] == names * rounds, f"{case}: not in turns"
-        for name in names:
-            value, expected = float(got[name]), statistics.median(times[name])
-            assert abs(value - expected) < 1e-6, f"{case}: {value} for {times[name]}"
-    real = race({"a": lambda: sum(range(1000))}, 1, 3)["a"]
+        assert list(found) == names, f"{case}: results for {list(found)}, expected {names}"
+        for name, seconds in times.items():
+            right = float(np.median(seconds))
+            assert abs(float(found[name]) - right) < 1e-6, f"{case}: {found[name]} for {seconds}"
+
+
+def test_they_take_turns_once_all_are_warm(race: Callable, seed: int = 0) -> None:
+    """Each runs as often as it should, and after the warm-up one after the other in each round."""
+    for names, _, warmup, rounds, track, _ in _raced(race, seed):
+        ran, cold = track.events.replace("|", ""), warmup * len(names)
+        case = f"{warmup=}, {rounds=}, {names}: the runs were {ran!r}"
+        assert sorted(ran[:cold]) == sorted(warmup * names), f"{case}, the warm-up is not right"
+        assert ran[cold:] == "".join(names) * rounds, f"{case}, not in turns"
+
+
+def test_every_run_is_timed_alone(race: Callable, seed: int = 0) -> None:
+    """The clock is read right before and right after each timed run, for that run only."""
+    for names, _, warmup, rounds, track, _ in _raced(race, seed):
+        timed = rounds * len(names)
+        runs = [i for i, event in enumerate(track.events) if event != "|"][-timed:]
+        around = [track.events[i - 1 : i + 2] for i in runs]
+        alone = all(len(e) == 3 and e[0] == e[2] == "|" for e in around)
+        case = f"{warmup=}, {rounds=}"
+        assert alone, f"{case}: clock (|) and runs came as {track.events!r}"
+        twice = track.events.count("|") >= 2 * timed
+        assert twice, f"{case}: {track.events.count('|')} readings for {timed} timed runs"
+
+
+def test_the_default_clock_gives_seconds(race: Callable) -> None:
+    """Without a clock of ours, real seconds are measured."""
+    real = float(race({"a": lambda: sum(range(1000))}, 1, 3)["a"])
     assert 0 < real < 10, f"the default clock gave {real} s for a moment's work"
 
 
-def test_stored_bytes(stored_bytes: "Callable", seed: int = 0) -> None:
-    """Sizes of tensors that really hold what is stored."""
-    import numpy as np
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-    shapes = [(1, 1), (5, 7), (10, 64), (4, 3, 3, 3), (16, 8, 3, 3), (3, 5, 1, 1)]
-    for trial in range(24):
-        mask = torch.rand(shapes[trial % 6], generator=generator) < trial / 23
-        value, index = [(4, 4), (1, 2), (2, 8)][trial % 3]
-        before, case = mask.clone(), f"mask {tuple(mask.shape)}, {value=}, {index=}"
-        got = stored_bytes(mask, value, index) if trial % 3 else stored_bytes(mask)
-        rows, columns = mask.flatten(1).numpy().nonzero()
-        starts = np.searchsorted(rows, np.arange(len(mask) + 1))
-        expected = {
-            "dense": mask.numel() * value,
-            "bitmask": len(np.packbits(mask.flatten().numpy())) + len(columns) * value,
-            "csr": len(columns) * value + (len(columns) + len(starts)) * index,
-        }
-        assert set(got) == set(expected), f"{case}: {list(got)}"
-        for name, size in expected.items():
-            assert float(got[name]) == size, f"{case}: {name} {got[name]}, expected {size}"
-        assert torch.equal(mask, before), f"{case}: the mask was changed"
+# --- stored_bytes -------------------------------------------------------------------------------
 
 
-def test_coupled_groups(coupled_groups: "Callable", seed: int = 0) -> None:
-    """Each convolution once; writers of one stream together, all others alone."""
-    from torch import nn
+def _mask_and_sizes(generator: torch.Generator) -> dict[str, Any]:
+    """A mask of any density, empty and full ones included, some not contiguous in memory."""
+    trial = generator.initial_seed()
+    shape = [(1, 1), (5, 7), (10, 64), (4, 3, 3, 3), (16, 8, 3, 3), (3, 5, 1, 1), (9, 1)][trial % 7]
+    mask = torch.rand(shape, generator=generator) < trial % 9 / 8
+    mask = mask.transpose(0, 1).contiguous().transpose(0, 1) if trial % 2 else mask
+    value, index = [(4, 4), (1, 2), (2, 8), (8, 4)][trial % 4]
+    return {"mask": mask, "value_bytes": value, "index_bytes": index}
 
-    from pruninglab.models import ResNet20
 
+def _measured(mask: Tensor, value_bytes: int, index_bytes: int) -> dict[str, int]:
+    """Sizes of arrays that really hold what is stored."""
+    rows, columns = mask.flatten(1).numpy().nonzero()
+    starts = np.searchsorted(rows, np.arange(len(mask) + 1))
+    bits = np.packbits(mask.flatten().numpy())
+    return {
+        "bitmask": len(bits) + len(columns) * value_bytes,
+        "csr": len(columns) * value_bytes + (len(columns) + len(starts)) * index_bytes,
+        "dense": mask.numel() * value_bytes,
+    }
+
+
+def test_sizes_are_those_of_what_is_stored(stored_bytes: Callable, seed: int = 0) -> None:
+    """Dense tensor, bitmask and CSR take the bytes of arrays that hold them, for any mask."""
+
+    def sizes(**given: Any) -> dict[str, float]:
+        return {name: float(size) for name, size in sorted(stored_bytes(**given).items())}
+
+    agree(sizes, _measured, _mask_and_sizes, seed, trials=60)
+
+
+def test_values_and_indices_have_four_bytes_by_default(
+    stored_bytes: Callable, seed: int = 0
+) -> None:
+    """Without further arguments both are four bytes long."""
+    mask = torch.rand(6, 5, generator=torch.Generator().manual_seed(seed)) < 0.5
+    found = {name: float(size) for name, size in stored_bytes(mask).items()}
+    right = _measured(mask, 4, 4)
+    assert found == right, f"{found}, expected {right}"
+
+
+# --- coupled_groups -----------------------------------------------------------------------------
+
+
+def _networks(seed: int) -> list[tuple[str, ResNet20, list[str]]]:
+    """Networks of either shortcut, and the names of their convolutions."""
+    found = []
     for width, shortcut in ((1, "A"), (1, "B"), (3, "A"), (4, "B")):
         model = ResNet20(width, shortcut, seed=seed)
         convs = [name for name, m in model.named_modules() if isinstance(m, nn.Conv2d)]
-        got = {name: sorted(members) for name, members in coupled_groups(model).items()}
-        assert sorted(c for members in got.values() for c in members) == sorted(convs), (
-            f"shortcut {shortcut}: each convolution once; yours: {got}"
-        )
+        found.append((f"width {width}, shortcut {shortcut}", model, convs))
+    return found
+
+
+def test_each_convolution_is_in_one_group(coupled_groups: Callable, seed: int = 0) -> None:
+    """Every convolution is there, once, and nothing else is."""
+    for case, model, convs in _networks(seed):
+        found = sorted(name for members in coupled_groups(model).values() for name in members)
+        assert found == sorted(convs), f"{case}: in your groups are {found}"
+
+
+def test_what_writes_on_a_stream_goes_together(coupled_groups: Callable, seed: int = 0) -> None:
+    """The group of a stage has all that is added there, with the stem in the first one."""
+    for case, model, convs in _networks(seed):
+        found = coupled_groups(model)
         for stage in ("layer1", "layer2", "layer3"):
-            writers = ["conv1"] if stage == "layer1" else []
-            writers += [c for c in convs if c.startswith(stage) and not c.endswith("conv1")]
-            assert got.get(stage) == sorted(writers), f"{shortcut}: {stage} is {got.get(stage)}"
-        free = [c for c in convs if c.endswith(".conv1")]
-        assert all(got.get(c) == [c] for c in free), f"{shortcut}: a group for each of {free}"
+            right = ["conv1"] if stage == "layer1" else []
+            right += [c for c in convs if c.startswith(stage) and not c.endswith("conv1")]
+            mine = sorted(found.get(stage, []))
+            assert mine == sorted(right), f"{case}: {stage} is {mine}, expected {sorted(right)}"
 
 
-def test_cut(cut: "Callable", seed: int = 0) -> None:
-    """The smaller layers compute what the large ones do when the rest is silent."""
-    import copy
+def test_what_is_added_to_nothing_goes_alone(coupled_groups: Callable, seed: int = 0) -> None:
+    """The first convolution of each block is a group of its own, under its own name."""
+    for case, model, convs in _networks(seed):
+        found = coupled_groups(model)
+        for name in (c for c in convs if c.endswith(".conv1")):
+            mine = list(found.get(name, []))
+            assert mine == [name], f"{case}: the group of {name} is {mine}"
 
-    import torch
-    from torch import nn
 
-    generator = torch.Generator().manual_seed(seed)
+def test_the_network_that_is_looked_at_stays(coupled_groups: Callable, seed: int = 0) -> None:
+    """Nothing of the network changes."""
+    model = ResNet20(1, "B", seed=seed)
+    with unchanged(model):
+        coupled_groups(model)
 
-    def chosen(n: int) -> torch.Tensor:
-        mask = torch.rand(n, generator=generator) < 0.6
-        mask[int(torch.randint(n, (1,), generator=generator))] = True
-        return mask
 
-    for trial in range(24):
-        c_in, c_out = 1 + trial % 6, 1 + (5 * trial) % 7
-        stride, kernel, padding = 1 + trial % 2, (1, 3, (3, 1))[trial % 3], trial % 4 // 2
-        conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=trial % 5 == 0)
-        bn = nn.BatchNorm2d(c_out, eps=1e-3, momentum=0.3).train(trial % 4 == 3)
-        for tensor in (bn.weight.data, bn.bias.data, bn.running_mean):
-            tensor.copy_(torch.randn(c_out, generator=generator))
-        bn.running_var.copy_(0.5 + torch.rand(c_out, generator=generator))
-        inputs, filters = chosen(c_in), chosen(c_out)
-        own, own_bn = copy.deepcopy(conv), copy.deepcopy(bn)  # ours stay the truth
-        case = f"{conv}, inputs {inputs.tolist()}, filters {filters.tolist()}"
-        small, small_bn = cut(conv, bn, inputs.clone(), filters.clone())
-        assert small is not conv, f"{case}: the convolution is the old one"
-        assert small_bn is not bn, f"{case}: the batch normalisation is the old one"
-        kinds = [type(layer).__name__ for layer in (small, small_bn)]
-        assert kinds == ["Conv2d", "BatchNorm2d"], f"{case}: got layers of the kinds {kinds}"
-        sizes = (small.in_channels, small.out_channels, small_bn.num_features)
-        expected = (int(inputs.sum()), int(filters.sum()), int(filters.sum()))
-        assert sizes == expected, f"{case}: in, out, num_features {sizes}, expected {expected}"
-        for layer, before in ((conv, own), (bn, own_bn)):
-            for name, tensor in before.state_dict().items():
-                unchanged = torch.equal(layer.state_dict()[name], tensor)
-                assert unchanged, f"{case}: the layers passed in were changed"
-        assert small_bn.training == own_bn.training, f"{case}: BN's mode has changed"
-        assert bn.training == own_bn.training, f"{case}: the mode of the BN passed in has changed"
-        assert small_bn.momentum == 0.3, f"{case}: BN's momentum has changed"
-        free = all(p.requires_grad for p in (*conv.parameters(), *bn.parameters()))
-        assert free, f"{case}: the layers passed in were frozen"
-        x = torch.randn(2, c_in, 7, 7, generator=generator)
+# --- cut ----------------------------------------------------------------------------------------
+
+
+def _layers(trial: int) -> dict[str, Any]:
+    """A convolution with its batch normalisation, and what stays on both sides."""
+    generator = torch.Generator().manual_seed(trial)
+    c_in, c_out = 1 + trial % 6, 1 + (5 * trial) % 7
+    kernel = [1, 3, (3, 1)][trial % 3]
+    stride, padding, dilation = [(1, 1), (1, 2), (2, 1)][trial % 3], (trial % 2, 1), 1 + trial % 2
+    conv = nn.Conv2d(
+        c_in, c_out, kernel, stride, padding, dilation, bias=trial % 5 == 0,
+        padding_mode=["zeros", "circular"][trial % 4 // 3],
+    )  # fmt: skip
+    for parameter in conv.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    bn = nn.BatchNorm2d(c_out, eps=1e-3, momentum=0.3).train(trial % 4 == 3)
+    _as_after_a_training(bn, generator)
+    inputs, filters = _some(c_in, generator), _some(c_out, generator)
+    return {"conv": conv, "bn": bn, "inputs": inputs, "filters": filters}
+
+
+def _case(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> str:
+    return f"{conv}, inputs {inputs.int().tolist()}, filters {filters.int().tolist()}"
+
+
+def test_small_layers_compute_what_the_large_ones_do(cut: Callable, seed: int = 0) -> None:
+    """With the other inputs at zero, the filters that stay give what they gave."""
+    for trial in range(seed, seed + 24):
+        given, own = _layers(trial), _layers(trial)
+        inputs, filters = own["inputs"], own["filters"]
+        small, small_bn = cut(**given)
+        x = torch.randn(2, len(inputs), 9, 9, generator=torch.Generator().manual_seed(trial))
         x[:, ~inputs] = 0
         with torch.no_grad():
-            big = own_bn.eval()(own(x))[:, filters]
-            got = small_bn.eval()(small(x[:, inputs]))
-        assert got.shape == big.shape, f"{case}: output {got.shape}, expected {big.shape}"
-        assert torch.allclose(got, big, atol=1e-5), f"{case}: another function"
-        trainable = all(p.requires_grad for p in (*small.parameters(), *small_bn.parameters()))
-        assert trainable, f"{case}: not all parameters can be trained"
+            right = own["bn"].eval()(own["conv"](x))[:, filters]
+            found = small_bn.eval()(small(x[:, inputs]))
+        assert found.shape == right.shape, f"{_case(**own)}: output {tuple(found.shape)}"
+        assert torch.allclose(found, right, atol=1e-5), f"{_case(**own)}: another function"
 
 
-def test_shortcut_links(shortcut_links: "Callable", seed: int = 0) -> None:
-    """Padding the channels' values, then cutting, gives what the links say."""
-    import torch
+def test_small_layers_say_their_size_and_keep_the_rest(cut: Callable, seed: int = 0) -> None:
+    """They print as the old ones do, but for the numbers of channels; BN keeps its mode."""
+    for trial in range(seed, seed + 12):
+        given, own = _layers(trial), _layers(trial)
+        n_in, n_out = int(own["inputs"].sum()), int(own["filters"].sum())
+        own["conv"].in_channels, own["conv"].out_channels = n_in, n_out
+        own["bn"].num_features = n_out
+        small, small_bn = cut(**given)
+        for found, right in ((small, own["conv"]), (small_bn, own["bn"])):
+            assert str(found) == str(right), f"{_case(**given)}: {found}, expected {right}"
+        assert small_bn.training == own["bn"].training, f"{_case(**given)}: BN's mode has changed"
 
-    generator = torch.Generator().manual_seed(seed)
-    for trial in range(60):
-        c_in = 1 + trial % 9
-        c_out = c_in + trial % 8
-        keep_in = torch.rand(c_in, generator=generator) < 0.65
-        keep_out = torch.rand(c_out, generator=generator) < 0.65
-        values = torch.arange(1, c_in + 1) * keep_in
-        before = (c_out - c_in) // 2
-        zeros = torch.zeros(c_out - c_in, dtype=values.dtype)
-        expected = torch.cat([zeros[:before], values, zeros[before:]])[keep_out].tolist()
-        sources, targets = shortcut_links(keep_in.clone(), keep_out.clone())
-        case = f"keep_in {keep_in.int().tolist()}, keep_out {keep_out.int().tolist()}"
+
+def test_small_layers_keep_count_and_precision(cut: Callable, seed: int = 0) -> None:
+    """BN has seen as many batches as before, and double precision stays double precision."""
+    for trial, dtype in ((seed, torch.float64), (seed + 1, torch.float32)):
+        given = _layers(trial)
+        given["conv"].to(dtype), given["bn"].to(dtype)
+        small, small_bn = cut(**given)
+        seen = small_bn.num_batches_tracked
+        assert seen is not None, f"{_case(**given)}: BN does not count its batches any more"
+        assert int(seen) == 321, f"{_case(**given)}: BN has seen {int(seen)} batches, not 321"
+        for name, tensor in [*small.named_parameters(), *small_bn.named_parameters()]:
+            assert tensor.dtype == dtype, f"{_case(**given)}: {name} is {tensor.dtype}, not {dtype}"
+
+
+def test_small_layers_are_new_and_can_be_trained(cut: Callable, seed: int = 0) -> None:
+    """They share nothing with the old layers, and all of their parameters take gradients."""
+    for trial in range(seed, seed + 6):
+        given = _layers(trial)
+        given["inputs"][:], given["filters"][:] = True, True  # then nothing is cut off
+        small, small_bn = cut(**given)
+        for new, old in ((small, given["conv"]), (small_bn, given["bn"])):
+            assert new is not old, f"{_case(**given)}: the {type(old).__name__} is the old one"
+            for name, parameter in new.named_parameters():
+                assert parameter.requires_grad, f"{_case(**given)}: {name} cannot be trained"
+                with torch.no_grad():
+                    parameter.add_(1)
+        fresh = _layers(trial)
+        for name in ("conv", "bn"):
+            for part, tensor in fresh[name].state_dict().items():
+                same = torch.equal(given[name].state_dict()[part], tensor)
+                assert same, f"{_case(**given)}: {part} of the new {name} is that of the old one"
+
+
+def test_the_layers_to_cut_stay_as_they_were(cut: Callable, seed: int = 0) -> None:
+    """Neither layer nor mask that is handed in changes."""
+    for trial in range(seed, seed + 6):
+        given, own = _layers(trial), _layers(trial)
+        with unchanged(given["conv"], given["bn"]):
+            cut(**given)
+        for name in ("inputs", "filters"):
+            assert torch.equal(given[name], own[name]), f"{_case(**own)}: {name} was changed"
+
+
+# --- shortcut_links -----------------------------------------------------------------------------
+
+
+def _channels(generator: torch.Generator) -> dict[str, Tensor]:
+    """What is kept before and behind a shortcut; nothing may be, or everything."""
+    trial = generator.initial_seed()
+    c_in = 1 + trial % 9
+    c_out = c_in + trial // 2 % 8
+    share = [0.65, 0.65, 0.3, 1.0][trial % 4]
+    return {
+        "keep_in": torch.rand(c_in, generator=generator) < share,
+        "keep_out": torch.rand(c_out, generator=generator) < share,
+    }
+
+
+def _arrivals(keep_in: Tensor, keep_out: Tensor) -> list[int]:
+    """Which kept input arrives at each kept output, -1 for zeros: pad the numbers, then choose."""
+    numbers = torch.where(keep_in, keep_in.cumsum(0) - 1, -1)
+    extra = len(keep_out) - len(keep_in)
+    padded = nn.functional.pad(numbers, (extra // 2, extra - extra // 2), value=-1)
+    return padded[keep_out].tolist()
+
+
+def test_channels_arrive_where_the_padding_puts_them(
+    shortcut_links: Callable, seed: int = 0
+) -> None:
+    """The links say what padding all channels and choosing afterwards would give."""
+
+    def arrivals(keep_in: Tensor, keep_out: Tensor) -> list[int]:
+        sources, targets = shortcut_links(keep_in, keep_out)
+        found = [-1] * int(keep_out.sum())
+        for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
+            assert 0 <= target < len(found), f"there is no kept output channel {target}"
+            found[target] = source
+        return found
+
+    agree(arrivals, _arrivals, _channels, seed, trials=80)
+
+
+def test_links_are_numbers_of_channels(shortcut_links: Callable, seed: int = 0) -> None:
+    """Both are flat int64 tensors of one length, even if there is no link, and no target twice."""
+    for trial in range(seed, seed + 40):
+        given = _channels(torch.Generator().manual_seed(trial))
+        case = ", ".join(f"{name} {mask.int().tolist()}" for name, mask in given.items())
+        sources, targets = shortcut_links(**given)
         for name, numbers in (("sources", sources), ("targets", targets)):
-            good = isinstance(numbers, torch.Tensor) and numbers.dtype == torch.int64
+            good = isinstance(numbers, Tensor) and numbers.dtype == torch.int64
             assert good, f"{case}: {name} are {numbers}"
             assert numbers.dim() == 1, f"{case}: {name} have shape {tuple(numbers.shape)}"
         assert len(sources) == len(targets), f"{case}: {len(sources)} and {len(targets)} numbers"
-        got, arriving = [0] * int(keep_out.sum()), values[keep_in].tolist()
-        for source, target in zip(sources, targets, strict=True):
-            inside = 0 <= int(source) < len(arriving) and 0 <= int(target) < len(got)
-            assert inside, f"{case}: there is no link {int(source)} -> {int(target)}"
-            got[int(target)] = arriving[int(source)]
-        assert got == expected, f"{case}: channels {got} arrive, expected {expected}"
+        assert len(set(targets.tolist())) == len(targets), f"{case}: targets {targets.tolist()}"
 
 
-def test_shrink_resnet(shrink_resnet: "Callable", seed: int = 0) -> None:
-    """Equal to the masked network, by hooks, on random masks and random BN statistics."""
-    import copy
+# --- shrink_resnet ------------------------------------------------------------------------------
 
-    import torch
-    from torch import nn
 
-    from pruninglab.models import Block, ResNet20
+def _network_and_masks(trial: int) -> tuple[ResNet20, dict[str, Tensor]]:
+    """A ResNet-20 as after a training, and what stays in each of its groups."""
+    generator, width = torch.Generator().manual_seed(trial), (4, 6, 3)[trial % 3]
+    model = ResNet20(width, "AB"[trial % 2], seed=trial).train(trial % 3 == 1)
+    _as_after_a_training(model, generator)
+    keep = {}
+    for stage, filters in (("layer1", width), ("layer2", 2 * width), ("layer3", 4 * width)):
+        for name in (stage, *(f"{stage}.{block}.conv1" for block in range(3))):
+            keep[name] = _some(filters, generator)
+    return model, keep
 
-    generator = torch.Generator().manual_seed(seed)
 
-    def randomise(model: nn.Module) -> None:
-        for bn in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
-            for tensor in (bn.weight.data, bn.bias.data, bn.running_mean):
-                tensor.copy_(torch.randn(tensor.shape, generator=generator))
-            bn.running_var.copy_(0.5 + torch.rand(bn.running_var.shape, generator=generator))
+class _Masked:
+    """A forward hook that multiplies a feature map by a mask."""
 
-    def mask_output(module: nn.Module, mask: torch.Tensor) -> None:
-        module.register_forward_hook(lambda _m, _x, y: y * mask.view(1, -1, 1, 1))
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask.view(1, -1, 1, 1)
 
-    for trial in range(6):
-        width, shortcut = (4, 6, 3)[trial % 3], "AB"[trial % 2]
-        model = ResNet20(width, shortcut, seed=seed + trial)
-        model.train(trial in (1, 4))
-        randomise(model)
-        keep, masked = {}, copy.deepcopy(model).eval()
-        for stage, filters in (("layer1", width), ("layer2", 2 * width), ("layer3", 4 * width)):
-            for name in (stage, *(f"{stage}.{block}.conv1" for block in range(3))):
-                keep[name] = torch.rand(filters, generator=generator) < 0.5
-                keep[name][int(torch.randint(filters, (1,), generator=generator))] = True
-        mask_output(masked.bn1, keep["layer1"])
-        for name, block in masked.named_modules():
-            if isinstance(block, Block):
-                mask_output(block.bn1, keep[f"{name}.conv1"])
-                mask_output(block, keep[name.split(".")[0]])
-        before = copy.deepcopy(model.state_dict())
-        handed = {name: mask.clone() for name, mask in keep.items()}  # ours stay the truth
-        small, case = shrink_resnet(model, handed), f"width {width}, shortcut {shortcut}"
-        modes = {m.training for m in model.modules()}
-        assert modes == {trial in (1, 4)}, f"{case}: the original's mode has changed"
-        free = all(p.requires_grad for net in (model, small) for p in net.parameters())
-        assert free, f"{case}: parameters were frozen"
-        assert not model._forward_hooks, f"{case}: a hook was left in the original"
-        shared = {id(p) for p in small.parameters()} & {id(p) for p in model.parameters()}
-        assert not shared, f"{case}: the smaller network shares parameters with the original"
-        for bn in (m for m in small.modules() if isinstance(m, nn.BatchNorm2d)):
-            assert bn.training == model.training, f"{case}: BN is in another mode"
-            assert bn.num_features == len(bn.weight), f"{case}: BN says {bn.num_features}"
-        for name, tensor in before.items():
-            same = torch.equal(model.state_dict()[name], tensor)
-            assert same, f"{case}: {name} of the original has changed"
+    def __call__(self, _module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        return output * self.mask
+
+
+@torch.no_grad()
+def _silenced(model: ResNet20, keep: dict[str, Tensor], x: Tensor) -> Tensor:
+    """What the network computes with every other feature map at zero, where it arises."""
+    masked = copy.deepcopy(model).eval()
+    masked.bn1.register_forward_hook(_Masked(keep["layer1"]))
+    for name, block in masked.named_modules():
+        if isinstance(block, Block):
+            block.bn1.register_forward_hook(_Masked(keep[f"{name}.conv1"]))
+            block.register_forward_hook(_Masked(keep[name.split(".")[0]]))
+    return masked(x)
+
+
+def test_it_computes_what_the_silenced_network_does(shrink_resnet: Callable, seed: int = 0) -> None:
+    """Equal outputs to rounding, for any masks, either shortcut, and any statistics."""
+    for trial in range(seed, seed + 6):
+        model, keep = _network_and_masks(trial)
+        x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(trial))
+        right = _silenced(model, keep, x)
+        small = shrink_resnet(model, {name: mask.clone() for name, mask in keep.items()})
+        with torch.no_grad():
+            off = float((small.eval()(x) - right).abs().max())
+        case = f"width {model.width}, shortcut {model.shortcut}"
+        scale = max(1.0, float(right.abs().max()))
+        assert off <= 1e-5 * scale, f"{case}: the outputs differ by {off}"
+
+
+def test_every_layer_is_smaller_and_says_so(shrink_resnet: Callable, seed: int = 0) -> None:
+    """Each convolution has the filters that stay in its group, and attributes that agree."""
+    for trial in (seed, seed + 1):
+        model, keep = _network_and_masks(trial)
+        small = shrink_resnet(model, {name: mask.clone() for name, mask in keep.items()})
         convs = {n: m for n, m in small.named_modules() if isinstance(m, nn.Conv2d)}
-        named = {n for n, m in masked.named_modules() if isinstance(m, nn.Conv2d)}
-        assert set(convs) == named, f"{case}: the convolutions are {sorted(convs)}"
+        named = sorted(n for n, m in model.named_modules() if isinstance(m, nn.Conv2d))
+        assert sorted(convs) == named, f"the convolutions are {sorted(convs)}"
         for name, conv in convs.items():
-            stated = (conv.out_channels, conv.in_channels)
-            assert stated == conv.weight.shape[:2], f"{case}: {name} says {stated}"
             group = name if name.endswith(".conv1") else name.split(".")[0]
             filters = int(keep["layer1" if name == "conv1" else group].sum())
-            assert filters == conv.out_channels, f"{case}: {name} has {conv.out_channels}"
-        assert small.fc.in_features == small.fc.weight.shape[1] == int(keep["layer3"].sum())
-        x = torch.randn(3, 3, 16, 16, generator=generator)
-        with torch.no_grad():
-            expected, got = masked(x), small.eval()(x)
-        off, scale = (got - expected).abs().max().item(), max(1.0, expected.abs().max().item())
-        assert off <= 1e-5 * scale, f"{case}: the outputs differ by {off}"
+            assert conv.out_channels == filters, f"{name} has {conv.out_channels}, not {filters}"
+            says = (conv.out_channels, conv.in_channels)
+            assert says == conv.weight.shape[:2], f"{name} says {says}: {tuple(conv.weight.shape)}"
+        for name, bn in small.named_modules():
+            if isinstance(bn, nn.BatchNorm2d):
+                assert bn.num_features == len(bn.weight), f"{name} says {bn.num_features}"
+        columns, right = small.fc.weight.shape[1], int(keep["layer3"].sum())
+        assert small.fc.in_features == columns == right, f"fc has {columns} inputs, not {right}"
+
+
+def test_the_small_network_goes_on_in_the_same_mode(shrink_resnet: Callable, seed: int = 0) -> None:
+    """Its batch normalisation is in the mode of the network, and all of it can be trained."""
+    for trial in (seed, seed + 1, seed + 2):
+        model, keep = _network_and_masks(trial)
+        small = shrink_resnet(model, keep)
+        modes = {m.training for m in small.modules() if isinstance(m, nn.BatchNorm2d)}
+        assert modes == {model.training}, f"BN's modes are {modes}, the model's is {model.training}"
+        frozen = [name for name, p in small.named_parameters() if not p.requires_grad]
+        assert not frozen, f"cannot be trained: {frozen}"
+        shared = {id(p) for p in small.parameters()} & {id(p) for p in model.parameters()}
+        assert not shared, "the smaller network shares parameters with the original"
+
+
+def test_the_large_network_stays_as_it_was(shrink_resnet: Callable, seed: int = 0) -> None:
+    """Nothing of the network that is handed in changes, and no mask either."""
+    for trial in (seed, seed + 1):
+        model, keep = _network_and_masks(trial)
+        handed = {name: mask.clone() for name, mask in keep.items()}
+        with unchanged(model):
+            shrink_resnet(model, handed)
+        changed = [name for name, mask in keep.items() if not torch.equal(mask, handed[name])]
+        assert not changed, f"these masks were changed: {changed}"

@@ -650,8 +650,8 @@ def cut_in_place(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: T
 
 
 @torch.no_grad()
-def cut_anew(conv: Any, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
-    """New layers by their constructors, filled by indices."""
+def rebuilt(conv: Any, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """New layers by their constructors, filled by indices: in single precision, BN's count at 0."""
     rows, columns = filters.nonzero().flatten(), inputs.nonzero().flatten()
     new = nn.Conv2d(
         len(columns), len(rows), conv.kernel_size, conv.stride, conv.padding,
@@ -664,6 +664,66 @@ def cut_anew(conv: Any, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> 
     for name in ("weight", "bias", "running_mean", "running_var"):
         getattr(new_bn, name).copy_(getattr(bn, name)[rows])
     return new.train(conv.training), new_bn.train(bn.training)
+
+
+def cut_anew(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """New layers by their constructors, in the precision of the old ones."""
+    new, new_bn = rebuilt(conv, bn, inputs, filters)
+    new.to(conv.weight.dtype), new_bn.to(bn.weight.dtype)
+    new_bn.num_batches_tracked = copy.copy(bn.num_batches_tracked)
+    for old, layer in ((conv, new), (bn, new_bn)):
+        for name, parameter in layer.named_parameters():
+            parameter.data = getattr(old, name).data[filters]
+    new.weight.data = new.weight.data[:, inputs]
+    return new, new_bn
+
+
+def cut_single_precision(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """New layers are float32 by default: yours lose the double precision of those passed in."""
+    new, new_bn = rebuilt(conv, bn, inputs, filters)
+    new_bn.num_batches_tracked = copy.copy(bn.num_batches_tracked)
+    return new, new_bn
+
+
+def cut_forgets_the_count(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """`num_batches_tracked` starts at 0: it is part of the batch normalisation's state, too."""
+    new, new_bn = speed.cut(conv, bn, inputs, filters)
+    new_bn.num_batches_tracked = torch.tensor(0)
+    return new, new_bn
+
+
+def cut_loses_dilation(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """The new convolution has the usual dilation and padding mode, not those of the old one."""
+    new, new_bn = speed.cut(conv, bn, inputs, filters)
+    new.dilation, new.padding_mode = (1, 1), "zeros"
+    return new, new_bn
+
+
+def cut_square(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """Stride and padding are pairs, and you take the first number for both."""
+    new, new_bn = speed.cut(conv, bn, inputs, filters)
+    new.stride, new.padding = (conv.stride[0],) * 2, (int(conv.padding[0]),) * 2
+    new._reversed_padding_repeated_twice = [int(conv.padding[0])] * 4
+    return new, new_bn
+
+
+def cut_usual_bn(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The new batch normalisation has the usual eps and momentum, not those of the old one."""
+    new, new_bn = speed.cut(conv, bn, inputs, filters)
+    new_bn.eps, new_bn.momentum = 1e-5, 0.1
+    return new, new_bn
+
+
+def cut_other_mode(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The new batch normalisation is in training mode, whatever the mode of the old one was."""
+    new, new_bn = speed.cut(conv, bn, inputs, filters)
+    return new, new_bn.train()
 
 
 def cut_index_select(
@@ -1114,6 +1174,12 @@ MISTAKES: dict[str, list[Callable]] = {
         cut_loses_stride,
         cut_in_place,
         cut_freezes,
+        cut_single_precision,
+        cut_forgets_the_count,
+        cut_loses_dilation,
+        cut_square,
+        cut_usual_bn,
+        cut_other_mode,
     ],
     "shortcut_links": [
         shortcut_links_zeros_behind,

@@ -170,6 +170,18 @@ def conv_and_bn(inputs: Tensor, filters: Tensor, bias: bool = False, stride: int
     return {"conv": conv, "bn": bn, "inputs": inputs, "filters": filters}
 
 
+def unusual_layers() -> Inputs:
+    """Everything that a new layer would have otherwise: in double precision, stride in pairs."""
+    inputs = conv_and_bn(bits(1, 1, 0), bits(1, 0, 1, 1))
+    conv = nn.Conv2d(
+        3, 4, (3, 2), stride=(1, 2), padding=(2, 1), dilation=2, padding_mode="circular", bias=False
+    )
+    conv.weight.data = normal(4, 3, 3, 2)
+    bn = inputs["bn"].train()
+    bn.eps, bn.momentum, bn.num_batches_tracked = 0.5, 0.25, torch.tensor(321)
+    return inputs | {"conv": conv.double(), "bn": bn.double()}
+
+
 def before_and_after(*models: nn.Module) -> Values:
     """What else must be as it was in layers that are not to be changed."""
     parameters = [p for model in models for p in model.parameters()]
@@ -184,8 +196,11 @@ def cut_layers(result: Any, inputs: Inputs) -> Values:
     """Sizes of the new layers and, if they fit together, what they compute."""
     conv, bn = result
     x = normal(1, len(inputs["inputs"]), 5, 5, seed=5)[:, inputs["inputs"]]
+    tensors = {**dict(bn.named_parameters()), "conv.weight": conv.weight}
+    dtypes = sorted({str(tensor.dtype) for tensor in tensors.values()})
+    seen = int(bn.num_batches_tracked or 0)
     try:
-        output = bn(conv(x))
+        output = bn(conv(x.to(conv.weight.dtype)))
     except RuntimeError:
         output = "the layers do not fit together"
     return {
@@ -196,6 +211,10 @@ def cut_layers(result: Any, inputs: Inputs) -> Values:
         "out_channels": conv.out_channels,
         "num_features": bn.num_features,
         "output": output,
+        "conv": str(conv),
+        "bn": str(bn),
+        "bn.num_batches_tracked": seen,
+        "dtypes": dtypes,
         "bn.training": bn.training,
         "trainable": all(p.requires_grad for layer in result for p in layer.parameters()),
         **before_and_after(inputs["bn"], inputs["conv"]),
@@ -217,6 +236,9 @@ CUT = [
         "stride 2, all inputs, 1 of 2 filters",
         lambda: conv_and_bn(bits(1, 1, 1), bits(0, 1), stride=2),
         cut_layers,
+    ),
+    Probe(
+        "double precision, and unusual settings: all else is as it was", unusual_layers, cut_layers
     ),
 ]
 
