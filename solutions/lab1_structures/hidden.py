@@ -1,276 +1,529 @@
-"""Hidden tests of lab 1: properties on random inputs. Each is inlined in its test cell."""
+"""Hidden tests of lab 1: properties on random inputs.
+
+A test belongs to the exercise that its first parameter is named like, and is pasted into that
+exercise's test cell, with the imports and helpers of this module that it uses.
+"""
 
 # ruff: noqa: PT028 (the seed has a default, so that a grader may give another one)
 
+from __future__ import annotations
+
+import copy
+import math
 from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pruninglab.checks.unchanged import unchanged
+from pruninglab.models import ResNet20, prunable
 
 
-def test_magnitude_mask(magnitude_mask: "Callable", seed: int = 0) -> None:
-    """Exact counts, the smallest magnitudes, ties, ends, dtypes, layouts, nothing changed."""
-    import torch
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
-    generator = torch.Generator().manual_seed(seed)
 
-    def try_one(weight: torch.Tensor, sparsity: float) -> None:
-        before, case = weight.detach().clone(), f"weight {tuple(weight.shape)}, {sparsity=}"
+def _lowest_went(mask: Tensor, scores: Tensor, pruned: int, case: str) -> None:
+    """A bool mask of the scores' shape: `pruned` are False, none of them above a kept one."""
+    assert mask.dtype == torch.bool, f"{case}: the mask is {mask.dtype}, not bool"
+    assert mask.shape == scores.shape, f"{case}: the mask has shape {tuple(mask.shape)}"
+    gone = int((~mask).sum())
+    assert gone == pruned, f"{case}: {gone} pruned, expected {pruned}"
+    some = 0 < pruned < scores.numel()
+    right = not some or scores[~mask].max() <= scores[mask].min()
+    assert right, f"{case}: one went that ranks above one that was kept"
+
+
+def _close_doubles(n: int, seed: int) -> Tensor:
+    """Numbers in random order that differ by 1e-9: float32 takes them all for equal."""
+    order = torch.randperm(n, generator=_generator(seed))
+    return 1 + 1e-9 * order.double()
+
+
+# --- magnitude_mask -----------------------------------------------------------------------------
+
+
+def _try_magnitude_mask(magnitude_mask: Callable, weight: Tensor, sparsity: float) -> None:
+    magnitudes, case = weight.detach().clone().abs(), f"weight {tuple(weight.shape)}, {sparsity=}"
+    with unchanged(weight, case=case):
         mask = magnitude_mask(weight, sparsity)
-        assert mask.dtype == torch.bool, f"{case}: the mask is {mask.dtype}, not bool"
-        assert mask.shape == weight.shape, f"{case}: the mask has shape {tuple(mask.shape)}"
-        pruned, expected = int((~mask).sum()), round(sparsity * weight.numel())
-        assert pruned == expected, f"{case}: {pruned} pruned, expected {expected}"
-        assert torch.equal(weight.detach(), before), f"{case}: the weight was changed"
-        gone, kept = before[~mask].abs(), before[mask].abs()
-        right = not len(gone) or not len(kept) or gone.max() <= kept.min()
-        assert right, f"{case}: a pruned weight is larger than one that was kept"
+    _lowest_went(mask, magnitudes, round(sparsity * weight.numel()), case)
 
-    shapes = [(1,), (7,), (4, 6), (8, 3, 3, 3), (5, 16, 1, 1)]
-    for shape in shapes:
+
+def test_exactly_the_asked_number_of_small_weights_goes(
+    magnitude_mask: Callable, seed: int = 0
+) -> None:
+    """The smallest magnitudes go, exactly as many as asked, whatever the shape."""
+    for shape in [(1,), (7,), (4, 6), (8, 3, 3, 3), (5, 16, 1, 1)]:
         for sparsity in (0.0, 0.1, 0.29, 0.47, 0.81, 0.99, 1.0):
-            weight = torch.randn(shape, generator=generator)
-            if abs(sparsity * weight.numel() % 1 - 0.5) > 1e-6:  # a half may round either way
-                try_one(weight, sparsity)
-    try_one(torch.full((3, 4), -2.0), 0.25)
-    try_one(torch.randint(-2, 3, (20, 5), generator=generator).float(), 0.41)
-    try_one(torch.zeros(10), 0.3)
-    try_one(torch.randn(6, 9, generator=generator).T, 1 / 3)
-    try_one(torch.randn(4, 3, 3, 2, generator=generator).permute(0, 3, 1, 2), 0.7)
-    try_one(torch.randn(50, dtype=torch.float64, generator=generator), 0.9)
-    try_one(1e-4 * torch.randn(50, generator=generator).half(), 0.3)  # squares would underflow
-    try_one(torch.nn.Parameter(torch.randn(5, 4, generator=generator)), 0.6)
-    try_one(torch.randn(300_000, generator=generator), 0.98)
+            weight = torch.randn(shape, generator=_generator(seed))
+            _try_magnitude_mask(magnitude_mask, weight, sparsity)
+    large = torch.randn(300_000, generator=_generator(seed))
+    _try_magnitude_mask(magnitude_mask, large, 0.98)
 
 
-def test_local_masks(local_masks: "Callable", seed: int = 0) -> None:
-    """Each layer loses its share, and its lowest scores."""
-    import torch
+def test_equal_magnitudes_keep_the_count_exact(magnitude_mask: Callable, seed: int = 0) -> None:
+    """Ties, and zeros that were there before, do not change how many go."""
+    few_values = torch.randint(-2, 3, (20, 5), generator=_generator(seed)).float()
+    for weight in (torch.full((3, 4), -2.0), few_values, torch.zeros(10)):
+        for sparsity in (0.0, 0.21, 0.34, 1.0):
+            _try_magnitude_mask(magnitude_mask, weight, sparsity)
 
-    generator = torch.Generator().manual_seed(seed)
+
+def test_half_a_weight_rounds_to_the_even_number(magnitude_mask: Callable, seed: int = 0) -> None:
+    """Half of 5 is round(2.5), which is 2; half of 7 is round(3.5), which is 4."""
+    for size in (1, 3, 5, 7, 9):
+        weight = torch.randn(size, generator=_generator(seed))
+        _try_magnitude_mask(magnitude_mask, weight, 0.5)
+
+
+def test_a_weight_may_lie_in_memory_in_any_way(magnitude_mask: Callable, seed: int = 0) -> None:
+    """A transposed, permuted or repeated weight is ranked as any other."""
+    weight = torch.randn(6, 9, generator=_generator(seed))
+    _try_magnitude_mask(magnitude_mask, weight.T, 1 / 3)
+    weight = torch.randn(4, 3, 3, 2, generator=_generator(seed))
+    _try_magnitude_mask(magnitude_mask, weight.permute(0, 3, 1, 2), 0.7)
+
+
+def test_a_weight_may_have_any_floating_dtype(magnitude_mask: Callable, seed: int = 0) -> None:
+    """Small half-precision numbers and close double-precision ones keep their order."""
+    small = 1e-4 * torch.randn(50, generator=_generator(seed))  # squares would underflow
+    _try_magnitude_mask(magnitude_mask, small.half(), 0.3)
+    _try_magnitude_mask(magnitude_mask, small.bfloat16(), 0.3)
+    _try_magnitude_mask(magnitude_mask, _close_doubles(50, seed).view(5, 10), 0.9)
+
+
+def test_a_parameter_is_taken_as_it_is(magnitude_mask: Callable, seed: int = 0) -> None:
+    """A parameter belongs to the autograd graph, and its mask does not."""
+    weight = nn.Parameter(torch.randn(5, 4, generator=_generator(seed)))
+    _try_magnitude_mask(magnitude_mask, weight, 0.6)
+    _try_magnitude_mask(magnitude_mask, weight.requires_grad_(False), 0.6)
+
+
+# --- local_masks and global_masks ---------------------------------------------------------------
+
+
+def _scores(seed: int, scale: float) -> dict[str, Tensor]:
+    """Scores of four layers, of either sign; each layer's are `scale` times the last one's."""
     shapes = {"stem": (4, 3, 3, 3), "one": (1,), "block": (8, 4), "classifier": (10, 8)}
-    for trial in range(12):
-        sparsity = (0.0, 1.0, 0.3, 0.62, 0.87, 0.97)[trial % 6]
-        scores = {
-            n: torch.randn(s, generator=generator) * 10**i
-            for i, (n, s) in enumerate(shapes.items())
-        }
-        if trial >= 6:
-            scores = {name: score.round() for name, score in scores.items()}  # ties
-        before = {name: score.clone() for name, score in scores.items()}
+    generator = _generator(seed)
+    return {
+        name: torch.randn(shape, generator=generator) * scale**i
+        for i, (name, shape) in enumerate(shapes.items())
+    }
+
+
+def _try_local_masks(local_masks: Callable, scores: dict[str, Tensor], sparsity: float) -> None:
+    before = {name: score.clone() for name, score in scores.items()}
+    with unchanged(scores, case=f"{sparsity=}"):
         masks = local_masks(scores, sparsity)
-        assert set(masks) == set(scores), f"masks for {list(masks)}, expected {list(scores)}"
-        for name, score in before.items():
-            mask, case = masks[name], f"layer {name!r}, {sparsity=}"
-            assert mask.dtype == torch.bool, f"{case}: the mask is {mask.dtype}, not bool"
-            assert mask.shape == score.shape, f"{case}: the mask has shape {tuple(mask.shape)}"
-            pruned, expected = int((~mask).sum()), round(sparsity * score.numel())
-            assert pruned == expected, f"{case}: {pruned} pruned, expected {expected}"
-            assert torch.equal(scores[name], score), f"{case}: the scores were changed"
-            ends = not 0 < pruned < score.numel()
-            assert ends or score[~mask].max() <= score[mask].min(), f"{case}: a wrong one went"
+    assert set(masks) == set(before), f"masks for {list(masks)}, expected {list(before)}"
+    for name, score in before.items():
+        pruned = round(sparsity * score.numel())
+        _lowest_went(masks[name], score, pruned, f"layer {name!r}, {sparsity=}")
 
 
-def test_global_masks(global_masks: "Callable", seed: int = 0) -> None:
-    """The network loses its share in one ranking."""
-    import torch
+def test_every_layer_loses_its_share(local_masks: Callable, seed: int = 0) -> None:
+    """The lowest scores of each layer go, as many as its own size asks for."""
+    for sparsity in (0.0, 0.3, 0.62, 0.87, 0.97, 1.0):
+        _try_local_masks(local_masks, _scores(seed, 10), sparsity)
 
-    generator = torch.Generator().manual_seed(seed)
-    shapes = {"stem": (4, 3, 3, 3), "one": (1,), "block": (8, 4), "classifier": (10, 8)}
-    n = 108 + 1 + 32 + 80
-    for trial in range(12):
-        sparsity = (0.0, 1.0, 0.3, 0.62, 0.87, 0.99)[trial % 6]
-        scores = {
-            n: torch.randn(s, generator=generator) * (i + 1)
-            for i, (n, s) in enumerate(shapes.items())
-        }
-        if trial >= 6:
-            scores = {name: score.round() for name, score in scores.items()}  # ties
-        before = {name: score.clone() for name, score in scores.items()}
+
+def test_equal_scores_keep_the_count_of_each_layer(local_masks: Callable, seed: int = 0) -> None:
+    """Ties do not change how many go, and neither does a layer in which all scores are equal."""
+    for sparsity in (0.0, 0.3, 0.62, 0.97, 1.0):
+        scores = {name: score.round() for name, score in _scores(seed, 2).items()}
+        _try_local_masks(local_masks, scores | {"equal": torch.zeros(6, 7)}, sparsity)
+
+
+def test_half_a_weight_of_a_layer_rounds_to_the_even_number(
+    local_masks: Callable, seed: int = 0
+) -> None:
+    """Half of 5 is round(2.5), which is 2; half of 7 is round(3.5), which is 4."""
+    sizes = (1, 3, 5, 7, 9)
+    scores = {f"{size} scores": torch.randn(size, generator=_generator(seed)) for size in sizes}
+    _try_local_masks(local_masks, scores, 0.5)
+
+
+def test_close_scores_of_a_layer_keep_their_order(local_masks: Callable, seed: int = 0) -> None:
+    """Scores in double precision are not rounded before they are ranked."""
+    _try_local_masks(local_masks, {"a": _close_doubles(40, seed), "b": torch.zeros(3)}, 0.7)
+
+
+def _try_global_masks(global_masks: Callable, scores: dict[str, Tensor], sparsity: float) -> None:
+    before, case = {name: score.clone() for name, score in scores.items()}, f"{sparsity=}"
+    with unchanged(scores, case=case):
         masks = global_masks(scores, sparsity)
-        assert set(masks) == set(scores), f"masks for {list(masks)}, expected {list(scores)}"
-        for name, score in before.items():
-            shape, dtype = tuple(masks[name].shape), masks[name].dtype
-            assert dtype == torch.bool, f"the mask of {name!r} is {dtype}, not bool"
-            assert shape == score.shape, f"the mask of {name!r} has shape {shape}"
-            assert torch.equal(scores[name], score), f"the scores of {name!r} were changed"
-        kept = torch.cat([score[masks[name]] for name, score in before.items()])
-        gone = torch.cat([score[~masks[name]] for name, score in before.items()])
-        assert len(gone) == round(sparsity * n), f"{sparsity=}: {len(gone)} of {n} pruned"
-        ends = not len(kept) or not len(gone)
-        assert ends or gone.max() <= kept.min(), (
-            f"{sparsity=}: one went that ranks above a kept one"
-        )
+    assert set(masks) == set(before), f"masks for {list(masks)}, expected {list(before)}"
+    for name, score in before.items():
+        shape = tuple(masks[name].shape)
+        assert shape == score.shape, f"the mask of {name!r} has shape {shape}"
+    ranking = torch.cat([score.flatten() for score in before.values()])
+    mask = torch.cat([masks[name].flatten() for name in before])
+    _lowest_went(mask, ranking, round(sparsity * len(ranking)), case)
 
 
-def test_empty_layers(empty_layers: "Callable", seed: int = 0) -> None:
-    """The names of the layers with nothing left, in order."""
-    import torch
+def test_the_network_loses_its_share_in_one_ranking(global_masks: Callable, seed: int = 0) -> None:
+    """The lowest scores of all layers together go, wherever they are."""
+    for scale in (1, 2, 10):
+        for sparsity in (0.0, 0.3, 0.62, 0.87, 0.99, 1.0):
+            _try_global_masks(global_masks, _scores(seed, scale), sparsity)
 
-    generator = torch.Generator().manual_seed(seed)
-    for trial in range(10):
+
+def test_equal_scores_keep_the_count_of_the_network(global_masks: Callable, seed: int = 0) -> None:
+    """Ties within a layer and between layers do not change how many go."""
+    for sparsity in (0.0, 0.3, 0.62, 0.87, 1.0):
+        scores = {name: score.round() for name, score in _scores(seed, 2).items()}
+        _try_global_masks(global_masks, scores | {"equal": torch.zeros(6, 7)}, sparsity)
+
+
+def test_half_a_weight_of_the_network_rounds_to_the_even_number(
+    global_masks: Callable, seed: int = 0
+) -> None:
+    """Half of 5 is round(2.5), which is 2; half of 7 is round(3.5), which is 4."""
+    for size in (1, 3, 5, 7):
+        first, rest = torch.randn(1, generator=_generator(seed)), torch.ones(size - 1)
+        _try_global_masks(global_masks, {"a": first, "b": rest}, 0.5)
+
+
+def test_close_scores_of_the_network_keep_their_order(
+    global_masks: Callable, seed: int = 0
+) -> None:
+    """Scores in double precision are not rounded before they are ranked."""
+    first, second = _close_doubles(60, seed).split([20, 40])
+    _try_global_masks(global_masks, {"a": first, "b": second.view(4, 10)}, 0.7)
+
+
+# --- empty_layers -------------------------------------------------------------------------------
+
+
+def _try_empty_layers(empty_layers: Callable, masks: dict[str, Tensor], empty: list[str]) -> None:
+    with unchanged(masks):
+        found = empty_layers(masks)
+    assert isinstance(found, list | tuple), f"a list of names is asked, got {type(found)}"
+    assert list(found) == empty, f"found {found}, expected {empty}"
+
+
+def test_the_layers_without_a_weight_are_named_in_order(
+    empty_layers: Callable, seed: int = 0
+) -> None:
+    """Which layers are empty, in the order of the masks; one weight keeps a layer alive."""
+    generator = _generator(seed)
+    for trial in range(8):
         names = [f"layer{i}" for i in torch.randperm(6, generator=generator).tolist()]
         empty = [name for i, name in enumerate(names) if (trial >> (i % 3)) % 2]
-        masks = {}
-        for name in names:
-            masks[name] = torch.zeros(64, 64, 3, 3, dtype=torch.bool)
-            if name not in empty:
-                place = int(torch.randint(1, 64 * 64 * 9, (1,), generator=generator))
-                masks[name].view(-1)[place] = True
-        found = empty_layers(masks)
-        assert isinstance(found, list | tuple), f"a list of names is asked, got {type(found)}"
-        assert list(found) == empty, f"found {found}, expected {empty}"
-    assert list(empty_layers({})) == [], "no masks, so no empty layers"
+        masks = {name: torch.zeros(64, 64, 3, 3, dtype=torch.bool) for name in names}
+        for name in set(names) - set(empty):
+            place = int(torch.randint(64 * 64 * 9, (1,), generator=generator))
+            masks[name].view(-1)[place] = True
+        _try_empty_layers(empty_layers, masks, empty)
 
 
-def test_account(account: "Callable", seed: int = 0) -> None:
-    """Numbers of random masks on a small network, counted here one by one."""
-    import math
+def test_one_weight_anywhere_keeps_a_layer_alive(empty_layers: Callable) -> None:
+    """The place of the last weight does not matter: the first one counts as any other."""
+    for place in range(6):
+        last = torch.arange(6).view(2, 3) == place
+        masks = {"a": last, "b": torch.zeros(2, 3, dtype=torch.bool), "c": last}
+        _try_empty_layers(empty_layers, masks, ["b"])
 
-    import torch
-    from torch import nn
 
-    generator = torch.Generator().manual_seed(seed)
+def test_without_masks_no_layer_is_empty(empty_layers: Callable) -> None:
+    """An empty dict gives an empty list."""
+    _try_empty_layers(empty_layers, {}, [])
+
+
+# --- account ------------------------------------------------------------------------------------
+
+
+def _network(width: int, bias: bool, seed: int) -> nn.Sequential:
+    """Three prunable layers, one of them in a block; some weights and biases are zero."""
+    block = nn.Sequential(nn.Conv2d(2, width, 3, bias=bias), nn.BatchNorm2d(width))
+    model = nn.Sequential(block, nn.Conv2d(width, 5, 1), nn.Flatten(), nn.Linear(5, 4))
+    for parameter in model.parameters():
+        parameter.data = torch.randint(-2, 3, parameter.shape, generator=_generator(seed)).float()
+    return model
+
+
+def _try_account(account: Callable, model: nn.Module, masks: dict[str, Tensor]) -> None:
+    weights = sum(weight.numel() for weight in prunable(model).values())
+    total = sum(parameter.numel() for parameter in model.parameters())
+    pruned = sum(mask.flatten().tolist().count(False) for mask in masks.values())
+    expected = {
+        "sparsity": pruned / weights,
+        "density": (weights - pruned) / weights,
+        "compression": total / (total - pruned),
+    }
+    with unchanged(model, masks):
+        found = account(model, masks)
+    for name, number in expected.items():
+        right = math.isclose(float(found[name]), number, rel_tol=1e-5, abs_tol=1e-6)
+        assert right, f"{name} is {float(found[name])}, expected {number}"
+
+
+def test_the_three_numbers_are_counted(account: Callable, seed: int = 0) -> None:
+    """Pruned and kept shares of the prunable weights, and all parameters over those that remain."""
     for trial in range(6):
-        width = 3 + 2 * trial
-        block = nn.Sequential(nn.Conv2d(2, width, 3, bias=trial % 2 == 0), nn.BatchNorm2d(width))
-        model = nn.Sequential(block, nn.Conv2d(width, 5, 1), nn.Flatten(), nn.Linear(5, 4))
-        block[1].requires_grad_(False)  # parameters that do not train are parameters, too
-        chosen = ("0.0.weight", "1.weight", "3.weight")[: 1 + trial % 3]
+        model = _network(width=3 + 2 * trial, bias=trial % 2 == 0, seed=seed)
         masks = {
-            name: torch.rand(model.get_parameter(name).shape, generator=generator) < 0.15 * trial
-            for name in chosen
+            name: torch.rand(weight.shape, generator=_generator(seed + trial)) < 0.15 * trial
+            for name, weight in prunable(model).items()
         }
-        pruned = sum((~mask).sum().item() for mask in masks.values())
-        weights = 2 * width * 9 + width * 5 + 20
-        total = weights + (width if trial % 2 == 0 else 0) + 2 * width + 5 + 4
-        got = account(model, masks)
-        expected = {
-            "sparsity": pruned / weights,
-            "density": (weights - pruned) / weights,
-            "compression": total / (total - pruned),
+        _try_account(account, model, masks)
+
+
+def test_a_layer_without_a_mask_is_whole(account: Callable, seed: int = 0) -> None:
+    """Its weights count, and none of them is pruned."""
+    model = _network(width=4, bias=True, seed=seed)
+    for names in ([], ["0.0.weight"], ["3.weight", "1.weight"]):
+        masks = {
+            name: torch.rand(model.get_parameter(name).shape, generator=_generator(seed)) < 0.4
+            for name in names
         }
-        for name, number in expected.items():
-            right = math.isclose(float(got[name]), number, rel_tol=1e-5, abs_tol=1e-6)
-            assert right, f"{name} is {float(got[name])}, expected {number}"
+        _try_account(account, model, masks)
 
 
-def test_filter_mask(filter_mask: "Callable", seed: int = 0) -> None:
-    """Exact counts, the smallest L1 norms, one filter stays, nothing changed."""
-    import torch
+def test_a_zero_that_stays_is_not_pruned(account: Callable) -> None:
+    """The masks say what goes, not the values: a network of zeros is dense until it is pruned."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2, bias=False))
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    _try_account(account, model, {})
+    _try_account(account, model, {"0.weight": torch.eye(4).bool()[:3]})
 
-    generator = torch.Generator().manual_seed(seed)
 
-    def try_one(weight: torch.Tensor, sparsity: float) -> None:
-        out, case = len(weight), f"weight {tuple(weight.shape)}, {sparsity=}"
-        before = weight.detach().clone()
+def test_parameters_that_do_not_train_are_parameters(account: Callable, seed: int = 0) -> None:
+    """They are stored, too, and a frozen weight can be pruned."""
+    model = _network(width=3, bias=True, seed=seed)
+    model[0].requires_grad_(False)
+    keep = torch.rand(3, 2, 3, 3, generator=_generator(seed)) < 0.5
+    _try_account(account, model, {"0.0.weight": keep})
+
+
+# --- filter_mask --------------------------------------------------------------------------------
+
+
+def _try_filter_mask(filter_mask: Callable, weight: Tensor, sparsity: float) -> None:
+    norms = weight.detach().clone().double().abs().sum(dim=(1, 2, 3))
+    pruned = min(round(sparsity * len(norms)), len(norms) - 1)
+    case = f"weight {tuple(weight.shape)}, {sparsity=}"
+    with unchanged(weight, case=case):
         keep = filter_mask(weight, sparsity)
-        assert keep.dtype == torch.bool, f"{case}: the mask is {keep.dtype}, not bool"
-        assert keep.shape == (out,), f"{case}: the mask has shape {tuple(keep.shape)}"
-        pruned, expected = int((~keep).sum()), min(round(sparsity * out), out - 1)
-        assert pruned == expected, f"{case}: {pruned} filters pruned, expected {expected}"
-        assert torch.equal(weight.detach(), before), f"{case}: the weight was changed"
-        norms = before.double().abs().sum(dim=(1, 2, 3))
-        right = pruned == 0 or norms[~keep].max() <= norms[keep].min() * (1 + 1e-5) + 1e-6
-        assert right, f"{case}: a filter went whose L1 norm is above that of one kept"
+    assert keep.dtype == torch.bool, f"{case}: the mask is {keep.dtype}, not bool"
+    assert keep.shape == norms.shape, f"{case}: the mask has shape {tuple(keep.shape)}"
+    gone = int((~keep).sum())
+    assert gone == pruned, f"{case}: {gone} filters pruned, expected {pruned}"
+    exact = weight.dtype == torch.float64
+    room = 1e-12 if exact else 1e-5  # sums of many numbers are rounded, each in its own order
+    right = pruned == 0 or norms[~keep].max() <= norms[keep].min() * (1 + room) + room
+    assert right, f"{case}: a filter went whose L1 norm is above that of one kept"
 
+
+def test_the_filters_of_smallest_norm_go(filter_mask: Callable, seed: int = 0) -> None:
+    """Exactly as many as asked, for any number of filters and inputs."""
+    generator = _generator(seed)
     for shape in [(1, 3, 3, 3), (7, 7, 3, 3), (16, 4, 1, 1), (10, 24, 3, 3)]:
-        for sparsity in (0.0, 0.12, 0.3, 0.47, 0.81, 0.97, 1.0):
+        for sparsity in (0.0, 0.12, 0.3, 0.47, 0.81):
             weight = torch.randn(shape, generator=generator)
-            if abs(sparsity * shape[0] % 1 - 0.5) > 1e-6:  # a half may round either way
-                try_one(weight, sparsity)
-                try_one(weight.double().exp(), sparsity)
-    try_one(torch.ones(6, 2, 3, 3), 0.5)  # ties
-    try_one(torch.randn(5, 3, 3, 9, generator=generator).permute(3, 0, 1, 2), 1 / 3)
-    try_one(torch.nn.Parameter(torch.randn(8, 2, 3, 3, generator=generator)), 0.25)
+            _try_filter_mask(filter_mask, weight, sparsity)
+            _try_filter_mask(filter_mask, weight.double().exp(), sparsity)
 
 
-def test_silence_filters(silence_filters: "Callable", seed: int = 0) -> None:
-    """Zero feature maps for every input, zero parameters, the rest as it was."""
-    import copy
+def test_one_filter_always_stays(filter_mask: Callable, seed: int = 0) -> None:
+    """However high the sparsity, the filter of largest norm is kept."""
+    for out in (1, 2, 7, 16):
+        weight = torch.randn(out, 3, 3, 3, generator=_generator(seed))
+        for sparsity in (0.97, 1.0):
+            _try_filter_mask(filter_mask, weight, sparsity)
 
-    import torch
-    from torch import nn
 
-    torch.manual_seed(seed)
-    for trial in range(6):
-        out = 3 + trial
-        conv = nn.Conv2d(4, out, 3, padding=trial % 2, bias=trial % 2 == 0)
-        bn = nn.BatchNorm2d(out).eval()
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            getattr(bn, name).data.uniform_(0.5, 2)
-        keep = torch.rand(out) < 0.5 if trial else torch.tensor([True, False, True])
-        old_conv, old_bn, x = copy.deepcopy(conv), copy.deepcopy(bn), torch.randn(5, 4, 8, 8)
-        given = keep.clone()
-        silence_filters(conv, bn, given)
-        assert torch.equal(given, keep), "keep has changed"
-        y, target = bn(conv(x)), old_bn(old_conv(x))
-        loudest = y[:, ~keep].abs().max().item() if not keep.all() else 0.0
-        assert loudest == 0, f"a silenced channel still emits {loudest:.3g}"
-        assert torch.allclose(y[:, keep], target[:, keep], atol=1e-6), "a kept channel has changed"
-        for layer, before in ((conv, old_conv), (bn, old_bn)):
-            for name, old in before.named_parameters():
+def test_equal_and_dead_filters_keep_the_count_exact(filter_mask: Callable) -> None:
+    """Filters of the same norm, zero among them, do not change how many go."""
+    for weight in (torch.ones(6, 2, 3, 3), torch.zeros(6, 2, 3, 3)):
+        weight[:2] = 0
+        for sparsity in (0.0, 0.16, 0.5, 0.66, 1.0):
+            _try_filter_mask(filter_mask, weight, sparsity)
+
+
+def test_half_a_filter_rounds_to_the_even_number(filter_mask: Callable, seed: int = 0) -> None:
+    """Half of 5 is round(2.5), which is 2; half of 7 is round(3.5), which is 4."""
+    for out in (1, 3, 5, 7):
+        weight = torch.randn(out, 2, 3, 3, generator=_generator(seed))
+        _try_filter_mask(filter_mask, weight, 0.5)
+
+
+def test_close_norms_keep_their_order(filter_mask: Callable, seed: int = 0) -> None:
+    """Norms in double precision are not rounded before they are ranked."""
+    weight = _close_doubles(20, seed).view(20, 1, 1, 1).expand(20, 2, 3, 3)
+    _try_filter_mask(filter_mask, weight.clone(), 0.4)
+    _try_filter_mask(filter_mask, weight, 0.75)
+
+
+def test_a_convolution_may_lie_in_memory_in_any_way(filter_mask: Callable, seed: int = 0) -> None:
+    """A permuted weight and a parameter are ranked as any other."""
+    weight = torch.randn(5, 3, 3, 9, generator=_generator(seed))
+    _try_filter_mask(filter_mask, weight.permute(3, 0, 1, 2), 1 / 3)
+    _try_filter_mask(filter_mask, nn.Parameter(weight), 0.25)
+
+
+# --- silence_filters ----------------------------------------------------------------------------
+
+
+def _conv_and_bn(out: int, seed: int, bias: bool) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """A convolution and a batch normalisation as after a training."""
+    generator = _generator(seed)
+    conv, bn = nn.Conv2d(4, out, 3, padding=1, bias=bias), nn.BatchNorm2d(out).eval()
+    for parameter in conv.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    for tensor in (bn.weight.data, bn.bias.data, *bn.buffers()):
+        if tensor.is_floating_point():
+            tensor.copy_(0.5 + torch.rand(out, generator=generator))
+    return conv, bn
+
+
+def _keep(out: int, seed: int) -> Tensor:
+    """Some filters, at least one of them kept and one not."""
+    keep = torch.rand(out, generator=_generator(seed)) < 0.5
+    keep[0], keep[-1] = False, True
+    return keep
+
+
+def test_silenced_channels_are_zero_for_every_input(
+    silence_filters: Callable, seed: int = 0
+) -> None:
+    """In evaluation and in training mode, with and without a bias."""
+    x = torch.randn(5, 4, 8, 8, generator=_generator(seed))
+    for out in (3, 4, 5, 8):
+        conv, bn = _conv_and_bn(out, seed + out, bias=out % 2 == 0)
+        keep = _keep(out, seed + out)
+        silence_filters(conv, bn, keep.clone())
+        for training in (False, True):
+            loudest = bn.train(training)(conv(x))[:, ~keep].abs().max().item()
+            assert loudest == 0, f"a silenced channel still emits {loudest:.3g}"
+
+
+def test_what_a_silenced_filter_has_is_zero_and_the_rest_as_it_was(
+    silence_filters: Callable, seed: int = 0
+) -> None:
+    """Weights, bias, γ and β of the filters that go are 0, those of the others are not touched."""
+    for out in (3, 4, 5, 8):
+        conv, bn = _conv_and_bn(out, seed + out, bias=out % 2 == 0)
+        keep = _keep(out, seed + out) if out != 3 else torch.ones(3, dtype=torch.bool)
+        old, given = copy.deepcopy((conv, bn)), keep.clone()
+        with unchanged(given):
+            silence_filters(conv, bn, given)
+        for layer, before in zip((conv, bn), old, strict=True):
+            for name, was in before.named_parameters():
                 new = layer.get_parameter(name)
-                assert new.shape == old.shape, f"{name} has changed its shape"
-                assert new.requires_grad, f"{name} does not train any more"
+                assert new.shape == was.shape, f"{name} has changed its shape"
                 assert not new[~keep].any(), f"{name} of a silenced filter is not 0"
-                assert torch.equal(new[keep], old[keep]), f"{name} of a kept filter has changed"
+                assert torch.equal(new[keep], was[keep]), f"{name} of a kept filter has changed"
 
 
-def test_remove_filters(remove_filters: "Callable", seed: int = 0) -> None:
-    """Smaller layers, the output of the silenced ones, all settings kept, inputs unchanged."""
-    import copy
+def test_silencing_changes_values_alone(silence_filters: Callable, seed: int = 0) -> None:
+    """Modes, hooks and what trains are as before; kept channels emit what they did."""
+    conv, bn = _conv_and_bn(6, seed, bias=True)
+    keep, x = _keep(6, seed), torch.randn(5, 4, 8, 8, generator=_generator(seed))
+    expected = bn(conv(x)).detach()[:, keep]
+    with unchanged(conv, bn, but=("weight", "bias", "running_mean", "running_var")):
+        silence_filters(conv, bn, keep.clone())
+    assert torch.allclose(bn(conv(x))[:, keep], expected, atol=1e-6), "a kept channel has changed"
 
-    import torch
-    from torch import nn
 
-    torch.manual_seed(seed)
-    settings = [
+# --- remove_filters -----------------------------------------------------------------------------
+
+
+def _three_layers(case: int, seed: int) -> tuple[nn.Conv2d, nn.BatchNorm2d, nn.Conv2d]:
+    """Layers with other sizes, strides, paddings, kernels and biases in each case."""
+    settings: list[tuple[Any, ...]] = [
         (4, 4, 1, 1, False, 1),
-        (3, 6, 2, 1, True, 3),
+        (3, 6, (2, 1), 1, True, 3),
         (2, 5, 1, 0, True, 1),
-        (5, 8, 2, 2, False, 3),
+        (5, 8, 2, (2, 0), False, 3),
     ]
-    for c_in, out, stride, padding, bias, kernel in settings * 2:
-        conv1 = nn.Conv2d(c_in, out, 3, stride=stride, padding=padding, bias=bias)
-        bn1 = nn.BatchNorm2d(out, eps=1e-2, momentum=0.2).eval()
-        conv2 = nn.Conv2d(out, 4, kernel, stride=stride, padding=kernel // 2, bias=bias)
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            getattr(bn1, name).data.uniform_(0.5, 2)
-        keep = torch.rand(out) < 0.6
-        keep[-1], keep[0] = True, False
-        layers = (conv1, bn1, conv2)
-        before, x = copy.deepcopy(layers), torch.randn(3, c_in, 12, 12)
+    c_in, out, stride, padding, bias, kernel = settings[case]
+    bn1 = _conv_and_bn(out, seed, bias)[1]
+    conv1 = nn.Conv2d(c_in, out, 3, stride=stride, padding=padding, bias=bias)
+    bn1.eps, bn1.momentum = 1e-2, 0.2
+    bn1.get_buffer("num_batches_tracked").fill_(17)
+    conv2 = nn.Conv2d(out, 4, kernel, stride=stride, padding=kernel // 2, bias=bias)
+    for layer in (conv1, conv2):
+        for parameter in layer.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=_generator(seed))
+    return conv1, bn1, conv2
+
+
+def test_smaller_layers_compute_what_silenced_ones_do(
+    remove_filters: Callable, seed: int = 0
+) -> None:
+    """The same output, to rounding, for random layers, filters and images."""
+    for case in range(4):
+        conv1, bn1, conv2 = _three_layers(case, seed)
+        keep = _keep(conv1.out_channels, seed + case)
+        x = torch.randn(3, conv1.in_channels, 12, 12, generator=_generator(seed))
+        target = conv2(torch.relu(bn1(conv1(x))) * keep.view(-1, 1, 1)).detach()
         small = remove_filters(conv1, bn1, conv2, keep.clone())
-        kinds = [type(layer).__name__ for layer in small]
-        assert kinds == ["Conv2d", "BatchNorm2d", "Conv2d"], f"layers of the kinds {kinds}"
-        for layer, old in zip(layers, before, strict=True):
-            for name, tensor in old.state_dict().items():
-                same = torch.equal(layer.state_dict()[name], tensor)
-                assert same, "the layers that were passed in have changed"
-        for layer, old in zip(small, before, strict=True):
-            found, known = set(layer.state_dict()), set(old.state_dict())
-            assert found == known, f"parameters and buffers {sorted(found)}, not {sorted(known)}"
-            train = [name for name, p in layer.named_parameters() if p.requires_grad]
-            assert set(train) == {name for name, _ in old.named_parameters()}, f"{train} train"
-        n, kept = int(keep.sum()), int(small[0].weight.shape[0])
-        assert kept == n, f"conv1 has {kept} filters, expected {n}"
-        assert small[2].weight.shape[1] == n, "conv2 still has kernels of removed channels"
-        sizes = (small[0].out_channels, small[1].num_features, small[2].in_channels)
-        assert sizes == (n, n, n), f"out_channels, num_features, in_channels are {sizes}, not {n}"
-        others = (small[0].in_channels, small[2].out_channels, small[1].eps, small[1].momentum)
-        as_before = (c_in, 4, 1e-2, 0.2)
-        assert others == as_before, f"in_channels, out_channels, eps, momentum are {others}"
-        target = before[2](torch.relu(before[1](before[0](x))) * keep.view(-1, 1, 1))
-        got = small[2](torch.relu(small[1](small[0](x))))
-        assert got.shape == target.shape, f"output {tuple(got.shape)} for {tuple(target.shape)}"
-        error = ((got - target).abs().max() / target.abs().max().clamp_min(1)).item()
+        found = small[2](torch.relu(small[1](small[0](x))))
+        assert found.shape == target.shape, f"output {tuple(found.shape)}"
+        error = ((found - target).abs().max() / target.abs().max().clamp_min(1)).item()
         assert error < 1e-5, f"the output differs from the silenced layers' by {error:.2g}"
 
 
-def test_free_convs(free_convs: "Callable", seed: int = 0) -> None:
-    """The first convolution of each block, whatever the width and the shortcut."""
-    from pruninglab.models import ResNet20
+def test_tensors_and_attributes_have_the_new_size(remove_filters: Callable, seed: int = 0) -> None:
+    """One kept filter or all of them, the layers say how large they are."""
+    for case in range(4):
+        out = _three_layers(case, seed)[0].out_channels
+        for keep in (_keep(out, seed), torch.ones(out).bool(), torch.arange(out) == 1):
+            n = int(keep.sum())
+            small = remove_filters(*_three_layers(case, seed), keep)
+            kinds = [type(layer).__name__ for layer in small]
+            assert kinds == ["Conv2d", "BatchNorm2d", "Conv2d"], f"layers of the kinds {kinds}"
+            kept = len(small[0].weight)
+            assert kept == n, f"conv1 has {kept} filters, expected {n}"
+            assert small[2].weight.shape[1] == n, "conv2 still has kernels of removed channels"
+            sizes = (small[0].out_channels, small[1].num_features, small[2].in_channels)
+            assert sizes == (n, n, n), f"out_channels, num_features, in_channels: {sizes}, not {n}"
 
+
+def test_all_but_the_size_stays_as_it_was(remove_filters: Callable, seed: int = 0) -> None:
+    """Settings, modes, which parameters and buffers there are, and what trains."""
+    resized = {"out_channels", "num_features", "in_channels"}
+    for case in range(4):
+        layers = _three_layers(case, seed)
+        small = remove_filters(*layers, _keep(layers[0].out_channels, seed))
+        for new, old in zip(small, _three_layers(case, seed), strict=True):
+            names = {n for n in vars(old) if not n.startswith("_")} - resized
+            for name in sorted(names):
+                now, was = getattr(new, name), getattr(old, name)
+                assert now == was, f"{name} of {type(old).__name__} was {was}, is {now}"
+            tensors, before = new.state_dict(), old.state_dict()
+            assert set(tensors) == set(before), f"parameters and buffers {sorted(tensors)}"
+            train = {name for name, p in new.named_parameters() if p.requires_grad}
+            assert train == {name for name, _ in old.named_parameters()}, f"{train} train"
+        assert small[0].in_channels == layers[0].in_channels, "conv1 has other inputs"
+        assert small[2].out_channels == layers[2].out_channels, "conv2 has other filters"
+
+
+def test_the_old_layers_stay_whole(remove_filters: Callable, seed: int = 0) -> None:
+    """They are not changed, not even when the new ones train on."""
+    for case in range(4):
+        layers = _three_layers(case, seed)
+        keep = _keep(layers[0].out_channels, seed)
+        with unchanged(*layers, keep):
+            small = remove_filters(*layers, keep)
+            for layer in small:
+                for parameter in layer.parameters():
+                    parameter.data += 1
+
+
+# --- free_convs ---------------------------------------------------------------------------------
+
+
+def test_the_first_convolution_of_each_block_is_free(free_convs: Callable) -> None:
+    """In the network's order, whatever the width, the classes and the shortcut."""
     expected = [f"layer{stage}.{block}.conv1" for stage in (1, 2, 3) for block in range(3)]
     for model in (ResNet20(4, "A"), ResNet20(5, "B"), ResNet20(4, "B", num_classes=100)):
-        found = list(free_convs(model))
+        with unchanged(model):
+            found = list(free_convs(model))
         assert set(found) == set(expected), f"found {found}"
         assert found == expected, "the names are not in the network's order"
