@@ -84,6 +84,16 @@ def parsed(source: str) -> ast.Module | None:
         return None
 
 
+def statements(source: str) -> list[str]:
+    """Return a cell's statements, each as a text; the whole cell if it is no Python.
+
+    >>> statements("%%time\\nimport torch; x = 1")
+    ['import torch', 'x = 1']
+    """
+    tree = parsed(plain_source(source))
+    return [source] if tree is None else [ast.unparse(node) for node in tree.body]
+
+
 def syntax_error(source: str) -> str:
     """Say what keeps a cell from being Python, or return an empty string.
 

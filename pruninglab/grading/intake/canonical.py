@@ -1,6 +1,7 @@
 """A submission on the instructor's skeleton: of the student's notebook only sources are taken.
 
-Tags, metadata, outputs, attachments and other files are dropped; test cells are the instructor's.
+Tags, metadata, outputs and other files are dropped; test cells are the instructor's. Text in
+Markdown becomes HTML with nothing live in it, with the pictures that were attached.
 A solution is found by its cell's grade_id (of several copies the last one that has been changed
 counts), else by the name that it defines. Cells of the student's own stay where they are, among
 the cells around them. What a cell of the lab's text was changed to is kept too: an import may have
@@ -12,13 +13,14 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import is_grade, is_solution
 
+from pruninglab.grading.safe_html import Attachments, stored
 from pruninglab.notebook import bound, defined, grade_id, in_doubt, parsed, plain_source, used
 
 LONGEST = 200_000  # characters of a cell
@@ -37,6 +39,7 @@ class Cell:
         markdown: whether it is a text cell.
         template: the released cell; None for the student's own.
         needed: for the functions to work (code only).
+        attachments: pictures in its text, as nbformat stores them.
     """
 
     kind: str
@@ -45,6 +48,7 @@ class Cell:
     markdown: bool = False
     template: NotebookNode | None = None
     needed: bool = True
+    attachments: Attachments = field(default_factory=dict)
 
 
 def kind_of(cell: NotebookNode) -> str:
@@ -170,7 +174,10 @@ def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:
     for found in classify(skeleton, cells, {id(cell) for cell in grafts.values()}):
         if found.key is None:
             text = found.cell.cell_type != "code"
-            behind[place].append(Cell("own", found.cell.source, markdown=text))
+            pictures = found.cell.get("attachments", {})
+            behind[place].append(
+                Cell("own", found.cell.source, markdown=text, attachments=pictures)
+            )
         else:
             place = found.key
             versions[place].append(found.cell)
@@ -219,12 +226,16 @@ def answer(
     """
     key = key_of(template)
     written = [c.source for c in versions[key] if c.source.strip() and differs(c, template)]
+    pictures = [c.get("attachments", {}) for c in versions[key]]
     if not written:
         for place in (before, key):
             written += [cell.source for cell in behind[place] if cell.markdown]
+            pictures += [cell.attachments for cell in behind[place] if cell.markdown]
             behind[place] = [cell for cell in behind[place] if not cell.markdown]
         written = [BESIDE, *written] if written else [c.source for c in versions[key]][-1:]
-    return of_lab(template, "\n\n".join(dict.fromkeys(written)) if written else template.source)
+    text = "\n\n".join(dict.fromkeys(written)) if written else template.source
+    attached = {name: data for each in pictures for name, data in each.items()}
+    return replace(of_lab(template, text), attachments=attached)
 
 
 def additions(template: NotebookNode, versions: list[NotebookNode]) -> Iterator[Cell]:
@@ -284,14 +295,6 @@ def mark_needed(cells: list[Cell]) -> list[Cell]:
     return [replace(c, needed=i in needed) if i in code else c for i, c in enumerate(cells)]
 
 
-def harmless(text: str) -> str:
-    """Markdown of a student, without HTML and without pictures from elsewhere."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return (
-        text.replace("&amp;#", "&amp;\u200b#").replace("![", "!\u200b[").replace("](", "]\u200b(")
-    )
-
-
 def to_notebook(cells: list[Cell], outputs: dict[str, list[Any]]) -> NotebookNode:
     """The canonical notebook as nbgrader keeps it.
 
@@ -302,7 +305,7 @@ def to_notebook(cells: list[Cell], outputs: dict[str, list[Any]]) -> NotebookNod
     made = []
     for number, cell in enumerate(cells):
         own = cell.kind in ("own", "solution") or cell.template is None
-        source = harmless(cell.source) if cell.markdown and own else cell.source
+        source = stored(cell.source, cell.attachments) if cell.markdown and own else cell.source
         if cell.template is not None:
             unchanged = cell.source == cell.template.source
             new = cell.template.copy()

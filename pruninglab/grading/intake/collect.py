@@ -10,6 +10,7 @@ import io
 import math
 import re
 import shutil
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,12 @@ from pruninglab.grading.intake.read import (
 from pruninglab.limits import MAX_NOTEBOOK
 
 MOODLES = "_assignsubmission_file"  # behind the student's name; then "_", or "/" from 4.1 on
+# In HTML, in JavaScript, in an address, in a pattern or in a spreadsheet these mean something.
+UNSAFE = str.maketrans(
+    {"[": "(", "]": ")", "<": "(", ">": ")", "{": "(", "}": ")", "&": "+", ";": ",", "\\": "-"}
+    | {'"': "'", "`": "'"}
+    | dict.fromkeys("*?#%\t", " ")
+)
 SHOWN = 5  # files of one zip that are named on the terminal
 
 
@@ -199,14 +206,19 @@ def owner(lab: str, named: str, path: str) -> str | None:
 
 
 def cleaned(name: str) -> str:
-    """A student's name as an id: spreadsheets compute what begins like a formula, and nbgrader
-    looks for files by patterns, in which brackets and stars mean something.
+    """A student's name as an id that means nothing to any program that shows or reads it.
 
-    >>> cleaned(" Ada_12"), cleaned("=1+1_13"), cleaned("Lee+Ann [x]_1")
-    ('Ada_12', '1+1_13', 'Lee+Ann (x)_1')
+    Formgrader writes ids into its pages as they are, and into links; spreadsheets compute what
+    begins like a formula, full-width signs and what follows a semicolon included; nbgrader looks
+    for files by patterns, in which brackets and stars mean something; signs without a width make
+    two names look the same.
+
+    >>> cleaned(" Ada_12"), cleaned("=1+1_13"), cleaned("Lee+Ann [x]_1"), cleaned("<b>Bo</b>;=1")
+    ('Ada_12', '1+1_13', 'Lee+Ann (x)_1', '(b)Bo(/b),=1'))
     """
-    readable = name.translate(str.maketrans("[]*?", "()  ")).strip()
-    return re.sub(r"^[=+@-]+", "", readable)
+    readable = name.translate(UNSAFE)
+    readable = "".join(c for c in readable if unicodedata.category(c) not in ("Cc", "Cf", "Zl"))
+    return re.sub(r"^[\s=+@\-\uff1d\uff0b\uff20\uff0d\u2212'|]+", "", readable).strip()
 
 
 def printable(text: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import nbformat
 from nbformat import NotebookNode
 
+from pruninglab.grading.safe_html import plain_attachments
 from pruninglab.limits import MAX_NOTEBOOK
 
 MAX_FILE = 100 * 2**20  # of a zip that was handed in
@@ -160,7 +161,7 @@ def as_notebook(name: str, tree: object) -> NotebookNode:
 
 
 def clean(cell: dict) -> dict | None:
-    """A cell with its type, text, id and grade_id only; None if it is no cell."""
+    """A cell with its type, text, pictures, id and grade_id only; None if it is no cell."""
     source, kind, meta = cell.get("source"), cell.get("cell_type"), cell.get("metadata")
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
@@ -172,7 +173,9 @@ def clean(cell: dict) -> dict | None:
     metadata = {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {}
     identity = cell.get("id")
     identity = identity if isinstance(identity, str) else ""
-    return {"cell_type": kind, "source": source, "id": identity, "metadata": metadata}
+    kept = {"cell_type": kind, "source": source, "id": identity, "metadata": metadata}
+    pictures = plain_attachments(cell.get("attachments")) if kind == "markdown" else {}
+    return kept | ({"attachments": pictures} if pictures else {})
 
 
 def members_of(

@@ -17,10 +17,11 @@ from pruninglab.grading.judging.judgement import Judgement, Result
 from pruninglab.grading.judging.task import Step, Task, Test
 from pruninglab.grading.sandbox.forkserver import ForkServer
 from pruninglab.limits import Limits
+from pruninglab.notebook import statements
 
 # Of the total time: when the student's own cells have used up half of it, the lab's own (imports,
 # say) and the solutions still run.
-SHARES = {"own": 0.5, "given": 0.75, "solution": 1.0}
+SHARES = {"own": 0.5, "added": 0.5, "given": 0.75, "solution": 1.0}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def mark(exam: Exam, name: str, data: bytes, server: ForkServer) -> Result:
     places, steps, tests = plan(cells)
     judge = Judge(Task(steps, tests, given, exam.files, exam.seed), server)
     judgements = judge.judge()
-    errors = {places[step]: text for step, text in judge.session.errors.items()}
+    errors: dict[int, str] = {}
+    for step, text in judge.session.errors.items():
+        errors[places[step]] = "\n".join(filter(None, [errors.get(places[step]), text]))
     return Result("", tuple(judgements), page(exam, cells, judgements, errors))
 
 
@@ -83,16 +86,20 @@ def unreadable(exam: Exam, reason: str) -> Result:
 
 def plan(cells: Sequence[Cell]) -> tuple[list[int], tuple[Step, ...], tuple[Test, ...]]:
     """Sort a canonical notebook's code into steps and tests; `places` are the steps' cells."""
-    places, steps, tests = [], [], []
+    places, steps, tests = list[int](), list[Step](), list[Test]()
     for place, cell in enumerate(cells):
         if cell.markdown or cell.kind == "text":
             continue
         if cell.kind == "test":
             tests.append(Test(cell.name, cell.source))
-            steps.append(Step("", test=cell.name))
+            parts = [Step("", test=cell.name)]
         else:
-            steps.append(Step(cell.source, cell.needed, SHARES[cell.kind]))
-        places.append(place)
+            # What a student added to a cell of the lab runs line by line: one that fails here (an
+            # import of what this machine lacks, say) does not take the others with it.
+            sources = statements(cell.source) if cell.kind == "added" else [cell.source]
+            parts = [Step(source, cell.needed, SHARES[cell.kind]) for source in sources]
+        steps += parts
+        places += [place] * len(parts)
     return places, tuple(steps), tuple(tests)
 
 

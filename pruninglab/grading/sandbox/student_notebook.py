@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import warnings
@@ -10,6 +11,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from torch import Tensor
 from traitlets.config import Config
@@ -17,7 +19,10 @@ from traitlets.config import Config
 from pruninglab.checks import lab
 from pruninglab.grading.protocol.rpc import Link
 from pruninglab.grading.timer import limited
+from pruninglab.notebook import runnable
 
+# A student's own machine may have had the package, the file, the magic.
+MISSING_HERE = (ImportError, OSError, UsageError)
 GRAPHS = 1000  # results whose gradients can still be asked for
 SHOWN = 2000  # characters of a cell's output that are kept
 
@@ -33,7 +38,37 @@ class Capped(io.StringIO):
 
 
 class Shell(InteractiveShell):
-    """IPython without a screen."""
+    """IPython without a screen, and with patience for what this machine lacks."""
+
+    failed_line = 0  # of the last cell that did not run to its end
+
+    async def run_ast_nodes(
+        self,
+        nodelist: list[ast.stmt],
+        cell_name: str,
+        interactivity: str = "last_expr",
+        compiler: Any = compile,
+        result: Any = None,
+    ) -> bool:
+        """Run a cell's statements one by one, and go on after one that misses something here.
+
+        The first error is kept. After a failing import, names that it would have bound are missing,
+        too.
+        """
+        first: Exception | None = None
+        for node in nodelist:
+            shown = interactivity if node is nodelist[-1] else "none"
+            if not await super().run_ast_nodes([node], cell_name, shown, compiler, result):
+                continue
+            error = result.error_before_exec or result.error_in_exec
+            if first is None:
+                first, self.failed_line = error, node.lineno
+            follows = isinstance(first, MISSING_HERE) and isinstance(error, NameError)
+            if not (isinstance(error, MISSING_HERE) or follows):
+                break
+        if first is not None and result.error_before_exec is None:
+            result.error_in_exec = first
+        return first is not None
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: there is no screen, but `%matplotlib inline` asks for one."""
@@ -62,7 +97,8 @@ class StudentNotebook:
 
     def run_cell(self, source: str, seconds: float) -> dict[str, Any]:
         """Run a cell; return what it printed, and its error or None."""
-        shown, error = Capped(), None
+        source, shown, error = runnable(source), Capped(), None
+        self.shell.failed_line = 0
         with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
             try:
                 with limited(seconds):
@@ -73,6 +109,9 @@ class StudentNotebook:
         with contextlib.suppress(Exception):
             plt.close("all")
         text = None if error is None else f"{type(error).__name__}: {error}"[:SHOWN]
+        if text and self.shell.failed_line:
+            line = source.split("\n")[self.shell.failed_line - 1].strip()[:80]
+            text += f" (line {self.shell.failed_line}: {line})"
         return {"output": shown.getvalue()[:SHOWN], "error": text}
 
     def passes(self, source: str, seconds: float) -> bool:
