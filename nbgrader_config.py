@@ -72,8 +72,12 @@ c.Execute.extra_arguments = ["--log-level=ERROR"]
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "pruninglab.grading.gradebook.feedback.HideHiddenTests",
+    "pruninglab.grading.gradebook.feedback.ShowAnswers",  # off, but for `make marks ANSWERS=1`
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+c.GenerateFeedback.exporter_class = "pruninglab.grading.gradebook.feedback.FeedbackPage"
+# Whatever a page renders of a notebook's Markdown is cleaned: no script, no form, no request.
+c.HTMLExporter.filters = {"markdown2html": "pruninglab.grading.safe_html.markdown2html"}
 
 # --- formgrader -----------------------------------------------------------------------------------
 # Model answer and marking guide under each free response; not in what students get.

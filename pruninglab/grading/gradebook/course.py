@@ -17,6 +17,7 @@ from traitlets.config import PyFileConfigLoader
 
 from pruninglab.grading.intake import read
 from pruninglab.grading.intake.canonical import kind_of
+from pruninglab.grading.intake.collect import cleaned, printable
 from pruninglab.notebook import grade_id
 
 
@@ -67,7 +68,8 @@ class Course:
         """Everybody who has handed in the lab.
 
         Raises:
-            GradingError: nobody has; or a folder's name is no text, so that no file could hold it.
+            GradingError: nobody has; or a folder's name cannot be an id: it is no text, so that no
+                file could hold it, or means something in a page, a table or a pattern.
         """
         folders = self.submitted("any").parents[1].glob(f"*/{self.lab}")
         students = sorted(p.parent.name for p in folders if p.is_dir() and not p.is_symlink())
@@ -77,6 +79,11 @@ class Course:
         for student in students:
             if (shown := read.legible(student)) != student:
                 raise GradingError(f"submitted/{shown}: its name is no text in UTF-8: rename it")
+            if (better := cleaned(student)) != student:
+                raise GradingError(
+                    f"submitted/{printable(student)}: this name would be read as code in pages or "
+                    f"tables: rename it, e.g. to {better or 'the name of the student'}"
+                )
         return students
 
     def submission(self, student: str) -> tuple[str, bytes, str]:

@@ -1,10 +1,32 @@
-"""Feedback pages that do not show the hidden tests (nbgrader_config.py puts this to work)."""
+"""Feedback pages (nbgrader_config.py puts this to work): no hidden tests, and nothing live."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import HTMLExporter
 from nbconvert.exporters.exporter import ResourcesDict
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import ClearHiddenTests
+from traitlets.config import Config
+
+from pruninglab.grading import safe_html
+from pruninglab.grading.gradebook.guide import guides
+from pruninglab.grading.intake.canonical import grade_id
+
+# MathJax is the only thing that a page may load and run, besides the scripts that it begins with.
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src {mathjax} data:; "
+    "script-src {mathjax} {hashes}; base-uri 'none'; form-action 'none'"
+)
+MATHJAX = "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/"
 
 
 class HideHiddenTests(ClearHiddenTests):
@@ -23,3 +45,95 @@ class HideHiddenTests(ClearHiddenTests):
                 if output.output_type == "error":
                     output.traceback = output.traceback[-1:]
         return cell, resources
+
+
+class ShowAnswers(Preprocessor):
+    """Add the model answer after each free response; off unless `--with-answers` asks for it."""
+
+    enabled = False
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        """Nothing is added where the lab's solutions are not at hand."""
+        lab = resources["nbgrader"]["assignment"]
+        course = Path(resources["metadata"]["path"]).parents[2]  # of autograded/student/lab
+        path = course / "solutions" / "notebooks" / lab / f"{lab}.ipynb"
+        found = guides(nbformat.read(path, as_version=4)) if path.is_file() else {}
+        cells = []
+        for cell in nb.cells:
+            cells.append(cell)
+            if grade_id(cell) in found:
+                answer = model_answer(found[grade_id(cell)])
+                cells.append(new_markdown_cell(f"**Model answer.** {answer}"))
+        nb.cells = cells
+        return nb, resources
+
+
+def model_answer(guide: str) -> str:
+    """The part of a guide that students may read; what follows is for whoever marks.
+
+    >>> model_answer("Because.\\n\\nMarking guide. 1 point: ...")
+    'Because.'
+    """
+    return re.split(r"^\W*Marking guide", guide, maxsplit=1, flags=re.M)[0].strip()
+
+
+class FeedbackPage(HTMLExporter):
+    """A feedback page that names the exercises, renders hints, and has a security policy."""
+
+    @property
+    def default_config(self) -> Config:
+        """Its section outranks HTMLExporter's, in which nbgrader puts its own template."""
+        own: dict[str, Any] = {
+            "template_name": "classic",
+            "template_file": "feedback_page.html",
+            "extra_template_basedirs": [],
+            "extra_template_paths": [str(Path(__file__).parent)],
+        }
+        config = Config({"FeedbackPage": own})
+        config.merge(super().default_config)
+        return config
+
+    def default_filters(self) -> Any:
+        """nbconvert's, and two of our own."""
+        yield from super().default_filters()
+        yield "exercise", exercise
+        yield "explained", explained
+
+    def from_notebook_node(  # type: ignore[override]  # as HTMLExporter's own
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Make the page of a graded notebook."""
+        page, resources = super().from_notebook_node(nb, resources, **kw)
+        return with_policy(page), resources
+
+
+def with_policy(page: str) -> str:
+    """A page whose Content-Security-Policy allows the scripts of its head, and no others."""
+    head = page.partition("</head>")[0]
+    scripts = re.findall(r"<script>(.*?)</script>", head, flags=re.S)
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
+    hashes = " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
+    policy = POLICY.format(mathjax=MATHJAX, hashes=hashes)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return page.replace("<head>", f"<head>\n{meta}", 1)
+
+
+def exercise(name: str) -> str:
+    """The name of an exercise as a heading: `test_filter_mask` tests "filter_mask"."""
+    return name.removeprefix("test_")
+
+
+def explained(text: str) -> str:
+    """What a check says as HTML: its table as it is written, the hint's Markdown rendered.
+
+    >>> explained("✘ mask is wrong\\nLikely: `abs` is missing")
+    '<pre>✘ mask is wrong</pre><div><p>Likely: <code>abs</code> is missing</p>\\n</div>'
+    """
+    shown = []
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines():
+        hint = line.startswith(("Likely:", "Hint:"))
+        html = f"<div>{safe_html.rendered(line)}</div>" if hint else safe_html.as_written(line)
+        shown.append(html)
+    return "".join(shown).replace("</pre><pre>", "\n")

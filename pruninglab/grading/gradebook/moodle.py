@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from pruninglab.grading.gradebook.marks import Mark
 
+# What a spreadsheet takes for the beginning of a formula, full-width signs included.
+FORMULA = ("=", "+", "-", "@", "|", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\u2212")
 # Of Moodle's grading worksheet. Without the fifth one it takes no worksheet; "-": never graded.
 # It leaves columns alone that it does not know (the last one), and grades whose cell is empty.
 COLUMNS = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)", "Note")
@@ -38,6 +41,20 @@ def names(students: Iterable[str]) -> dict[str, str]:
     return {s: name if times[name] == 1 else s for s, name in without.items()}
 
 
+def plain_cell(text: str) -> str:
+    """A text for a table that no spreadsheet computes.
+
+    Some take a semicolon or a tab for the end of a cell, full-width signs for plain ones, and skip
+    signs without a width.
+
+    >>> plain_cell("=1+1"), plain_cell("Ada;\\uff1d1+1"), plain_cell("O'Brien Zoë")
+    ("'=1+1", "Ada,'＝1+1", "O'Brien Zoë")
+    """
+    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    parts = [part.strip() for part in visible.split(";")]
+    return ",".join(f"'{part}" if part[:1] in FORMULA else part for part in parts)
+
+
 def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
     """The grading worksheet.
 
@@ -52,9 +69,7 @@ def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
     worksheet = [list(COLUMNS)]
     for student, row in rows.items():
         name, number = participant(student)
-        who = [f"Participant {number}" if number else "", name]
-        # a spreadsheet would compute a name that begins like a formula
-        who = [f"'{text}" if text[:1] in tuple("=+-@\t\r") else text for text in who]
+        who = [f"Participant {number}" if number else "", plain_cell(name)]
         points = sum(mark.points or 0 for mark in row.values())
         maximum = sum(mark.maximum for mark in row.values())
         waiting = ", ".join(name for name, mark in row.items() if mark.points is None)

@@ -214,7 +214,7 @@ def cleaned(name: str) -> str:
     two names look the same.
 
     >>> cleaned(" Ada_12"), cleaned("=1+1_13"), cleaned("Lee+Ann [x]_1"), cleaned("<b>Bo</b>;=1")
-    ('Ada_12', '1+1_13', 'Lee+Ann (x)_1', '(b)Bo(/b),=1'))
+    ('Ada_12', '1+1_13', 'Lee+Ann (x)_1', '(b)Bo(/b),=1')
     """
     readable = name.translate(UNSAFE)
     readable = "".join(c for c in readable if unicodedata.category(c) not in ("Cc", "Cf", "Zl"))
