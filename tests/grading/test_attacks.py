@@ -35,7 +35,7 @@ from solutions.builder.build import nbgrader_cell
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
 LAB = "01_attacked"
 LIMITS = Limits(cell=6, exercise=6, total=40, memory=2**30, processes=20)
-NAMES = ("double", "top_mask", "silence", "repeat")
+NAMES = ("double", "top_mask", "silence", "repeat", "shrink")
 CANARY = "canary-" + secrets.token_hex(8)  # in the environment and files of the grader
 
 # --- a lab to attack ------------------------------------------------------------------------------
@@ -48,6 +48,7 @@ HEADS = {
     "top_mask": "def top_mask(x, k):",
     "silence": "def silence(layer):",
     "repeat": "def repeat(step, n):",
+    "shrink": "def shrink(layer, keep, measure=None):",
 }
 TESTS = {
     "double": """\
@@ -114,6 +115,28 @@ def test_repeat(repeat, seed=0):
 
 test_repeat(repeat)
 ### END HIDDEN TESTS""",
+    "shrink": """\
+assert shrink(nn.Linear(2, 2), torch.tensor([True, False])).out_features == 1
+### BEGIN HIDDEN TESTS
+def test_shrink(shrink, seed=0):
+    import copy, torch
+    torch.manual_seed(seed)
+    for n in (2, 5):
+        layer, keep = torch.nn.Linear(3, n), torch.arange(n) < (n + 1) // 2
+        mine, x, met = copy.deepcopy(layer), torch.randn(4, 3), []
+        def measure(network):
+            met.append(layer(x))
+            return float(copy.deepcopy(network)(x).sum())
+        small = shrink(layer, keep.clone(), measure)
+        count = int(keep.sum())
+        assert type(small) is torch.nn.Linear, f"a {type(small).__name__}"
+        assert small.weight.shape == (count, 3) and small.out_features == count, "not smaller"
+        assert torch.allclose(small(x), mine(x)[:, keep], atol=1e-6), "another function"
+        assert torch.equal(layer(x), mine(x)), "the layer has changed"
+        assert all(torch.equal(y, mine(x)) for y in met), "the layer was changed for a while"
+
+test_shrink(shrink)
+### END HIDDEN TESTS""",
 }
 RIGHT = {
     "double": "def double(x):\n    return 2 * x",
@@ -121,6 +144,10 @@ RIGHT = {
     "    mask[x.topk(k).indices] = True\n    return mask",
     "silence": "def silence(layer):\n    layer.bias.data.zero_()",
     "repeat": "def repeat(step, n):\n    return [step(i) for i in range(n)]",
+    "shrink": "def shrink(layer, keep, measure=None):\n"
+    "    small = nn.Linear(layer.in_features, int(keep.sum()))\n"
+    "    small.weight.data, small.bias.data = layer.weight.data[keep], layer.bias.data[keep]\n"
+    "    return small",
 }
 
 
@@ -193,6 +220,7 @@ WRONG = {
     "top_mask": "def top_mask(x, k):\n    return torch.tensor([False, True])",
     "silence": "def silence(layer):\n    pass",
     "repeat": "def repeat(step, n):\n    return [1, 2]",
+    "shrink": "def shrink(layer, keep, measure=None):\n    return nn.Linear(layer.in_features, int(keep.sum()))",
 }
 
 
@@ -338,6 +366,113 @@ forge(
     silence=(
         "def silence(layer):\n    layer.__class__ = type('L', (nn.Linear,), {'bias': torch.zeros(4)})"
     ),
+)
+
+
+# What is handed back is data: none of these may compute the answer on the side of the tests.
+SMALL = """
+import copy
+def zeros(layer, keep):
+    small = nn.Linear(layer.in_features, int(keep.sum()))
+    small.weight.data.zero_(); small.bias.data.zero_()
+    small.right = lambda x, l=copy.deepcopy(layer), k=keep.clone(): l(x)[:, k]
+    return small
+"""
+
+
+def computes(name: str, body: str, before: str = "") -> None:
+    """A layer of the right size that computes the answer with code of the student's."""
+    lines = "\n".join(f"    {line}" for line in ["small = zeros(layer, keep)", *body.split("\n")])
+    forge(name, SMALL + before, shrink=f"{HEADS['shrink']}\n{lines}\n    return small")
+
+
+computes(
+    "a layer of zeros whose forward hook answers",
+    "small.register_forward_hook(lambda m, i, y, right=small.right: right(i[0]))",
+)
+computes(
+    "a hook that is called always, with keywords",
+    "small.register_forward_hook(lambda m, i, k, y, right=small.right: right(i[0]),"
+    " with_kwargs=True, always_call=True, prepend=True)",
+)
+computes(
+    "a hook before the layer that turns it into the right one",
+    "def fill(m, i, l=copy.deepcopy(layer), k=keep):\n"
+    "    m.weight.data, m.bias.data = l.weight.data[k], l.bias.data[k]\n"
+    "small.register_forward_pre_hook(fill)",
+)
+computes(
+    "hooks for all modules",
+    "import torch.nn.modules.module as m\n"
+    "m.register_module_forward_hook(lambda m, i, y, right=small.right: right(i[0]))",
+)
+computes("a patched forward", "small.forward = small.right")
+computes(
+    "a patched way of calling",
+    "small._call_impl = small._wrapped_call_impl = small.__call__ = small.right",
+)
+computes(
+    "a class of its own with the name of a known one",
+    "small.__class__ = type('Linear', (nn.Linear,), {'forward': lambda s, x, r=small.right: r(x),"
+    " '__module__': 'torch.nn.modules.linear', '__qualname__': 'Linear'})",
+)
+computes(
+    "a weight that is a property",
+    "small.__class__ = type('L', (nn.Linear,), {'weight': property(lambda s: layer.weight[keep]),"
+    " 'bias': property(lambda s: layer.bias[keep])})",
+)
+computes(
+    "a parametrization",
+    "from torch.nn.utils import parametrize\n"
+    "class P(nn.Module):\n"
+    "    def __init__(self, x): super().__init__(); self.x = [x]\n"
+    "    def forward(self, w): return torch.zeros_like(w) if torch.is_grad_enabled() else self.x[0]\n"
+    "for name in ('weight', 'bias'):\n"
+    "    parametrize.register_parametrization(small, name, P(getattr(layer, name).data[keep]))",
+)
+computes(
+    "a module of its own that looks like a layer",
+    "class Linear(nn.Module):\n"
+    "    def forward(self, x): return self.right[0](x)\n"
+    "made = Linear()\n"
+    "made.weight, made.out_features, made.right = small.weight, small.out_features, [small.right]\n"
+    "made.in_features = small.in_features\n"
+    "made.bias = small.bias\n"
+    "small = made",
+)
+computes(
+    "a weight whose class computes",
+    "class W(nn.Parameter):\n"
+    "    @classmethod\n"
+    "    def __torch_function__(cls, f, types, args=(), kwargs=None):\n"
+    "        return KEPT[0](args[0]) if f is torch.nn.functional.linear else super().__torch_function__(f, types, args, kwargs or {})\n"
+    "KEPT[:] = [small.right]\n"
+    "small._parameters['weight'] = torch.Tensor._make_subclass(W, small.weight.data)",
+    "KEPT = []",
+)
+computes(
+    "a hook in the layer that the test passed in",
+    "layer.register_forward_hook(lambda m, i, y: torch.zeros_like(y))\nsmall.bias.data.zero_()",
+)
+computes(
+    "the test's own layer computes for the student while a callback runs",
+    "handle = layer.register_forward_hook(lambda m, i, y: y * 0)\n"
+    "if measure: measure(layer)\n"
+    "handle.remove()\n"
+    "small.weight.data, small.bias.data = layer.weight.data[keep], layer.bias.data[keep]",
+)
+computes(
+    "a hooked layer that a callback has seen",
+    "small.register_forward_hook(lambda m, i, y, right=small.right: right(i[0]))\n"
+    "if measure: measure(small)",
+)
+computes(
+    "a layer of zeros that torch.nn.utils.prune answers for",
+    "from torch.nn.utils import prune\n"
+    "class A(prune.BasePruningMethod):\n"
+    "    def __call__(self, m, i): m.weight, m.bias = layer.weight[keep], layer.bias[keep]\n"
+    "    def compute_mask(self, t, default_mask): return default_mask\n"
+    "small._forward_pre_hooks[0] = A()",
 )
 
 
@@ -1158,6 +1293,40 @@ honest(
     lambda: solved(before="max = id = input = print = type = 3\ncheck = test_double = None"),
 )
 honest("everything of torch.nn by name", lambda: solved(before="from torch.nn import *"))
+honest(
+    "a layer of a class derived from torch's",
+    lambda: solved(
+        before="class Small(nn.Linear):\n    pass",
+        shrink=RIGHT["shrink"].replace("small = nn.Linear(", "small = Small("),
+    ),
+)
+honest(
+    "a layer that is still under torch.nn.utils.prune",
+    lambda: solved(
+        shrink=RIGHT["shrink"].replace("    return small", "")
+        + "    from torch.nn.utils import prune\n    prune.identity(small, 'weight')\n    return small"
+    ),
+)
+honest(
+    "a layer that is still under a parametrization",
+    lambda: solved(
+        shrink=RIGHT["shrink"].replace("    return small", "")
+        + "    class P(nn.Module):\n        def forward(self, w): return w\n"
+        "    nn.utils.parametrize.register_parametrization(small, 'weight', P())\n    return small"
+    ),
+)
+honest(
+    "a hooked copy for a callback",
+    lambda: solved(
+        shrink=RIGHT["shrink"].replace("    return small", "")
+        + "    import copy\n    twin = copy.deepcopy(layer)\n"
+        "    twin.register_forward_hook(lambda m, i, y: y * keep)\n"
+        "    silent = copy.deepcopy(layer)\n"
+        "    silent.weight.data[~keep], silent.bias.data[~keep] = 0, 0\n"
+        "    assert measure is None or abs(measure(twin) - measure(silent)) < 1e-5\n"
+        "    return small"
+    ),
+)
 honest("another folder", lambda: solved(before="import os; os.chdir('/tmp')"))
 honest(
     "a cache and a recursion",

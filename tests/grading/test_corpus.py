@@ -25,11 +25,13 @@ import pytest
 
 from pruninglab.grading.gradebook.course import open_course, register
 from pruninglab.grading.judging import mark, worker
+from pruninglab.grading.protocol.modules import HOOK_HINT
 from pruninglab.grading.sample_class import fill
 from solutions.builder import build
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
 TIMED = "race_own_clock"  # what it gives depends on the machine: no point, but no hint either
+HOOKED = "amc_reward_hooks"  # the grader runs no hook in the test's network, and says so itself
 Answers = dict[str, Callable]  # exercise -> what somebody wrote for it
 
 
@@ -68,7 +70,7 @@ def problems(exam: mark.Exam, answers: Answers) -> list[str]:
     for name, answer in answers.items():
         known = build.hint(answer) if answer in wrong[name] else None
         told = found[name].hint
-        expected = {known or "", ""} if answer.__name__ == TIMED else {known or ""}
+        expected = {known or ""} | {TIMED: {""}, HOOKED: {HOOK_HINT}}.get(answer.__name__, set())
         if found[name].passed != (known is None) or told not in expected:
             bad.append(f"{exam.lab} {name} {answer.__name__}: {found[name].text or 'passed'}")
     return bad

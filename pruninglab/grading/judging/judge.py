@@ -22,6 +22,7 @@ from pruninglab.grading.judging.judgement import Judgement, hint_in, legible
 from pruninglab.grading.judging.run_test import drawn, execute, probes, quiet
 from pruninglab.grading.judging.session import GRACE, LOST, OutOfBoundsError, Session
 from pruninglab.grading.judging.task import Task, Test
+from pruninglab.grading.protocol.modules import HOOK_HINT, HOOK_LEFT
 from pruninglab.grading.protocol.rpc import Failed
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
 from pruninglab.grading.sandbox.forkserver import ForkServer
@@ -123,7 +124,7 @@ class Judge:
         """The judgement on a test that raised an error."""
         if isinstance(error, LOST):  # maybe in an object that a function had returned
             self.session.lose(error, self.limits.exercise)
-        text = legible(self.explain(error))
+        text = with_hook_hint(legible(self.explain(error)))
         tampered = part == "visible" and self.passes_inside(test)
         return Judgement(test.name, False, text, hint_in(text), part, drawn(), tampered)
 
@@ -158,3 +159,9 @@ class Judge:
             return str(error) or "the test found a wrong result"
         lines = [f"{type(error).__name__}: {error}"]
         return "\n".join([*lines, *(f"  {line}" for line in getattr(error, "trace", []))])
+
+
+def with_hook_hint(text: str) -> str:
+    """Add what to do about a hook that is left in a network; checks know no such hint."""
+    left = HOOK_LEFT in " ".join(text.split())  # checks wrap long lines
+    return f"{text}\n\nLikely: {HOOK_HINT}" if left and not hint_in(text) else text

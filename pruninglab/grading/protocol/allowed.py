@@ -18,7 +18,7 @@ FUNCTIONS = {"torch": torch, "torch.nn.functional": nn.functional}
 
 
 def known_class(name: str, prefixes: tuple[str, ...], base: type) -> type | None:
-    """A class of an allowed module, if it has been imported; None for all others."""
+    """Find a class of an allowed module, if it has been imported; None for all others."""
     home, _, short = name.rpartition(".")
     found = vars(sys.modules[home]).get(short) if home in sys.modules else None
     allowed = any(home == p or (p.endswith(".") and home.startswith(p)) for p in prefixes)
@@ -27,7 +27,7 @@ def known_class(name: str, prefixes: tuple[str, ...], base: type) -> type | None
 
 
 def known_function(thing: Any) -> str | None:
-    """The name of one of torch's own functions, else None.
+    """Return the name of one of torch's own functions; None for anything else.
 
     >>> known_function(torch.zeros_like), known_function(print)
     ('torch.zeros_like', None)
@@ -40,5 +40,21 @@ def known_function(thing: Any) -> str | None:
 
 
 def full_name(thing: Any) -> str:
-    """The module and name of an object's class."""
+    """Return the module and name of an object's class."""
     return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def class_name(module: nn.Module) -> str:
+    """Return the name of the nearest class of a module that is rebuilt on the other side.
+
+    A class derived from `nn.Module` itself has none: its own name is returned.
+
+    >>> class Mine(nn.ReLU): ...
+    >>> class_name(Mine())
+    'torch.nn.modules.activation.ReLU'
+    """
+    for kind in type(module).__mro__:
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if kind is not nn.Module and known_class(name, MODULES, nn.Module):
+            return name
+    return full_name(module)

@@ -6,8 +6,8 @@ description crosses with the next message, and the other side changes *its* obje
 function that silences the filters of a layer in the sandbox changes the grader's layer, as if it
 had run there. A function crosses as a number: calling it calls back.
 
-Modules of a class that is not known (see `known`) arrive as ones that compute on the side where it
-is.
+What arrives from the sandbox is data: see `modules` for what becomes of hooks and of classes that
+are not known (see `allowed`).
 """
 
 from __future__ import annotations
@@ -24,21 +24,25 @@ from torch import Tensor, nn
 
 from pruninglab.grading.protocol.allowed import (
     FUNCTIONS,
-    MODULES,
     OPTIMIZERS,
     full_name,
     known_class,
     known_function,
 )
 from pruninglab.grading.protocol.messages import BadMessage
-from pruninglab.grading.protocol.modules import describe_module, fill_module
+from pruninglab.grading.protocol.modules import (
+    RemoteForward,
+    describe_module,
+    empty_module,
+    fill_module,
+)
 from pruninglab.grading.protocol.tensors import DTYPES, describe_tensor, read_tensor, write_tensor
 
 ARRAYS = {"bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"}
 ARRAYS |= {"uint16", "uint32", "uint64"}
 TOO_DEEP = 200  # lists within lists
 Part = bytes
-Proxy = Callable[[int, str], Any]  # number, name -> what stands for a function of the other side
+Standin = Callable[[int, str], Callable]  # number, name -> calls a function of the other side
 
 
 class Codec:
@@ -47,12 +51,11 @@ class Codec:
     Args:
         first: number of the first object that this side enters; the grader counts the even ones,
             the sandbox the odd ones.
-        proxy: makes what stands for a function of the other side.
-        remote: the same for a module whose class is not known here.
+        standin: makes what stands for a function of the other side.
     """
 
-    def __init__(self, first: int, proxy: Proxy, remote: Callable[..., nn.Module]) -> None:
-        self.next, self.proxy, self.remote = first, proxy, remote
+    def __init__(self, first: int, standin: Standin) -> None:
+        self.next, self.standin = first, standin
         self.trusting = first == 1  # the sandbox may rebuild whatever the grader sends
         self.objects: dict[int, Any] = {}
         self.numbers: dict[int, int] = {}  # id -> number; `objects` keeps the ids alive
@@ -157,7 +160,7 @@ class Codec:
         if isinstance(thing, dict):
             return {"dict": pairs(thing)}
         if isinstance(thing, nn.Module):
-            return describe_module(thing, pairs)
+            return describe_module(thing, pairs, nearest=self.trusting)
         if isinstance(thing, torch.Generator):
             parts.append(thing.get_state().numpy().tobytes())
             return {"generator": len(parts[-1])}
@@ -225,11 +228,8 @@ class Codec:
                 raise BadMessage(f"an array of {kind}")
             return np.frombuffer(bytearray(parts[0]), kind).reshape(content["shape"])
         if "module" in content:
-            found = known_class(content["module"], MODULES, nn.Module)
-            module = self.remote(number) if found is None else object.__new__(found)
-            if found is not None:
-                nn.Module.__init__(module)
-            return module
+            forward = RemoteForward(self.standin(number, "forward"), runs=self.trusting)
+            return empty_module(content["module"], forward)
         if "optimizer" in content:
             found = known_class(content["optimizer"], OPTIMIZERS, torch.optim.Optimizer)
             if found is None:
@@ -238,7 +238,7 @@ class Codec:
         if "generator" in content:
             return torch.Generator()
         if "function" in content:
-            return self.proxy(number, self._value(str(content["function"])))
+            return self.standin(number, self._value(str(content["function"])))
         if "list" not in content and "dict" not in content:
             raise BadMessage("an object of no known kind")
         return [] if "list" in content else {}
@@ -262,7 +262,7 @@ class Codec:
             thing.clear()
             thing.update(new)
         elif "module" in content and isinstance(thing, nn.Module):
-            fill_module(thing, content, mapping)
+            fill_module(thing, content, mapping, trusting=self.trusting)
         elif "optimizer" in content and isinstance(thing, torch.optim.Optimizer):
             thing.param_groups[:] = [mapping(group) for group in content["groups"]]
             thing.state.clear()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch.autograd import Function
 from pruninglab.grading.protocol.allowed import MODULES, full_name, known_class
 from pruninglab.grading.protocol.codec import Codec
 from pruninglab.grading.protocol.messages import BadMessage, Closed, Late, Message, Wire
+from pruninglab.grading.protocol.modules import remote_code
 
 TEXT = 4000  # characters of an error's message
 
@@ -23,21 +24,6 @@ class Failed(Exception):
     """An error of a student's function; its class has the name of the original one."""
 
     trace: list[str] = []  # noqa: RUF012 - set for each one
-
-
-class RemoteModule(nn.Module):
-    """A module whose class is known on the other side only: it computes there."""
-
-    def __init__(self, link: Link, number: int) -> None:
-        super().__init__()
-        self._call = functools.partial(link.call, number)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module gives on the other side."""
-        return self._call(args, kwargs)
-
-    def __deepcopy__(self, memo: dict) -> nn.Module:
-        return self  # the original cannot be copied from here
 
 
 class Backward(Function):
@@ -66,7 +52,7 @@ class Link:
 
     def __init__(self, wire: Wire, first: int) -> None:
         self.wire = wire
-        self.codec = Codec(first, self._function, lambda number: RemoteModule(self, number))
+        self.codec = Codec(first, self._function)
         self.names: dict[str, Callable] = {}  # what the other side may call by name
         self.deadline: float | None = None  # time.monotonic() until which an answer must be there
 
@@ -120,15 +106,21 @@ class Link:
             self.codec.forget()
         args, kwargs = self.codec.unpack(message, parts)
         try:
-            result = self.find(message.get("target"))(*args, **kwargs)
+            function = self.find(message.get("target"))
+            with self.running([*args, *kwargs.values()]):
+                result = function(*args, **kwargs)
             self.tell({"do": "return"}, result)
         except (Closed, BadMessage, Late):
             raise
         except BaseException as error:
             self.refuse(error)
 
+    def running(self, arguments: list[Any]) -> AbstractContextManager[None]:
+        """Surround a call that the other side asked for."""
+        return nullcontext()
+
     def find(self, target: Any) -> Callable:
-        """The function that the other side means."""
+        """Find the function that the other side means."""
         function = (self.names if isinstance(target, str) else self.codec.objects).get(target)
         if not callable(function):
             raise BadMessage("a call of something that is no function")
@@ -144,7 +136,13 @@ class Link:
 
 
 class GraderLink(Link):
-    """A link whose other end is not trusted."""
+    """A link whose other end is not trusted: what it returns is data.
+
+    While a callback of the test runs, hooks and modules of the student's own classes may compute,
+    in the sandbox, if they are in a network that was passed to the callback and is all the
+    student's own (a hooked copy of a network that is evaluated, say). They do not in the network
+    that the test passed in, nor in anything after the callback.
+    """
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire, first=0)
@@ -183,6 +181,23 @@ class GraderLink(Link):
         if isinstance(target, str) or isinstance(function, type) or rebuilt or self.broken:
             raise BadMessage("a call of something that is no function")
         return function
+
+    @contextmanager
+    def running(self, arguments: list[Any]) -> Iterator[None]:
+        """Let code of the student's compute in networks of their own; see the class."""
+        numbered = self.codec.objects.items()
+        ours = [m for n, m in numbered if n % 2 == 0 and isinstance(m, nn.Module)]
+        kept = {id(inner) for module in ours for inner in module.modules()}
+        theirs = [m for a in arguments if isinstance(a, nn.Module) for m in a.modules()]
+        mine = (c for m in theirs if id(m) not in kept for c in remote_code(m))
+        code = [remote for remote in mine if not remote.runs]
+        for remote in code:
+            remote.runs = True
+        try:
+            yield
+        finally:
+            for remote in code:
+                remote.runs = False
 
     def refuse(self, error: BaseException) -> None:
         """A test's callback has found a mistake: the sandbox only learns that it is over."""
