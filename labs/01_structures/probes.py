@@ -71,7 +71,24 @@ MAGNITUDE_MASK = [
         count,
     ),
     Probe("a transposed weight", lambda: {"weight": HAND.clone().T, "sparsity": 0.5}),
+    Probe(
+        "half of five weights: round(2.5), which is 2",
+        lambda: {"weight": HAND.flatten()[:5].clone(), "sparsity": 0.5},
+    ),
+    Probe(
+        "half of seven weights: round(3.5), which is 4",
+        lambda: {"weight": HAND.flatten()[:7].clone(), "sparsity": 0.5},
+    ),
+    Probe(
+        "double precision: six weights, each 1e-9 below the one before",
+        lambda: {"weight": close(6), "sparsity": 0.5},
+    ),
 ]
+
+
+def close(n: int) -> Tensor:
+    """Numbers in double precision that differ by 1e-9; the largest is the first."""
+    return 1 - 1e-9 * torch.arange(n).double()
 
 
 def two_layers() -> dict[str, Tensor]:
@@ -107,6 +124,16 @@ LOCAL_MASKS = [
     Probe("nothing pruned", lambda: {"scores": two_layers(), "sparsity": 0.0}, by_layer),
     Probe("everything pruned", lambda: {"scores": two_layers(), "sparsity": 1.0}, by_layer),
     Probe("equal scores", lambda: {"scores": alike(), "sparsity": 0.5}, counts_by_layer),
+    Probe(
+        "half of five and of seven: round(2.5) is 2, and round(3.5) is 4",
+        lambda: {"scores": {"five": normal(5), "seven": normal(7)}, "sparsity": 0.5},
+        by_layer,
+    ),
+    Probe(
+        "double precision: each score 1e-9 below the one before",
+        lambda: {"scores": {"a": close(6), "b": close(4)}, "sparsity": 0.5},
+        by_layer,
+    ),
 ]
 
 GLOBAL_MASKS = [
@@ -124,6 +151,16 @@ GLOBAL_MASKS = [
     Probe("nothing pruned", lambda: {"scores": two_layers(), "sparsity": 0.0}, by_layer),
     Probe("everything pruned", lambda: {"scores": two_layers(), "sparsity": 1.0}, by_layer),
     Probe("equal scores", lambda: {"scores": alike(), "sparsity": 0.5}, total_count),
+    Probe(
+        "half of five: round(2.5), which is 2",
+        lambda: {"scores": {"a": normal(1), "b": normal(4, seed=1)}, "sparsity": 0.5},
+        by_layer,
+    ),
+    Probe(
+        "double precision: each score 1e-9 below the one before",
+        lambda: {"scores": {"a": close(6)[:2], "b": close(6)[2:]}, "sparsity": 0.5},
+        by_layer,
+    ),
 ]
 
 
@@ -149,13 +186,16 @@ EMPTY_LAYERS = [
     ),
     Probe("none", lambda: masks_of(a=[[1, 0], [1, 0]], b=[[0, 0], [0, 1]]), as_list),
     Probe("one weight of 400 is left", lambda: masks_of(a=[[0] * 399 + [1]], b=FULL), as_list),
+    Probe(
+        "the first weight is all that is left", lambda: masks_of(a=[1, 0, 0], b=[0, 0, 0]), as_list
+    ),
 ]
 
 
 def small_network() -> nn.Sequential:
     """8 + 4 + 6 prunable weights in three layers, one of them in a block, with biases and BN.
 
-    The BN's shift is zero and does not train.
+    The BN's shift is zero and does not train; the first weight is zero, too, and stays.
     """
     bn = nn.BatchNorm2d(4)
     block = nn.Sequential(nn.Conv2d(2, 4, 1), bn)
@@ -164,6 +204,7 @@ def small_network() -> nn.Sequential:
         parameter.data = normal(*parameter.shape, seed=i)
     bn.bias.data.zero_()
     bn.bias.requires_grad_(False)
+    block[0].weight.data[0, 0] = 0
     return model
 
 
@@ -228,6 +269,14 @@ FILTER_MASK = [
     ),
     Probe("nothing pruned", lambda: {"weight": hand_filters(), "sparsity": 0.0}),
     Probe("sparsity 1", lambda: {"weight": hand_filters(), "sparsity": 1.0}),
+    Probe(
+        "half of five filters: round(2.5), which is 2",
+        lambda: {"weight": normal(5, 2, 3, 3, seed=3), "sparsity": 0.5},
+    ),
+    Probe(
+        "double precision: six filters, each norm 1e-9 below the one before",
+        lambda: {"weight": close(6).view(6, 1, 1, 1), "sparsity": 0.5},
+    ),
 ]
 
 
@@ -278,10 +327,13 @@ def silenced(result: Any, inputs: Inputs) -> Values:
     return values | {"parameters that do not train": frozen}
 
 
+SILENCED = ("weight", "bias", "running_mean", "running_var")  # what may change
 SILENCE_FILTERS = [
-    Probe("two of four", lambda: conv_and_bn([1, 0, 0, 1]), silenced, changes_inputs=True),
-    Probe("with bias", lambda: conv_and_bn([0, 1, 1], bias=True), silenced, changes_inputs=True),
-    Probe("all stay", lambda: conv_and_bn([1, 1, 1]), silenced, changes_inputs=True),
+    Probe("two of four", lambda: conv_and_bn([1, 0, 0, 1]), silenced, changes_inputs=SILENCED),
+    Probe(
+        "with bias", lambda: conv_and_bn([0, 1, 1], bias=True), silenced, changes_inputs=SILENCED
+    ),
+    Probe("all stay", lambda: conv_and_bn([1, 1, 1]), silenced, changes_inputs=SILENCED),
 ]
 
 
@@ -313,8 +365,15 @@ def removed(layers: Any, inputs: Inputs) -> Values:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     ]
+    shared = [
+        f"{layer}.{name}"
+        for layer, module in named.items()
+        for name, tensor in module.state_dict().items()
+        if tensor.data_ptr() in {old.data_ptr() for old in inputs[layer].state_dict().values()}
+    ]
     return {
         **shapes,
+        "tensors that old and new layers share": shared,
         "out_channels": conv1.out_channels,
         "num_features": bn1.num_features,
         "in_channels": conv2.in_channels,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-HINT = "You changed what you were given, and the task asks you to leave it as it was."
+HINT = "You changed what you were given: work on a copy, or put everything back as it was."
 PLAIN = bool | int | float | str | tuple | None  # a layer's settings
 WHOLE = "itself"  # the name of what was given, where a name inside it is empty
 
@@ -74,7 +74,7 @@ def parts_of_layer(module: nn.Module, name: str) -> Iterator[tuple[str, Any]]:
     yield f"{inside}layers", list(module._modules)
     yield f"{inside}hooks", len(module._forward_hooks) + len(module._forward_pre_hooks)
     for table in (module._parameters, module._buffers):
-        yield f"{inside}{'parameters' if table is module._parameters else 'buffers'}", list(table)
+        yield f"{inside}{'parameters' if table is module._parameters else 'buffers'}", sorted(table)
         for tensor, value in table.items():
             if value is not None:
                 yield from parts(value, f"{inside}{tensor}")
@@ -107,7 +107,10 @@ def changes(before: Mapping[str, Any], given: Any, but: tuple[str, ...] = ()) ->
 def difference(old: Any, new: Any) -> str:
     """What became of one part, in words; empty if it is as it was."""
     if not (isinstance(old, Kept) and isinstance(new, Kept)):
-        return "" if type(old) is type(new) and old == new else f"was {old}, is {new}"
+        same = old is new or (
+            type(old) is type(new) and isinstance(old, PLAIN | list) and old == new
+        )
+        return "" if same else f"was {old}, is {new}"
     if old.thing is not new.thing:
         return "is another tensor now"
     if (old.copy.dtype, old.copy.shape) != (new.copy.dtype, new.copy.shape):

@@ -160,6 +160,25 @@ def magnitude_mask_abs_in_place(weight: Tensor, sparsity: float) -> Tensor:
     return lowest(weight.abs_(), round(sparsity * weight.numel()))
 
 
+def magnitude_mask_half_up(weight: Tensor, sparsity: float) -> Tensor:
+    """Half a weight is rounded to the even number, as Python's `round` does: 2.5 is 2. Round what
+    *goes*, by `round`.
+    """
+    return lowest(weight.abs(), int(sparsity * weight.numel() + 0.5))
+
+
+def magnitude_mask_rounds_what_stays(weight: Tensor, sparsity: float) -> Tensor:
+    """Half a weight is rounded to the even number, as Python's `round` does: 2.5 is 2. Round what
+    *goes*, by `round`.
+    """
+    return lowest(weight.abs(), weight.numel() - round((1 - sparsity) * weight.numel()))
+
+
+def magnitude_mask_in_float(weight: Tensor, sparsity: float) -> Tensor:
+    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    return lowest(weight.float().abs(), round(sparsity * weight.numel()))
+
+
 def magnitude_mask_topk(weight: Tensor, sparsity: float) -> Tensor:
     """`topk` of what stays."""
     kept = weight.numel() - round(sparsity * weight.numel())
@@ -197,8 +216,8 @@ def magnitude_mask_ranks(weight: Tensor, sparsity: float) -> Tensor:
 
 
 def magnitude_mask_unravelled(weight: Tensor, sparsity: float) -> Tensor:
-    """A half rounds up; the mask lies in memory as the weight does."""
-    pruned = int(sparsity * weight.numel() + 0.5)
+    """The mask lies in memory as the weight does."""
+    pruned = round(sparsity * weight.numel())
     places = weight.detach().abs().flatten().topk(pruned, largest=False).indices
     mask = torch.ones_like(weight, dtype=torch.bool)
     mask[np.unravel_index(places.numpy(), weight.shape)] = False
@@ -288,6 +307,24 @@ def local_masks_return_in_loop(scores: Masks, sparsity: float) -> Masks:
 def local_masks_quantile(scores: Masks, sparsity: float) -> Masks:
     """A quantile is a position *between* scores: at the ends, and with ties, the count is off."""
     return {n: s > s.quantile(sparsity) for n, s in scores.items()}
+
+
+def local_masks_one_threshold(scores: Masks, sparsity: float) -> Masks:
+    """The layers do not lose the same share: rank each layer for itself."""
+    threshold = torch.cat([score.flatten() for score in scores.values()]).quantile(sparsity)
+    return {name: score >= threshold for name, score in scores.items()}
+
+
+def local_masks_half_up(scores: Masks, sparsity: float) -> Masks:
+    """Half a weight is rounded to the even number, as Python's `round` does: 2.5 is 2. Round what
+    *goes*, by `round`.
+    """
+    return {n: lowest(s, int(sparsity * s.numel() + 0.5)) for n, s in scores.items()}
+
+
+def local_masks_in_float(scores: Masks, sparsity: float) -> Masks:
+    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    return {n: lowest(s.float(), round(sparsity * s.numel())) for n, s in scores.items()}
 
 
 def local_masks_topk(scores: Masks, sparsity: float) -> Masks:
@@ -439,6 +476,19 @@ def global_masks_wrong_start(scores: Masks, sparsity: float) -> Masks:
     return masks
 
 
+def global_masks_half_up(scores: Masks, sparsity: float) -> Masks:
+    """Half a weight is rounded to the even number, as Python's `round` does: 2.5 is 2. Round what
+    *goes*, by `round`.
+    """
+    n = sum(score.numel() for score in scores.values())
+    return structures.global_masks(scores, int(sparsity * n + 0.5) / n)
+
+
+def global_masks_in_float(scores: Masks, sparsity: float) -> Masks:
+    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    return structures.global_masks({n: s.float() for n, s in scores.items()}, sparsity)
+
+
 def global_masks_topk(scores: Masks, sparsity: float) -> Masks:
     """`topk` of what stays, then cut at the running sum of the sizes."""
     flat = torch.cat([s.reshape(-1) for s in scores.values()])
@@ -510,6 +560,11 @@ def empty_layers_sorted(masks: Masks) -> list[str]:
 def empty_layers_first_weight(masks: Masks) -> list[str]:
     """You look at one corner of each mask: look at all of it."""
     return [name for name, mask in masks.items() if not mask.flatten()[0]]
+
+
+def empty_layers_sum_of_places(masks: Masks) -> list[str]:
+    """You add up places, and the first place is 0: *count* what is left."""
+    return [name for name, mask in masks.items() if mask.nonzero().sum() == 0]
 
 
 def empty_layers_sum(masks: Masks) -> list[str]:
@@ -627,6 +682,21 @@ def account_all_zeros(model: nn.Module, masks: Masks) -> dict[str, float]:
     for name, mask in masks.items():
         clone.get_parameter(name).data.mul_(mask)
     return report(sum(int((p == 0).sum()) for p in clone.parameters()), *sizes(model))
+
+
+def account_zeros_of_pruned_weights(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """You count zeros, and so a weight that was 0 before, too: the masks say what is pruned."""
+    weights = {name: weight.detach().clone() for name, weight in prunable(model).items()}
+    for name, mask in masks.items():
+        weights[name][~mask] = 0
+    return report(sum(int((w == 0).sum()) for w in weights.values()), *sizes(model))
+
+
+def account_prunes(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """You set weights of the model to zero: count, and leave it as it was."""
+    for name, mask in masks.items():
+        model.get_parameter(name).data.mul_(mask)
+    return structures.account(model, masks)
 
 
 def account_needs_every_mask(model: nn.Module, masks: Masks) -> dict[str, float]:
@@ -779,6 +849,19 @@ def filter_mask_at_least_threshold(weight: Tensor, sparsity: float) -> Tensor:
 def filter_mask_places_for_ranks(weight: Tensor, sparsity: float) -> Tensor:
     """`argsort` says *where* the lowest, the next, ... norm lies, not which rank a filter has."""
     return weight.detach().abs().sum((1, 2, 3)).argsort() >= count_of(weight, sparsity)
+
+
+def filter_mask_half_up(weight: Tensor, sparsity: float) -> Tensor:
+    """Half a filter is rounded to the even number, as Python's `round` does: 2.5 is 2. Round what
+    *goes*, by `round`.
+    """
+    norms = weight.abs().sum(dim=(1, 2, 3))
+    return lowest(norms, min(int(sparsity * len(norms) + 0.5), len(norms) - 1))
+
+
+def filter_mask_in_float(weight: Tensor, sparsity: float) -> Tensor:
+    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    return lowest(weight.float().abs().sum(dim=(1, 2, 3)), count_of(weight, sparsity))
 
 
 def filter_mask_topk(weight: Tensor, sparsity: float) -> Tensor:
@@ -1123,6 +1206,22 @@ def remove_filters_tensors(
     return small
 
 
+def remove_filters_shallow(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """New and old layers share a tensor: train one, and the other changes, too. Copy it."""
+    conv1, bn1, conv2 = copy.copy(conv1), copy.copy(bn1), copy.copy(conv2)
+    for layer, dim in ((conv1, 0), (bn1, 0), (conv2, 1)):
+        layer._parameters, layer._buffers = dict(layer._parameters), dict(layer._buffers)
+        for name, p in list(layer.named_parameters()):
+            if p.dim() > dim:
+                setattr(layer, name, nn.Parameter(p.data.index_select(dim, keep.nonzero()[:, 0])))
+    for name in ("running_mean", "running_var"):
+        setattr(bn1, name, bn1.get_buffer(name)[keep])
+    conv1.out_channels = bn1.num_features = conv2.in_channels = int(keep.sum())
+    return conv1, bn1, conv2
+
+
 def rebuilt(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """A convolution made anew around a weight."""
     names = ("kernel_size", "stride", "padding", "dilation", "padding_mode")
@@ -1177,22 +1276,6 @@ def remove_filters_state_dict(
         bn,
         rebuilt(conv2, third["weight"], third.get("bias")),
     ]
-
-
-def remove_filters_shallow(
-    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
-) -> Layers:
-    """Shallow copies, which share what stays as it is with the old layers."""
-    conv1, bn1, conv2 = copy.copy(conv1), copy.copy(bn1), copy.copy(conv2)
-    for layer, dim in ((conv1, 0), (bn1, 0), (conv2, 1)):
-        layer._parameters, layer._buffers = dict(layer._parameters), dict(layer._buffers)
-        for name, p in list(layer.named_parameters()):
-            if p.dim() > dim:
-                setattr(layer, name, nn.Parameter(p.data.index_select(dim, keep.nonzero()[:, 0])))
-    for name in ("running_mean", "running_var"):
-        setattr(bn1, name, bn1.get_buffer(name)[keep])
-    conv1.out_channels = bn1.num_features = conv2.in_channels = int(keep.sum())
-    return conv1, bn1, conv2
 
 
 # --- free_convs ---------------------------------------------------------------------------------
@@ -1294,6 +1377,9 @@ MISTAKES: dict[str, list[Callable]] = {
         magnitude_mask_squares,
         magnitude_mask_numpy_of_a_parameter,
         magnitude_mask_abs_in_place,
+        magnitude_mask_half_up,
+        magnitude_mask_rounds_what_stays,
+        magnitude_mask_in_float,
     ],
     "local_masks": [
         local_masks_abs,
@@ -1310,6 +1396,9 @@ MISTAKES: dict[str, list[Callable]] = {
         local_masks_inverted,
         local_masks_return_in_loop,
         local_masks_quantile,
+        local_masks_one_threshold,
+        local_masks_half_up,
+        local_masks_in_float,
     ],
     "global_masks": [
         global_masks_local,
@@ -1330,6 +1419,8 @@ MISTAKES: dict[str, list[Callable]] = {
         global_masks_kthvalue_of_zero,
         global_masks_one_list,
         global_masks_wrong_start,
+        global_masks_half_up,
+        global_masks_in_float,
     ],
     "empty_layers": [
         empty_layers_any_pruned,
@@ -1340,6 +1431,7 @@ MISTAKES: dict[str, list[Callable]] = {
         empty_layers_empty_row,
         empty_layers_sorted,
         empty_layers_first_weight,
+        empty_layers_sum_of_places,
     ],
     "account": [
         account_mean_of_layers,
@@ -1356,6 +1448,8 @@ MISTAKES: dict[str, list[Callable]] = {
         account_all_zeros,
         account_needs_every_mask,
         account_unmasked_is_pruned,
+        account_zeros_of_pruned_weights,
+        account_prunes,
     ],
     "filter_mask": [
         filter_mask_inputs,
@@ -1376,6 +1470,8 @@ MISTAKES: dict[str, list[Callable]] = {
         filter_mask_threshold_ties,
         filter_mask_at_least_threshold,
         filter_mask_places_for_ranks,
+        filter_mask_half_up,
+        filter_mask_in_float,
     ],
     "silence_filters": [
         silence_filters_conv_only,
@@ -1412,6 +1508,7 @@ MISTAKES: dict[str, list[Callable]] = {
         remove_filters_bias_left,
         remove_filters_gains_bias,
         remove_filters_tensors,
+        remove_filters_shallow,
     ],
     "free_convs": [
         free_convs_with_stem,
@@ -1472,7 +1569,6 @@ ALTERNATIVES: dict[str, list[Callable]] = {
         remove_filters_anew,
         remove_filters_index_select,
         remove_filters_state_dict,
-        remove_filters_shallow,
     ],
     "free_convs": [
         free_convs_isinstance,
