@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from pruninglab.values import brief, decode, encode, plain, same
+from pruninglab.values import brief, decode, differences, encode, plain, same
 
+WIDTH, SHOWN = 80, 3  # characters of an argument, and arguments, in a message
 Inputs = Callable[[torch.Generator], dict[str, Any]]
 
 
@@ -33,32 +34,35 @@ def agree(
     >>> agree(lambda x: x + x, lambda x: 2 * x, lambda g: {"x": torch.rand(3, generator=g)})
     >>> agree(lambda x: x / 2, lambda x: x // 2, lambda g: {"x": g.initial_seed()})
     Traceback (most recent call last):
-    AssertionError: x = 1: 0.5, expected 0
+    AssertionError: x = 1: expected 0, got 0.5
     """
     if len(different([answer(reference, inputs, s) for s in range(trials)])) < 2:
         raise ValueError("the answer is the same for all inputs: draw them from the generator")
     for trial in range(seed, seed + trials):
         given, untouched = drawn(inputs, trial), drawn(inputs, trial)
-        case = ", ".join(f"{name} = {brief(value)}" for name, value in plain(untouched).items())
+        given_as = [f"{name} = {brief(x, WIDTH)}" for name, x in plain(untouched).items()]
+        case = ", ".join(given_as[:SHOWN])
         found, expected = decode(encode(function(**given))), answer(reference, inputs, trial)
         if not same(found, expected):
-            raise AssertionError(f"{case}: {brief(found)}, expected {brief(expected)}")
+            first = next(differences(found, expected))
+            where = f"{first.where}: " if first.where else ""
+            raise AssertionError(f"{case}: {where}{first.what}")
         if not same(plain(given), plain(untouched)):
             raise AssertionError(f"{case}: the arguments were changed")
 
 
 def drawn(inputs: Inputs, seed: int) -> dict[str, Any]:
-    """The arguments of one trial, the same each time."""
+    """Draw the arguments of one trial, the same each time."""
     return inputs(torch.Generator().manual_seed(seed))
 
 
 def answer(function: Callable, inputs: Inputs, seed: int) -> Any:
-    """What a function gives in one trial, as plain values."""
+    """Call a function as in one trial; return plain values."""
     return decode(encode(function(**drawn(inputs, seed))))
 
 
 def different(values: list[Any]) -> list[Any]:
-    """The values without those that are the same as an earlier one."""
+    """Leave out values that are the same as an earlier one."""
     found: list[Any] = []
     for value in values:
         if not any(same(value, other) for other in found):

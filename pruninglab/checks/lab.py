@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from torch import Tensor
 
 from pruninglab import plots
 from pruninglab.checks import page
+from pruninglab.checks.blame import caller, describe, exercise_of, not_written, unwritten
+from pruninglab.checks.manifest import manifest
+from pruninglab.checks.message import AFTERWARDS, wrong_answer
 from pruninglab.checks.progress import Progress, in_notebook
-from pruninglab.values import Values, brief, decode, encode, plain, same
+from pruninglab.checks.unchanged import HINT, changes, remember
+from pruninglab.values import Values, decode, encode, plain, same
 
 # White on green and on red (160), in any theme, and said by a sign and a word, too.
 PASSED = "\x1b[1;38;5;231;48;5;28m ✔ passed \x1b[0m"
@@ -33,6 +38,13 @@ class WrongAnswer(AssertionError):
         return [f"{NOT_YET} {self}"]
 
 
+class NotReady(RuntimeError):
+    """The check itself cannot work, whatever the answer. Shown as a sentence, too."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{NOT_YET} {self}"]
+
+
 @dataclass(frozen=True)
 class Probe:
     """One call of the student's function, and what to look at afterwards.
@@ -41,21 +53,27 @@ class Probe:
         title: what the call tries, in a few words.
         inputs: makes the keyword arguments, fresh each time.
         look: `(result, inputs) -> values`; by default the result itself.
-        changes_inputs: whether the task asks the function to change its arguments.
+        changes_inputs: whether the task asks the function to change its arguments; a tuple names
+            what may change of them, e.g. `("weight", "bias")`, see `unchanged.changes`.
     """
 
     title: str
     inputs: Callable[[], dict[str, Any]]
     look: Callable[[Any, dict[str, Any]], Values] | None = None
-    changes_inputs: bool = False
+    changes_inputs: bool | tuple[str, ...] = False
 
-    def observe(self, function: Callable) -> Values:
-        """The plain values that `function` gives; `{"error": ...}` if it raises.
+    def observe(self, function: Callable, words: Callable[[Exception], str] = str) -> Values:
+        """Call `function`; return plain values, or `{"error": ..., "message": ...}` if it raises.
+
+        Args:
+            function: the student's.
+            words: makes the message of an exception.
 
         Raises:
             NotImplementedError: the function is not written yet.
         """
         inputs, result = self.inputs(), ...
+        before = {name: remember(value) for name, value in inputs.items()}
         try:
             result = function(**inputs)
             values = self.look(result, inputs) if self.look else {"result": result}
@@ -64,26 +82,24 @@ class Probe:
             if unwritten(error):
                 raise
             nothing = result is None and not self.changes_inputs
-            return {"error": type(error).__name__, "message": NOTHING if nothing else str(error)}
-        if not self.changes_inputs:
-            values |= {f"{k} afterwards": v for k, v in self._changed(inputs).items()}
+            message = NOTHING if nothing else words(error)
+            return {"error": type(error).__name__, "message": message}
+        if self.changes_inputs is not True:
+            changed = self._changed(before, inputs)
+            values |= {f"{name}{AFTERWARDS}": value for name, value in changed.items()}
         return values
 
-    def _changed(self, inputs: dict[str, Any]) -> Values:
-        before, after = plain(self.inputs()), plain(inputs)
-        return {name: after[name] for name in before if not same(before[name], after[name])}
-
-
-def unwritten(error: Exception) -> bool:
-    """Whether the placeholder of an exercise raised this, rather than torch.
-
-    PyTorch has NotImplementedError, too, for what it cannot do with a dtype: `-mask`, say.
-
-    >>> unwritten(NotImplementedError()), unwritten(NotImplementedError("not with bool"))
-    (True, False)
-    """
-    placeholder = not error.args or "write your solution" in str(error)
-    return isinstance(error, NotImplementedError) and placeholder
+    def _changed(self, before: dict[str, Any], inputs: dict[str, Any]) -> Values:
+        """The arguments that have changed: their values now, or what else is different."""
+        may = self.changes_inputs or ()
+        found: Values = {}
+        for name, old in before.items():
+            if sentences := changes(old, inputs[name], may if isinstance(may, tuple) else ()):
+                found[name] = sentences[:3]
+        if not may:  # the values tell mistakes apart
+            old_values, values = plain(self.inputs()), plain(inputs)
+            found |= {k: values[k] for k in old_values if not same(old_values[k], values[k])}
+        return found
 
 
 class Lab:
@@ -104,30 +120,45 @@ class Lab:
 
         In a notebook it also notes how the check ended, and prints the points so far.
 
+        Args:
+            function: the answer, however it is made (a lambda, a decorated function, an object).
+            name: of the exercise, where neither the function nor the notebook says it.
+
         Raises:
-            WrongAnswer: with input, expected, got and the likely mistake.
+            WrongAnswer: with the difference, the input and the likely mistake.
+            NotReady: files of the lab are missing; the message says which.
         """
-        name = name or getattr(function, "__name__", "?")
-        if name not in self.probes:
-            raise WrongAnswer(f"there is no exercise {name!r}: {', '.join(self.probes)}")
+        scope = caller()
+        if not callable(function):
+            kind = type(function).__name__
+            raise WrongAnswer(f"check your function itself, not a {kind}: check(name), no brackets")
+        exercise = name or exercise_of(function, self.probes, scope)
+        if exercise not in self.probes:
+            known, called = ", ".join(self.probes), getattr(function, "__name__", "this function")
+            raise WrongAnswer(
+                f"there is no exercise {exercise or called!r}. Give the function the name that the "
+                f'task asks for, or say which one it is: check(..., "{next(iter(self.probes))}"). '
+                f"The exercises are {known}."
+            )
         try:
-            passed = self._compare(function, name)
+            passed = self._compare(function, exercise, scope.f_globals)
         except WrongAnswer:
             if in_notebook():
-                page.note(self.progress, name, passed=False)
+                page.note(self.progress, exercise, passed=False)
             raise
         if in_notebook():
-            print(f"{PASSED} {passed}", page.note(self.progress, name, passed=True), sep="\n")
+            print(f"{PASSED} {passed}", page.note(self.progress, exercise, passed=True), sep="\n")
         else:
             print(f"✔ {passed}")
 
-    def _compare(self, function: Callable, name: str) -> str:
+    def _compare(self, function: Callable, name: str, scope: dict[str, Any]) -> str:
         """Compare what the probes see with what is expected; returns what to print."""
+        known, headings = self._known(name), self._headings()
         try:
-            seen = [probe.observe(function) for probe in self.probes[name]]
-        except NotImplementedError:
-            raise WrongAnswer(f"{name}: not written yet. Replace the last line by yours.") from None
-        known = decode(json.loads(self.data.read_text())[name])
+            words = partial(describe, exercise=name, headings=headings, scope=scope)
+            seen = [probe.observe(function, words) for probe in self.probes[name]]
+        except NotImplementedError as error:
+            raise WrongAnswer(not_written(error, name, headings, scope)) from None
         wrong = [i for i, got in enumerate(seen) if not same(got, known["expected"][i])]
         if wrong:
             self._explain(name, wrong, seen, known)
@@ -136,35 +167,44 @@ class Lab:
     def _explain(self, name: str, wrong: list[int], seen: list[Values], known: dict) -> None:
         probe, got = self.probes[name][wrong[0]], seen[wrong[0]]
         expected = known["expected"][wrong[0]]
-        hint = likely_mistake(seen, known) or (NOTHING if got == {"result": None} else None)
+        hint = likely_mistake(seen, known) or general_hint(got)
         draw(got, expected)
         passed = len(seen) - len(wrong)
-        raise WrongAnswer(
-            "\n".join(
-                [
-                    f"{name}: {passed} of {len(seen)} checks passed. First miss: {probe.title}.",
-                    *_lines("input", plain(probe.inputs())),
-                    *_lines("expected", expected, differs_from=got),
-                    *_lines("got", got, differs_from=expected),
-                    *([f"\nLikely: {hint}"] if hint else []),
-                ]
-            )
-        )
+        head = f"{name}: {passed} of {len(seen)} checks passed. First miss: {probe.title}."
+        raise WrongAnswer(wrong_answer(head, got, expected, plain(probe.inputs()), hint))
+
+    def _known(self, name: str) -> dict[str, Any]:
+        """What the right function and well-known mistakes give on each probe."""
+        again = "copy it again from the files of the lab as they were handed out"
+        try:
+            return decode(json.loads(self.data.read_text(encoding="utf-8"))[name])
+        except FileNotFoundError:
+            raise NotReady(f"{self.data.name} is missing in {self.data.parent}: {again}") from None
+        except OSError as error:
+            raise NotReady(f"{self.data} cannot be read ({error.strerror}): {again}") from None
+        except (ValueError, KeyError):
+            raise NotReady(f"{self.data} is damaged or of another version: {again}") from None
+
+    def _headings(self) -> dict[str, str]:
+        """exercise -> the heading above it, in the order of the lab."""
+        cells = manifest(self.progress.folder)["cells"]
+        found = {cell["name"]: cell["heading"] for cell in cells if cell["kind"] == "solution"}
+        return {exercise: found.get(exercise, "") for exercise in self.probes}
 
 
 def likely_mistake(seen: list[Values], known: dict) -> str | None:
-    """The hint of the known mistake that gives just these values on every probe."""
+    """Find the known mistake that gives just these values on every probe; return its hint."""
     for mistake in known["mistakes"]:
         if same(seen, mistake["seen"]):
             return mistake["hint"]
     return None
 
 
-def _lines(label: str, values: Values, differs_from: Values | None = None) -> list[str]:
-    """`label name = value`, one line each, leaving out what is the same on the other side."""
-    other = differs_from or {}
-    shown = {k: v for k, v in values.items() if k not in other or not same(v, other[k])}
-    return [f"  {label:<9}{name} = {brief(value)}" for name, value in shown.items()]
+def general_hint(got: Values) -> str | None:
+    """Find a hint that holds for every exercise."""
+    if got == {"result": None}:
+        return NOTHING
+    return HINT if any(name.endswith(AFTERWARDS) for name in got) else None
 
 
 def draw(got: Values, expected: Values) -> None:

@@ -66,7 +66,7 @@ def rarely_wrong(weight: Tensor) -> Tensor:
         (lambda weight: mask_of(weight).float(), "expected"),
         (lambda weight: mask_of(weight)[None], "expected"),
         (lambda weight: mask_of(weight).tolist(), "expected"),
-        (lambda weight: None, "None, expected"),
+        (lambda weight: None, "got None"),
         (lambda weight: torch.ones(4, 3, dtype=torch.bool), "expected"),
         (in_place, "the arguments were changed"),
         (rarely_wrong, "expected"),

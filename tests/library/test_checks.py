@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
 import torch
 
-from pruninglab.checks.lab import NOTHING, Lab, Probe, WrongAnswer, draw
-from pruninglab.values import brief, decode, encode, same
+from pruninglab.checks.lab import NOTHING, Lab, NotReady, Probe, WrongAnswer, draw
+from pruninglab.checks.message import LINES, wrong_answer
+from pruninglab.values import WIDTH, brief, decode, differences, encode, same
 
 mpl.use("Agg")
 
@@ -106,11 +109,11 @@ def test_what_torch_has_not_implemented_is_an_error_of_the_answer(
 
 def test_changing_the_input_is_wrong(check: Lab) -> None:
     text = refusal(check, lambda x: x.mul_(2))
-    assert "x afterwards" in text
+    assert "x: your function has changed it, and the task asks to leave it as it was" in text
 
 
 def test_an_array_of_numpy_is_named(check: Lab) -> None:
-    assert "cannot look inside a ndarray" in refusal(check, lambda x: (2 * x).numpy())
+    assert "make it a tensor with torch.from_numpy" in refusal(check, lambda x: (2 * x).numpy())
     assert same(decode(encode((2 * torch.ones(1)).numpy()[0])), 2.0), "but its numbers are numbers"
 
 
@@ -136,8 +139,155 @@ def test_an_always_equal_object_does_not_pass(check: Lab) -> None:
 
 
 def test_a_name_without_probes_lists_the_exercises(check: Lab) -> None:
-    with pytest.raises(WrongAnswer, match="'triple': double"):
+    with pytest.raises(WrongAnswer, match=r"no exercise 'triple'.*The exercises are double\."):
         check(triple)
+
+
+# --- whatever the function is made of -------------------------------------------------------------
+
+
+class Doubler:
+    """An object that can be called has no `__name__`."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+
+def timed(function: Callable, wraps: bool = False) -> Callable:
+    def inner(**given: object) -> object:
+        return function(**given)
+
+    return functools.wraps(function)(inner) if wraps else inner
+
+
+def times(x: torch.Tensor, factor: int) -> torch.Tensor:
+    return factor * x
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: 2 * x,
+        Doubler(),
+        functools.partial(times, factor=2),
+        timed(double),
+        timed(double, wraps=True),
+        torch.nn.ReLU(),
+    ],
+    ids=["lambda", "object", "partial", "decorated", "decorated with wraps", "module"],
+)
+def test_the_notebooks_name_for_a_function_counts(
+    check: Lab, capsys: pytest.CaptureFixture, answer: Callable
+) -> None:
+    """As `double = ...` in one cell and `check(double)` in the next."""
+    scope = {"check": check, "double": answer}
+    if isinstance(answer, torch.nn.Module):
+        with pytest.raises(WrongAnswer, match="0 of 2 checks passed"):
+            exec("check(double)", scope)
+        return
+    exec("check(double)", scope)
+    assert capsys.readouterr().out == "✔ double: 2 of 2 checks passed\n"
+
+
+def test_a_function_wrapped_on_the_spot_is_known_by_what_it_wraps(check: Lab) -> None:
+    check(timed(double, wraps=True))
+    check(functools.partial(double))
+    with pytest.raises(WrongAnswer, match=r"say which one it is: check\(\.\.\., \"double\"\)"):
+        check(lambda x: 2 * x)
+
+
+@pytest.mark.parametrize("thing", [None, 3, torch.ones(2), "double"])
+def test_what_is_no_function_is_told_to_come_without_brackets(check: Lab, thing: Any) -> None:
+    with pytest.raises(WrongAnswer, match=f"not a {type(thing).__name__}: .*no brackets"):
+        check(thing)
+
+
+# --- whose error it is ----------------------------------------------------------------------------
+
+
+def notebook(check: Lab, cells: str) -> str:
+    """Run cells that end in a check; returns what it says."""
+    with pytest.raises(WrongAnswer) as refused:
+        exec(cells, {"check": check, "torch": torch})
+    return str(refused.value)
+
+
+@pytest.fixture
+def two(check: Lab) -> Lab:
+    """Another exercise, `half`, which comes earlier in the lab; `double` may call it."""
+    check.probes = {"half": PROBES, **check.probes}
+    cells = [
+        {"name": "half", "kind": "solution", "heading": "Exercise 1 · Halves"},
+        {"name": "double", "kind": "solution", "heading": "Exercise 2 · Twice"},
+    ]
+    check.data.with_name("manifest.json").write_text(json.dumps({"cells": cells}))
+    return check
+
+
+def test_a_missing_helper_is_named_with_the_cell_that_makes_it(two: Lab) -> None:
+    said = notebook(two, "def double(x):\n    return 4 * half(x)\ncheck(double)")
+    wanted = '`half` is not defined: you write it in "Exercise 1 · Halves": run that cell first'
+    assert f"NameError: {wanted}" in " ".join(said.split())
+
+
+def test_a_missing_name_of_the_lab_sends_to_the_cells_above(two: Lab) -> None:
+    said = " ".join(notebook(two, "double = lambda x: nn.ReLU()(x)\ncheck(double)").split())
+    assert "`nn` is not defined: if the lab gives it, run the cells above this one" in said
+
+
+def test_a_local_variable_is_not_taken_for_a_missing_cell(two: Lab) -> None:
+    said = notebook(two, "def double(x):\n    y = y + x\n    return y\ncheck(double)")
+    assert "cannot access local variable 'y'" in said
+    assert "run the cell" not in said
+
+
+def test_an_error_in_another_exercise_is_named_as_its_error(two: Lab) -> None:
+    cells = (
+        "def half(x):\n    return x / [2]\ndef double(x):\n    return 4 * half(x)\ncheck(double)"
+    )
+    said = " ".join(notebook(two, cells).split())
+    assert "TypeError: unsupported operand" in said
+    assert "This is in your half, which double calls: check that one first." in said
+
+
+def test_another_exercise_that_is_not_written_is_named(two: Lab) -> None:
+    cells = "def half(x):\n    raise NotImplementedError\ndouble = lambda x: half(x)\ncheck(double)"
+    assert notebook(two, cells) == (
+        "double: it calls half, which is not written yet. Write that one first."
+    )
+    own = "def half(x):\n    raise NotImplementedError\ncheck(half)"
+    two.data.write_text(json.dumps({"half": {"expected": [], "mistakes": []}}))
+    assert notebook(two, own) == "half: not written yet. Replace the last line by yours."
+
+
+def failing(x: torch.Tensor) -> torch.Tensor:
+    return x[..., None] @ torch.ones(3, 7)
+
+
+def test_an_error_comes_with_the_line_that_made_it(check: Lab) -> None:
+    said = " ".join(refusal(check, failing).split())
+    assert "your function raised RuntimeError: mm: mat1 and mat2" in said
+    assert "(in failing: `return x[..., None] @ torch.ones(3, 7)`)" in said
+
+
+# --- files that are missing -----------------------------------------------------------------------
+
+
+def test_files_that_are_missing_or_damaged_get_a_sentence(check: Lab) -> None:
+    check.data.write_text("{}")
+    with pytest.raises(NotReady, match=r"expected\.json is damaged or of another version"):
+        check(double)
+    check.data.write_bytes(b"\xff\xfe{")
+    with pytest.raises(NotReady, match=r"expected\.json is damaged"):
+        check(double)
+    check.data.unlink()
+    with pytest.raises(NotReady, match=r"expected\.json is missing in .*: copy it again") as said:
+        check(double)
+    (line,) = said.value._render_traceback_()
+    assert "expected.json is missing" in line, "a sentence in a notebook, too"
+    check.data.mkdir()
+    with pytest.raises(NotReady, match=r"expected\.json cannot be read \(Is a directory\)"):
+        check(double)
 
 
 def test_the_message_comes_without_a_traceback(check: Lab) -> None:
@@ -190,5 +340,83 @@ def test_what_differs(a: object, b: object) -> None:
 
 def test_whole_numbers_are_shown_as_such() -> None:
     assert brief(torch.tensor([[0, 3]])) == "[[0, 3]]  (int64, shape (1, 2))"
-    assert brief([torch.ones(50), "a"]) == "[tensor of shape (50,), torch.float32, 'a']"
+    assert brief([torch.ones(50), "a"]) == "[tensor of shape (50,), float32, 'a']"
     assert brief(torch.tensor([0.123456])) == "[0.1235]  (float32, shape (1,))"
+
+
+# --- the text of a message ------------------------------------------------------------------------
+
+
+def says(got: Any, expected: Any) -> list[str]:
+    """Where and how two values differ."""
+    found = differences(decode(encode(got)), decode(encode(expected)), "result")
+    return [f"{difference.where}: {difference.what}" for difference in found]
+
+
+def test_the_difference_is_named_by_its_place() -> None:
+    a = {"x": torch.tensor([1.0, 2.0, 3.0]), "y": [1, {"z": True}], "w": 0.5}
+    b = {"x": torch.tensor([1.0, 2.5, 3.5]), "y": [1, {"z": False}], "w": 0.5}
+    assert says(a, b) == [
+        "result['x']: 2 of 3 values differ, the first at [1]: expected 2.5, got 2",
+        "result['y'][1]['z']: expected False, got True",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "said"),
+    [
+        (torch.ones(2, 3), torch.ones(3, 2), "expected shape (3, 2), got (2, 3)"),
+        (torch.ones(2), torch.ones(2).bool(), "expected bool values, got float32"),
+        (torch.ones(2) + 0j, torch.ones(2), "expected float32 values, got complex64"),
+        (torch.tensor(1.0), torch.tensor(1.001), "expected 1.001, got 1"),
+        (torch.tensor([1 + 1j]), torch.tensor([1j]), "1 of 1 values differ, the first at [0]: "
+         "expected 1j, got (1+1j)"),
+        ({"b": 1, "a": 1}, {"a": 1, "b": 1}, "expected in the order a, b"),
+        ({"a": 1, "c": 1}, {"a": 1, "b": 1}, "b missing; c not expected"),
+        ([1], [1, 2], "expected [1, 2], got [1]"),
+        (None, 3, "expected 3, got None"),
+        (torch.nn.Sequential(torch.nn.Linear(2, 1)), torch.nn.Sequential(torch.nn.Linear(3, 1)),
+         "expected (0): Linear(in_features=3, out_features=1, bias=True), "
+         "got (0): Linear(in_features=2, out_features=1, bias=True)"),
+    ],
+)  # fmt: skip
+def test_what_differs_is_said_in_a_phrase(got: Any, expected: Any, said: str) -> None:
+    assert says(got, expected) == [f"result: {said}"]
+
+
+def test_networks_are_shown_by_their_class_and_shapes() -> None:
+    net = decode(encode(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU())))
+    assert brief(net) == "Sequential with 0.weight (8, 3, 3, 3), 0.bias (8,)"
+    assert "\n" not in brief({"a": [net, net]})
+    other = {**net, "0.bias": net["0.bias"] + 1}
+    assert says(other, net) == [
+        f"result['0.bias']: 8 of 8 values differ, the first at [0]: expected "
+        f"{net['0.bias'][0]:.7g}, got {net['0.bias'][0] + 1:.7g}"
+    ]
+
+
+@pytest.mark.parametrize("size", [3, 40, 41, 10_000])
+def test_a_message_is_never_longer_than_fifteen_lines(size: int) -> None:
+    net = decode(encode(torch.nn.Sequential(*(torch.nn.Linear(9, 9) for _ in range(30)))))
+    given = {f"argument_{i}": torch.arange(size) * 1e6 for i in range(20)} | {"net": net}
+    right = {f"part {i}": torch.zeros(size) for i in range(30)}
+    wrong = {f"part {i}": torch.ones(size) for i in range(29)} | {"net": net}
+    said = wrong_answer("double: 0 of 1.", wrong, right, given, "Look again.").splitlines()
+    assert len(said) == LINES
+    assert said[-1] == "Likely: Look again."
+    assert all(len(line) <= WIDTH + 40 for line in said), "a name, and its value"
+    assert any("and 27 more" in line for line in said), "29 tensors and the names differ"
+
+
+def test_torchs_long_errors_are_wrapped(check: Lab) -> None:
+    def broken(x: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("a word or two\n" * 500)
+
+    said = refusal(check, broken).splitlines()
+    assert len(said) <= LINES
+    assert max(map(len, said)) <= WIDTH
+
+
+def test_what_has_no_values_to_compare_is_named(check: Lab) -> None:
+    assert "on the meta device" in refusal(check, lambda x: x.to("meta"))
+    assert "make it an ordinary one with to_dense()" in refusal(check, lambda x: x.to_sparse())
