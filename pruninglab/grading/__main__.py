@@ -45,7 +45,7 @@ def show(report: Report, course: Path, lab: str) -> None:
         print('"?" waits for a mark by hand: JupyterLab > Nbgrader > Formgrader > Manual Grading')
         print("until then, their rows in Moodle's worksheet have no grade (then: make marks)")
     if any(mark.review for mark in every):
-        print('"*" was given by hand; the submission has been graded again since: look again')
+        print('"*" was given by hand, and the answer has changed since: look again')
     for student, reason in report.failed.items():
         print(printable(f"{names[student]} could not be graded, and has 0: {reason}"))
     for student, reason in report.without.items():

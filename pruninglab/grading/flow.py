@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from pruninglab.grading.gradebook import marks, moodle
 from pruninglab.grading.gradebook.course import Course, GradingError, open_course, register
+from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
 from pruninglab.grading.gradebook.log import Record, digest
 from pruninglab.grading.intake.collect import collect, printable
@@ -77,7 +78,7 @@ def grade_class(course: Course, options: Options) -> Report:
         options.pool() as pool,
     ):
         for student, notebook, result in judge_all(exam, todo(), pool, 2 * options.workers):
-            marks.enter(course, student, result.notebook)
+            enter(course, student, result.notebook)
             record.mark(student, notebook, exam.version(), result)
             bar.update()
             bar.set_postfix_str(printable(moodle.participant(student)[0]))
@@ -158,7 +159,6 @@ def collect_downloads(course: Course) -> None:
     archive = course.root / "downloaded" / course.lab / "archive"
     if not archive.is_dir():
         return
-    named = course.api.config.FileNameCollectorPlugin.named_regexp
-    for line in collect(course.root, course.lab, named):
+    for line in collect(course.root, course.lab):
         print(line)
     print(f"collected {archive.relative_to(course.root)}")

@@ -21,6 +21,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.utils import parse_utc
 from traitlets.config import PyFileConfigLoader
 
 from pruninglab.grading import __main__ as command
@@ -33,9 +34,10 @@ from pruninglab.grading.gradebook.course import (
     register,
     succeed,
 )
+from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report
 from pruninglab.grading.intake import collect, read
-from pruninglab.grading.judging.mark import Exam
+from pruninglab.grading.judging.mark import Exam, unreadable
 from pruninglab.grading.judging.worker import work
 from pruninglab.grading.sample_class import code_of, fill
 from solutions.builder.build import nbgrader_cell
@@ -167,7 +169,7 @@ def regrade(course: Path, student: str) -> None:
     """Grade one submission again."""
     lab = open_course(course, TINY)
     result = work(Exam(TINY, *register(lab), seed=1), *lab.submission(student))
-    gradebook.enter(lab, student, result.notebook)
+    enter(lab, student, result.notebook)
 
 
 def points(report: Report, student: str) -> list[float | None]:
@@ -285,18 +287,73 @@ def test_what_goes_back_to_moodle(tiny: tuple[Path, Report, NotebookNode]) -> No
         assert archive.read(page) == report.feedback["Lovelace Ada_12"].read_bytes()
 
 
-def test_marks_by_hand_survive_a_regrade(tiny: tuple[Path, Report, NotebookNode]) -> None:
-    course, _, _ = tiny
-    lab = open_course(course, TINY)
-    with lab.gradebook as marks:
-        grade = marks.find_grade("why", TINY, TINY, "good")
-        grade.manual_score, grade.needs_manual_grade = 3.5, False
+def by_hand(course: Path, student: str, exercise: str, points: float) -> None:
+    """Somebody marks in formgrader."""
+    with open_course(course, TINY).gradebook as marks:
+        grade = marks.find_grade(exercise, TINY, TINY, student)
+        grade.manual_score, grade.needs_manual_grade = points, False
         marks.db.commit()
-    assert gradebook.marks(lab, "good")["why"] == gradebook.Mark(3.5, 4)
+
+
+def test_marks_by_hand_survive_a_regrade_and_ask_for_a_look_when_the_answer_changes(
+    tiny: tuple[Path, Report, NotebookNode],
+) -> None:
+    course, _, released = tiny
+    lab = open_course(course, TINY)
+    by_hand(course, "good", "why", 3.5)
+    by_hand(course, "good", "test_triple", 2)  # a half point off, say
+    regrade(course, "good")  # the same file: whatever was marked is as it was
+    again = gradebook.marks(lab, "good")
+    assert again["why"] == gradebook.Mark(3.5, 4)
+    assert again["triple"] == gradebook.Mark(2, 3)
+    functions = {"double": double, "triple": triple_wrong}
+    write(fill(released, functions, {"why": "So."}), course, "good")
+    regrade(course, "good")  # another answer to triple
+    again = gradebook.marks(lab, "good")
+    assert again["why"] == gradebook.Mark(3.5, 4)
+    assert again["triple"] == gradebook.Mark(2, 3, review=True)
+    write(fill(released, functions, {"why": "So, and more."}), course, "good")
     regrade(course, "good")
     again = gradebook.marks(lab, "good")
     assert again["why"] == gradebook.Mark(3.5, 4, review=True)
-    assert gradebook.total(again) == "8.5"
+    assert again["triple"].review  # nobody has looked yet
+    assert gradebook.total(again) == "7.5"
+    write(fill(released, {"double": double, "triple": triple}, {"why": "So."}), course, "good")
+    by_hand(course, "good", "test_triple", 3)
+    regrade(course, "good")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "secret"),
+    [
+        (None, None),
+        (b"2026-01-02 03:04:05.000000 UTC", b"a secret of the exchange"),
+        (b"yesterday", b"\xff\xfe"),
+        (b"x" * 5000, b"x" * 5000),
+    ],
+    ids=["by hand", "exchange", "no text", "large"],
+)
+def test_the_exchange_finds_what_it_needs_beside_every_notebook(
+    course: Path, stamp: bytes | None, secret: bytes | None
+) -> None:
+    """One folder without a time or a secret would stop everybody's feedback."""
+    write(release(course), course, "ada")
+    for name, content in (("timestamp.txt", stamp), ("submission_secret.txt", secret)):
+        if content is not None:
+            (course / "submitted" / "ada" / TINY / name).write_bytes(content)
+    lab = open_course(course, TINY)
+    exam = Exam(TINY, *register(lab), seed=1)
+    enter(lab, "ada", unreadable(exam, "a test").notebook)
+    folder = lab.autograded("ada")
+    when = parse_utc((folder / "timestamp.txt").read_text())
+    kept = (folder / "submission_secret.txt").read_text()
+    from_exchange = stamp is not None and stamp.startswith(b"2026")
+    assert from_exchange == ((when.year, when.month, when.day) == (2026, 1, 2))
+    assert from_exchange == (kept == "a secret of the exchange")
+    assert len(kept) > 20
+    with lab.gradebook as marks:
+        known = marks.find_submission(TINY, "ada").timestamp
+    assert (known is not None) == from_exchange  # a time that was made up makes nobody late
 
 
 def test_marks_by_hand_reach_everything_without_grading_again(course: Path) -> None:

@@ -17,7 +17,8 @@ from traitlets.config import PyFileConfigLoader
 
 from pruninglab.grading.intake import read
 from pruninglab.grading.intake.canonical import kind_of
-from pruninglab.grading.intake.collect import cleaned, printable
+from pruninglab.grading.intake.collect import printable
+from pruninglab.grading.intake.owners import cleaned
 from pruninglab.notebook import grade_id
 
 

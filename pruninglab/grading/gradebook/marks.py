@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
-import nbformat
 from nbgrader.api import Grade, MissingEntry
-from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
-from nbgrader.utils import parse_utc
-from sqlalchemy.exc import SAWarning
 
 from pruninglab.grading.gradebook.course import Course
 from pruninglab.grading.intake.collect import printable
-
-# Beside a notebook that nbgrader's exchange has brought; it gives feedback back by them.
-OF_THE_EXCHANGE = ("timestamp.txt", "submission_secret.txt")
 
 
 @dataclass(frozen=True)
@@ -30,7 +18,7 @@ class Mark:
     Attributes:
         points: None while the answer waits for a mark by hand.
         maximum: the most that the exercise gives.
-        review: the mark was given by hand, and the submission has been graded again since.
+        review: the mark was given by hand, and the answer that it was for has changed since.
     """
 
     points: float | None
@@ -65,57 +53,6 @@ def marks(course: Course, student: str) -> dict[str, Mark]:
         except MissingEntry:
             return {}
         return {grade.name.removeprefix("test_"): read_mark(grade) for grade in notebook.grades}
-
-
-@contextmanager
-def no_session_warnings() -> Iterator[None]:
-    """Keep a warning about nbgrader's own code from the terminal.
-
-    Whenever it enters a new submission, SQLAlchemy objects that the object is "not in session"
-    yet; a moment later nbgrader adds it.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Object of type <", category=SAWarning)
-        yield
-
-
-def enter(course: Course, student: str, notebook: str) -> None:
-    """Enter a graded notebook as nbgrader's autograder does; marks given by hand stay.
-
-    Args:
-        notebook: the canonical notebook, as JSON; an error among the outputs of a test means 0.
-    """
-    lab, folder, stamp = course.lab, course.autograded(student), course.submitted(student)
-    with no_session_warnings(), course.gradebook as gradebook:
-        gradebook.update_or_create_student(student)
-        gradebook.update_or_create_submission(lab, student, **timestamp(stamp))
-        names = {"assignment": lab, "notebook": lab, "student": student}
-        resources = {"nbgrader": {**names, "db_url": course.api.coursedir.db_url}}
-        graded = nbformat.reads(notebook, as_version=4)
-        for step in (SaveAutoGrades, AssignLatePenalties):
-            step(config=course.api.config).preprocess(graded, resources)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{lab}.ipynb").write_text(notebook, encoding="utf-8")
-    for name in OF_THE_EXCHANGE:
-        (folder / name).unlink(missing_ok=True)
-        if is_small(stamp / name):
-            shutil.copyfile(stamp / name, folder / name)
-
-
-def is_small(path: Path) -> bool:
-    """A file, no link, of at most a kilobyte."""
-    return not path.is_symlink() and path.is_file() and path.stat().st_size <= 1000
-
-
-def timestamp(folder: Path) -> dict[str, datetime]:
-    """When a submission was collected, if nbgrader's exchange says so."""
-    path = folder / "timestamp.txt"
-    if not is_small(path):
-        return {}
-    try:
-        return {"timestamp": parse_utc(path.read_text().strip())}
-    except (ValueError, OverflowError):
-        return {}
 
 
 def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -> str:
