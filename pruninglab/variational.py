@@ -22,7 +22,8 @@ from pruninglab.files import load_state, whole
 from pruninglab.models import prunable
 from pruninglab.training import device_of, mixed_precision, mode
 
-Draw = Callable[[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor, Tensor], Tensor]
+Layer = Callable[[Tensor, Tensor], Tensor]  # (x, weight) -> outputs, without bias
+Draw = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]
 Loss = Callable[[Tensor, Tensor, Tensor, int, float, float], Tensor]
 
 History = list[dict[str, float]]
@@ -108,6 +109,22 @@ def log_alphas(noisy: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def clipped(theta: Tensor, log_sigma2: Tensor, limit: float = 8.0) -> Tensor:
+    """Keep log α within ±`limit`, as Molchanov et al. do: returns the log σ² that belongs to it.
+
+    Beyond, the KL has no slope left, and a weight could never come back.
+
+    Args:
+        theta: the means, any shape.
+        log_sigma2: log σ², the same shape.
+
+    >>> clipped(torch.tensor([1.0, 1.0]), torch.tensor([3.0, 20.0]))
+    tensor([3., 8.])
+    """
+    log_theta2 = theta.square().clamp(min=1e-8).log()
+    return (log_sigma2 - log_theta2).clamp(-limit, limit) + log_theta2
+
+
 def train(
     noisy: nn.Module,
     images: Images,
@@ -116,6 +133,7 @@ def train(
     kl: Callable[[Tensor, Tensor], Tensor],
     loss: Loss,
     warmup: float = 0.5,
+    start: float = 0.0,
     lr: float = 1e-3,
     lr_sigma: float = 3e-2,
     batch_size: int = 128,
@@ -131,6 +149,8 @@ def train(
         noisy: from `make_noisy`; trained in place.
         kl: `(theta, log_sigma2) -> scalar`, for one layer.
         loss: `(outputs, labels, kl of the network, images, progress, warmup) -> scalar`.
+        start: the part of the training before the KL counts at all; `warmup` begins after it, and
+            `progress` is 0 until then.
         lr: at the start; `lr_sigma` is that of log σ², whose scale is another one.
         checkpoint: written after each epoch; if it is there, training goes on from it.
 
@@ -160,7 +180,8 @@ def train(
                     outputs = noisy(x.to(device)).float()
                 pairs = zip(prunable(noisy).values(), variances, strict=True)
                 divergence = torch.stack([kl(theta, s) for theta, s in pairs]).sum()
-                value = loss(outputs, y.to(device), divergence, len(images), step / steps, warmup)
+                done = max(0.0, step / steps - start)
+                value = loss(outputs, y.to(device), divergence, len(images), done, warmup)
                 optimizer.zero_grad()
                 value.backward()
                 optimizer.step()

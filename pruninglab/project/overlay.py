@@ -19,10 +19,6 @@ PUBLISHED = {
     "weights": {"han": "Han, fine-tuned", "han_lrr": "Han, LR-rewinding"},
     "filters": {"liu": "Liu, fine-tuned", "liu_lrr": "Liu, LR-rewinding"},
 }
-OURS = {
-    "weights": ("Lecture: Han + LR-rewinding", "Renda 2020", "Random weights"),
-    "filters": ("Lecture: Liu + LR-rewinding", "Li 2016", "Random filters"),
-}
 MINE = (plots.RED, plots.GREEN, plots.PINK)
 
 
@@ -46,7 +42,7 @@ def overlay(
     On CIFAR-100 there is nothing of the course's or published here to compare with.
 
     Args:
-        mine: records of a project, of one or several systems (a name with "random" is a control).
+        mine: records of a project, of one or several systems.
         ours: the course's records; those that ship with the package by default.
         against: names of the course's systems to draw; three that fit by default.
 
@@ -55,14 +51,18 @@ def overlay(
     """
     if not mine:
         raise ValueError("there are no records to draw: run the project first")
-    kind = structure_of(next((r for r in mine if "random" not in r.system.lower()), mine[0]))
+    kind = structure_of(next((r for r in mine if r.role != "chance"), mine[0]))
     figure, panels = plt.subplots(1, 2, figsize=(11.5, 5.6), layout="constrained")
     comparable = mine[0].dataset == "cifar10"
     course = list(load_all() if ours is None else ours)
     for axes, relative in zip(panels, (False, True), strict=True):
         if comparable:
             draw_published(axes, kind, relative)
-            draw_ours(axes, course, against or OURS[kind], relative)
+            wanted = [
+                r for r in course
+                if (r.system in against if against else f"overlay of {kind}" in r.panels)
+            ]  # fmt: skip
+            draw_ours(axes, wanted, relative)
         draw_mine(axes, mine, relative)
         curves.tidy(axes, "", "share of the weights that is gone (%)")
         curves.logit(axes)
@@ -88,18 +88,15 @@ def draw_published(axes: Axes, kind: str, relative: bool) -> None:
         axes.plot(targets, values, marker, mfc="none", mec="0.55", ms=4.5, label=label)
 
 
-def draw_ours(axes: Axes, records: Sequence[Record], names: Sequence[str], relative: bool) -> None:
+def draw_ours(axes: Axes, records: Sequence[Record], relative: bool) -> None:
     """Chosen systems of the course, thin, with the budget they had."""
-    groups = curves.by_system(r for r in curves.longest(records) if r.system in names)
-    colours = iter((plots.BLUE, plots.SKY, plots.ORANGE, plots.YELLOW))
-    for name in names:
-        if name not in groups:
-            continue
-        members = groups[name]
+    colours = iter((plots.BLUE, plots.SKY, plots.ORANGE, plots.YELLOW) * 2)
+    for members in curves.by_system(curves.longest(records)).values():
         look: dict[str, Any] = (
-            {"color": plots.GREY, "ls": "--"} if "Random" in name else {"color": next(colours)}
-        )
-        label = f"course: {name.removeprefix('Lecture: ')} ({about(members)})"
+            {"color": plots.GREY, "ls": "--"} if members[0].role == "chance"
+            else {"color": next(colours)}
+        )  # fmt: skip
+        label = f"course: {curves.name_in(members)} ({about(members)})"
         line = curves.curve(label, members)
         base = curves.accuracy(members[0].dense) if relative else 0.0
         y = [100 * (a - base) for a in line.mean]
@@ -119,7 +116,7 @@ def draw_mine(axes: Axes, mine: Sequence[Record], relative: bool) -> None:
     """The project's systems, thick, with the range of the seeds."""
     colours = iter(MINE * 2)
     for name, members in curves.by_system(mine).items():
-        control = "random" in name.lower()
+        control = members[0].role == "chance"
         colour = "0.3" if control else next(colours)
         line = curves.curve(f"{name} ({about(members)})", members)
         base = curves.accuracy(members[0].dense) if relative else 0.0

@@ -57,7 +57,8 @@ def run_project(
         seeds: of the order and the augmentation of the images.
         dataset: "subset" (embedded, minutes), "cifar10" or "cifar100" (hours; minutes on a GPU).
         epochs: the budget of each pruned network, in passes over the training images.
-        name: of your system; the names of the files are made of it.
+        name: of your system; the names of the files are made of it. One that says "random" is a
+            control.
         answers: structure, criterion and method, in words.
         folder: for the records (.json), and the networks to hand in (networks/).
         width: of the network.
@@ -92,7 +93,9 @@ def run_project(
             record = Record(
                 name, *answers, "what the recipe was asked for",
                 f"ResNet-20, width {width}, shortcut B", work.images.name, work.about, seed, budget,
-                checkpoints.machine(), copy.copy(whole),
+                checkpoints.machine(), copy.copy(whole), width=width, dense_seed=0,
+                dense_epochs=dense_epochs if dataset == "cifar100" else 0, epochs=epochs,
+                role="chance" if "random" in name.lower() else "method",
             )  # fmt: skip
             for target in targets:
                 record.points.append(one(recipe, target, record, work, epochs, folder))
@@ -167,7 +170,7 @@ def read_test(found: Sequence[Record], dataset: Dataset, folder: Path = FOLDER) 
     test = whole.to(device())
     known: dict[tuple[int, int], tuple[nn.Module, float]] = {}  # dense networks, accuracies
     for record in found:
-        which = width_of(record), dense_epochs_of(record)
+        which = record.width, record.dense_epochs
         if which not in known:
             dense = dense_network(dataset, folder, *which).to(device())
             right = round(accuracy(dense, test), 4)
@@ -182,17 +185,6 @@ def read_test(found: Sequence[Record], dataset: Dataset, folder: Path = FOLDER) 
                 note(file, json.loads(file.with_suffix(".json").read_text())["run"], point)
         records.save(record, folder)
     return list(found)
-
-
-def width_of(record: Record) -> int:
-    """Filters of the first stage, as the record says."""
-    return int(record.network.split("width ")[1].split(",")[0])
-
-
-def dense_epochs_of(record: Record) -> int:
-    """Epochs of the dense network's own training, as the record says (0: it was there)."""
-    _, found, rest = record.images.partition("dense ")
-    return int(rest.split()[0]) if found else 0
 
 
 def in_turns(

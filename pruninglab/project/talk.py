@@ -119,7 +119,7 @@ def percent(points: Sequence[Point]) -> str:
 
 def compose(found: Sequence[Record], talk: Mapping[str, str]) -> list[Slide]:
     """The slides of a talk: about one a minute."""
-    main = next((r for r in found if "random" not in r.system.lower()), found[0])
+    main = next((r for r in found if r.role != "chance"), found[0])
     mine = [record for record in found if record.system == main.system]
     setting = f"{main.network} on {main.dataset.upper().replace('CIFAR', 'CIFAR-')}"
     trained = f"{setting}; {about(mine)}"

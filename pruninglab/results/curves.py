@@ -15,11 +15,6 @@ from pruninglab import checkpoints, counters
 from pruninglab.models import ResNet20
 from pruninglab.results.records import Point, Record
 
-WEIGHTS = "single weights"
-EVERY = "channels of all layers"
-NO_MORE = "at once, not trained again"
-UNPRUNED = "Unpruned from scratch"
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -48,24 +43,30 @@ def by_system(records: Iterable[Record]) -> dict[str, list[Record]]:
     }
 
 
+def of_panel(records: Iterable[Record], panel: str) -> dict[str, list[Record]]:
+    """`by_system`, of those records alone that belong in a table or figure."""
+    return by_system(record for record in records if panel in record.panels)
+
+
+def name_in(members: Sequence[Record]) -> str:
+    """How a system is called in a table or figure of its own kind."""
+    return members[0].label or members[0].system
+
+
 def longest(records: Iterable[Record]) -> list[Record]:
-    """Of each system of the course the "full" records, if it has any; else all."""
-    found = list(records)
-    full = {record.system for record in found if record.budget == "full"}
-    return [r for r in found if r.budget == "full" or r.system not in full]
+    """Of each system the records of its longest budget."""
+    found, order = list(records), ("quick", "standard", "full")
+    most = dict[str, int]()
+    for record in found:
+        rank = order.index(record.budget) if record.budget in order else 0
+        most[record.system] = max(rank, most.get(record.system, 0))
+    return [r for r in found if r.budget not in order or r.budget == order[most[r.system]]]
 
 
-def kind_of(record: Record) -> str:
-    """Which panel a record belongs to; "" for what has a figure of its own or is not pruned."""
-    if record.structure in ("nothing", EVERY):
-        return ""
-    if record.system.startswith(("Lecture", "Ten epochs")):
-        return ""
-    if record.method == NO_MORE:
-        return "not retrained"
-    if record.method.startswith("before training"):
-        return "scratch"
-    return "filters" if record.structure.startswith("filters") else WEIGHTS
+def ranked(members: Sequence[Record], i: int) -> bool:
+    """Whether point `i` was trained as long as its budget says, so that it may be ranked."""
+    due = members[0].epochs
+    return all(r.equal and abs(r.points[i].epochs - due) <= 0.06 * due for r in members)
 
 
 def share(point: Point, record: Record, axis: str) -> float:
@@ -81,6 +82,28 @@ def macs_left(point: Point, record: Record) -> float:
     """
     smaller = point.macs < record.dense.macs
     return (point.macs if smaller else point.nonzero_macs) / record.dense.macs
+
+
+def at(record: Record, axis: str, x: float) -> float | None:
+    """The accuracy of a record where the share `x` is gone: on the line between its neighbours.
+
+    Returns:
+        None where there is no point on one of the sides (within 0.025).
+
+    Args:
+        axis: "sparsity" or "macs".
+    """
+    rows = sorted((share(point, record, axis), accuracy(point)) for point in record.points)
+    for place, value in rows:
+        if abs(place - x) < 1e-6:
+            return value
+    below = [row for row in rows if row[0] < x]
+    above = [row for row in rows if row[0] > x]
+    if not below or not above:
+        near = [row for row in rows if abs(row[0] - x) <= 0.025]
+        return near[0][1] if near else None
+    (x0, y0), (x1, y1) = below[-1], above[0]
+    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 
 
 def accuracy(point: Point) -> float:

@@ -1,4 +1,4 @@
-"""Published numbers, as they ship with the package, and which of our systems they belong to."""
+"""Published numbers, as they ship with the package. Which ones a record repeats, it says itself."""
 
 from __future__ import annotations
 
@@ -8,18 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 FOLDER = Path(str(resources.files("pruninglab") / "assets" / "published"))
-# The lecture's four curves: column of lecture_figure.csv -> our system.
-LECTURE = {
-    "han": "Lecture: Han",
-    "han_lrr": "Lecture: Han + LR-rewinding",
-    "liu": "Lecture: Liu",
-    "liu_lrr": "Lecture: Liu + LR-rewinding",
-}
-# One ranking of all filters at once, of an independent replication -> method of retraining.
-FILTERS = {
-    "Filters by mean magnitude": "fine-tuning",
-    "Filters by mean magnitude + LR-rewinding": "LR-rewinding",
-}
+# Columns of lecture_figure.csv; a record names its own as `published["lecture"]`.
+LECTURE = ("han", "han_lrr", "liu", "liu_lrr")
 RENDA_DENSE = 91.71  # percent, mean of 246 networks: standard deviation 0.23
 
 
@@ -30,19 +20,25 @@ class Setting:
     Attributes:
         iterative: in rounds of a fifth of the rest, or at once.
         method: "fine-tuning" or "LR-rewinding".
-        ours: the systems of ours with the same recipe: retrained for one epoch, and for ten.
     """
 
     iterative: bool
     method: str
-    ours: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What a record of ours with the same recipe has as `published["renda"]`.
+
+        >>> RENDA[0].name
+        'at once, fine-tuning'
+        """
+        return f"{'in rounds' if self.iterative else 'at once'}, {self.method}"
 
 
-RENDA = (
-    Setting(False, "fine-tuning", ("Lecture: Han", "Ten epochs: fine-tuned")),
-    Setting(False, "LR-rewinding", ("Lecture: Han + LR-rewinding", "Ten epochs: LR-rewinding")),
-    Setting(True, "fine-tuning", ("Renda 2020, fine-tuned",)),
-    Setting(True, "LR-rewinding", ("Renda 2020",)),
+RENDA = tuple(
+    Setting(iterative, method)
+    for iterative in (False, True)
+    for method in ("fine-tuning", "LR-rewinding")
 )
 
 
@@ -82,7 +78,7 @@ def renda(setting: Setting, epochs: int) -> dict[float, tuple[float, float, floa
 
 
 def filters(system: str) -> dict[float, float]:
-    """Sparsity -> change of accuracy in points, of one of `FILTERS`.
+    """Sparsity -> change of accuracy in points: one ranking of all filters, a replication.
 
     >>> filters("Filters by mean magnitude")[0.79]
     -3.66

@@ -1,4 +1,4 @@
-"""Results as records: one small JSON file per system and seed, and nothing is drawn but from them.
+"""Results as records: one small JSON file per system and seed. Figures and tables read only these.
 
 A record says what was pruned and how, on which images, and lists its points: one per pruned
 network, with its accuracy and what is left of it.
@@ -7,7 +7,7 @@ network, with its accuracy and what is left of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -68,10 +68,19 @@ class Record:
         dataset: "cifar10" or "cifar100".
         images: which ones were used for training.
         seed: of the retraining.
-        budget: "quick" or "full".
-        dense: the network before pruning (for a system that prunes before training: trained
-            without pruning, in as many epochs).
+        budget: "quick", "standard" or "full"; a project's own budget in words.
         machine: processor, threads and versions.
+        dense: the network before pruning.
+        width: filters of the network's first stage.
+        dense_seed: seed of the network before pruning.
+        dense_epochs: how long a project trained that network itself; 0 if it ships.
+        epochs: what the budget gives each target, all rounds and penalties included.
+        equal: whether all systems of the budget train as long; only these are ranked.
+        panels: the tables and figures that it belongs in, e.g. "weights".
+        role: "method"; or what methods are compared with: "chance", "magnitude" (the plain
+            ranking by size, at once), "dense" (not pruned).
+        label: its name in a table or figure of its own kind, if the system's name is too long.
+        published: table of published numbers -> the series there that it repeats.
     """
 
     system: str
@@ -87,6 +96,15 @@ class Record:
     machine: str
     dense: Point
     points: list[Point] = field(default_factory=list)
+    width: int = field(kw_only=True)
+    dense_seed: int = field(kw_only=True)
+    dense_epochs: int = 0
+    epochs: float = 0.0
+    equal: bool = True
+    panels: list[str] = field(default_factory=list)
+    role: str = "method"
+    label: str = ""
+    published: dict[str, str] = field(default_factory=dict)
 
 
 def measure(
@@ -112,18 +130,19 @@ def measure(
 
 
 def file_name(record: Record) -> str:
-    """Where a record lies: its system, budget and seed in letters that any disk can hold."""
-    return name_of(record.system, record.dataset, record.budget, record.seed)
+    """Where a record lies: its system, budget and seeds in letters that any disk can hold."""
+    return name_of(record.system, record.dataset, record.budget, record.seed, record.dense_seed)
 
 
-def name_of(system: str, dataset: str, budget: str, seed: int) -> str:
+def name_of(system: str, dataset: str, budget: str, seed: int, dense_seed: int = 0) -> str:
     """The same for a record that may not be there yet.
 
-    >>> name_of("Li 2016", "cifar10", "quick", 0)
-    'li-2016.cifar10.quick.0.json'
+    >>> name_of("Li 2016", "cifar10", "quick", 0), name_of("Li 2016", "cifar10", "quick", 0, 1)
+    ('li-2016.cifar10.quick.0.json', 'li-2016.cifar10.quick.dense-1.0.json')
     """
     words = "".join(c if c.isalnum() else " " for c in system.lower()).split()
-    return f"{'-'.join(words)}.{dataset}.{budget}.{seed}.json"
+    dense = f"dense-{dense_seed}." if dense_seed else ""
+    return f"{'-'.join(words)}.{dataset}.{budget}.{dense}{seed}.json"
 
 
 def save(record: Record, folder: Path = FOLDER) -> Path:
@@ -149,9 +168,16 @@ def load(path: Path) -> Record:
         raise ValueError(f"{path} is not a record of results: {error}") from error
 
 
-def load_all(folder: Path = FOLDER, budget: str | None = None) -> Iterator[Record]:
-    """All records of a folder, in the order of their names; `budget` leaves the others out."""
+def load_all(
+    folder: Path = FOLDER, budget: str | None = None, dense: Collection[int] | None = None
+) -> Iterator[Record]:
+    """The records of a folder, in the order of their names.
+
+    Args:
+        budget: leaves the records of other budgets out.
+        dense: leaves those out whose dense network has another seed.
+    """
     for path in sorted(folder.glob("*.json")):
         record = load(path)
-        if budget in (None, record.budget):
+        if budget in (None, record.budget) and (dense is None or record.dense_seed in dense):
             yield record

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +12,12 @@ from torch import Tensor, nn
 from pruninglab.data import batches
 from pruninglab.masks import apply
 from pruninglab.models import prunable
-from solutions.lab1_structures.exercises import global_masks
+from solutions.lab1_structures.exercises import global_masks, local_masks
 from solutions.lab2_criteria.exercises import gradient_scores, magnitude_scores
-from solutions.study.job import Job, Pruned, remeasure
+from solutions.study.job import Job, Pruned, System, remeasure
+from solutions.study.words import NO_MORE, OF_ALL, OF_EACH, SINGLE
+
+SHARES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the weights
 
 Scores = dict[str, Tensor]
 
@@ -50,7 +55,7 @@ def at_once(
 
     Args:
         masks: one ranking of all weights, or one for each layer.
-        recalibrated: whether the statistics of BN are measured anew.
+        recalibrated: whether the statistics of BN are measured again.
     """
     for target in targets:
         model = job.dense()
@@ -58,3 +63,25 @@ def at_once(
         if recalibrated:
             remeasure(model, job)
         yield Pruned(target, model, 0.0, 0.0)
+
+
+def row(
+    name: str, criterion: str, target: str = OF_ALL, role: str = "method", **how: Any
+) -> System:
+    """A criterion's row."""
+    return System(
+        name=f"At once: {name}", label=name, structure=SINGLE, criterion=criterion, method=NO_MORE,
+        target=target, run=partial(at_once, **how), targets=SHARES, epochs=None,
+        panels=("not retrained",), role=role,
+    )  # fmt: skip
+
+
+SYSTEMS = [
+    row("magnitude", "magnitude, global", scores=magnitude, role="magnitude"),
+    row("magnitude, BN recalibrated", "magnitude, global", scores=magnitude, recalibrated=True),
+    row("magnitude per layer", "magnitude, per layer", OF_EACH, scores=magnitude,
+        masks=local_masks),
+    row("weight x gradient", "|w dL/dw|, global", scores=weight_times_gradient),
+    row("gradient", "|dL/dw|, global", scores=gradient),
+    row("chance", "chance", scores=chance, role="chance"),
+]  # fmt: skip

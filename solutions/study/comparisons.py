@@ -1,4 +1,4 @@
-"""Published numbers beside ours, as Markdown tables.
+"""As published: each paper's numbers beside ours at the nearest place, as Markdown tables.
 
 Accuracies are in percent and are compared as changes against the dense network of the same
 experiment. Where our nearest point is not near, both stand there and no difference is taken.
@@ -13,7 +13,7 @@ from pruninglab import checkpoints
 from pruninglab.dev import forty_epochs
 from pruninglab.plots import plus_minus
 from pruninglab.results import published
-from pruninglab.results.curves import UNPRUNED, accuracy, by_system, kind_of, share
+from pruninglab.results.curves import accuracy, by_system, name_in, of_panel, share
 from pruninglab.results.published import RENDA_DENSE, Setting
 from pruninglab.results.records import Point, Record
 
@@ -49,9 +49,11 @@ def dense_of(members: Sequence[Record], groups: Groups) -> float:
 
     For what is pruned before training: of the network that was trained as long without pruning.
     """
-    if kind_of(members[0]) == "scratch" and UNPRUNED in groups:
-        return statistics.mean(accuracy(record.points[0]) for record in groups[UNPRUNED])
-    return accuracy(members[0].dense)
+    if "scratch" in members[0].panels:
+        unpruned = [g for g in groups.values() if "scratch" in g[0].panels and g[0].role == "dense"]
+        if unpruned:
+            return statistics.mean(accuracy(record.points[0]) for record in unpruned[0])
+    return statistics.mean(accuracy(record.dense) for record in members)
 
 
 def changed(members: Sequence[Record], i: int, groups: Groups) -> tuple[str, float]:
@@ -60,7 +62,7 @@ def changed(members: Sequence[Record], i: int, groups: Groups) -> tuple[str, flo
     return plus_minus(ours), 100 * (statistics.mean(ours) - dense_of(members, groups))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
     """A Markdown table whose first columns are words and whose others are numbers."""
     rule = ["---"] * words + ["---:"] * (len(head) - words)
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
@@ -72,7 +74,7 @@ def published_table(records: Iterable[Record]) -> str:
     head = ("system", "published on", "at", "accuracy, change", "ours at", "accuracy, change",
             "our epochs", "difference of the changes")  # fmt: skip
     rows = (row for row in published.rows("numbers") if row["system"] in groups)
-    return _table(head, (_comparison(row, groups) for row in rows), words=2)
+    return table(head, (_comparison(row, groups) for row in rows), words=2)
 
 
 def _comparison(row: Mapping[str, str], groups: Groups) -> Sequence[str]:
@@ -126,25 +128,26 @@ def dense_table(_: Iterable[Record]) -> str:
     short, means = str(runs[0]["epochs"]), plus_minus([run["test"] for run in runs])
     rows.append((f"ours, `make fast`, {len(runs)} seeds", name, short, means))
     head = ("source", "network, 16 wide", "epochs", "test accuracy (%)")
-    return _table(head, rows, words=2)
+    return table(head, rows, words=2)
 
 
 def not_retrained_table(records: Iterable[Record]) -> str:
     """Right after pruning: the public checkpoint's accuracy, and ours at the same sparsity."""
-    groups = {n: g for n, g in by_system(records).items() if kind_of(g[0]) == "not retrained"}
+    groups = of_panel(records, "not retrained")
     targets = sorted({p.target for g in groups.values() for p in g[0].points if p.target})
     head = ("theirs / ours", *(f"{target:.0%}" for target in targets))
     rows = []
-    for name, members in groups.items():
-        theirs, places = published.not_retrained(name), [p.target for p in members[0].points]
+    for members in groups.values():
+        theirs = published.not_retrained(members[0].system)
+        places = [p.target for p in members[0].points]
         cells = []
         for target in targets:
             i = places.index(target)
             ours = statistics.mean(accuracy(record.points[i]) for record in members)
             other = f"{theirs[target]:.1f} / " if target in theirs else ""
             cells.append(f"{other}{100 * ours:.1f}")
-        rows.append((name.removeprefix("At once: "), *cells))
-    return _table(head, rows)
+        rows.append((name_in(members), *cells))
+    return table(head, rows)
 
 
 def renda_table(records: Iterable[Record], places: Sequence[int] = (3, 7, 10)) -> str:
@@ -154,17 +157,17 @@ def renda_table(records: Iterable[Record], places: Sequence[int] = (3, 7, 10)) -
         records: the course's.
         places: after how many rounds of a fifth (or at once, to the same sparsity).
     """
-    groups = by_system(records)
+    groups = of_panel(records, "renda")
     head = ("ours", "theirs", "sparsity", "10 epochs, change", "182 epochs, change", "ours at",
             "ours, change", "our epochs")  # fmt: skip
     rows = (
         _renda(setting, ours, round(1 - 0.8**place, 4), groups)
         for setting in published.RENDA
-        for ours in setting.ours
-        if ours in groups
+        for ours, members in groups.items()
+        if members[0].published.get("renda") == setting.name
         for place in places
     )
-    return _table(head, rows, words=2)
+    return table(head, rows, words=2)
 
 
 def _renda(setting: Setting, name: str, sparsity: float, groups: Groups) -> Sequence[str]:
@@ -176,9 +179,8 @@ def _renda(setting: Setting, name: str, sparsity: float, groups: Groups) -> Sequ
     for epochs in (10, 182):
         median = published.renda(setting, epochs)[sparsity][0]
         theirs.append(f"{median:.2f}, {median - RENDA_DENSE:+.2f}")
-    way = f"{'in rounds' if setting.iterative else 'at once'}, {setting.method}"
     return (
-        name, way, f"{sparsity:.1%}", *theirs, f"{at:.1%}",
+        name, setting.name, f"{sparsity:.1%}", *theirs, f"{at:.1%}",
         f"{ours}, {change:+.2f}" if near(at, sparsity) else FAR,
         f"{members[0].points[i].epochs:g}",
     )  # fmt: skip
@@ -186,18 +188,22 @@ def _renda(setting: Setting, name: str, sparsity: float, groups: Groups) -> Sequ
 
 def lecture_table(records: Iterable[Record]) -> str:
     """The lecture's figure in numbers: changes against each one's dense network."""
-    groups = by_system(records)
-    names = {column: name for column, name in published.LECTURE.items() if name in groups}
+    groups = of_panel(records, "lecture")
+    columns = {
+        members[0].published["lecture"]: members for members in groups.values()
+        if "lecture" in members[0].published
+    }  # fmt: skip
+    shown = [(c, columns[c]) for c in published.LECTURE if c in columns]
     head = ["weights gone"]
-    for name in names.values():
-        head += [f"{name.removeprefix('Lecture: ')}: theirs", "ours"]
+    for _, members in shown:
+        head += [f"{name_in(members)}: theirs", "ours"]
     dense, rows = published.lecture_dense(), []
     for row in published.rows("lecture_figure"):
         x, cells = round(float(row["target_pct"]) / 100, 4), list[str]()
-        for column, name in names.items():
-            i = {p.target: i for i, p in enumerate(groups[name][0].points)}.get(x)
-            ours = "" if i is None else f"{changed(groups[name], i, groups)[1]:+.1f}"
+        for column, members in shown:
+            i = {p.target: i for i, p in enumerate(members[0].points)}.get(x)
+            ours = "" if i is None else f"{changed(members, i, groups)[1]:+.1f}"
             cells += [f"{float(row[column]) - dense:+.1f}", ours]
         if any(cells[1::2]):
             rows.append([f"{100 * x:g} %", *cells])
-    return _table(head, rows)
+    return table(head, rows)

@@ -1,8 +1,8 @@
 """Bytes and milliseconds of the pruned networks: `python -m solutions.study.costs`, when idle.
 
-For each network of the records that has not been weighed yet and is still in build/results it
+For each network of the records that has not been measured yet and is still in build/results it
 measures latency, in turns with the dense network, and counts the bytes of three ways of storing.
-This is Ma et al. 2019's question. `--again` weighs the others anew, too.
+This is Ma et al. 2019's question. `--again` measures the others, too.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def latencies(model: nn.Module, dense: nn.Module) -> tuple[float, float]:
 
 def weigh(path: Path, work: Path, again: bool = False) -> int:
     """Fill in one record; returns how many of its networks could not be found."""
-    record, dense = records.load(path), checkpoints.trained(16)
+    record = records.load(path)
+    dense = checkpoints.trained(record.width, record.dense_seed)
     found = run.stored(record, work / path.stem / "networks.pt")
     waiting = [(p, network) for p, network in found if again or p.stored is None]
     there = [(p, network) for p, network in waiting if network is not None]

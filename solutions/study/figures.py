@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from pruninglab import checkpoints, plots
+from pruninglab import plots
 from pruninglab.results import published
 from pruninglab.results.curves import (
-    UNPRUNED,
-    WEIGHTS,
     accuracy,
-    by_system,
     curve,
     draw,
-    kind_of,
     logit,
-    longest,
+    name_in,
     narrow,
+    of_panel,
     tidy,
 )
 from pruninglab.results.published import RENDA_DENSE, Setting
 from pruninglab.results.records import FOLDER, Record, load_all
+from solutions.study.systems import presentable
 
-BN_SCALE = "Lecture: BN scale + LR-rewinding"  # not in the lecture: no penalty before it
 LECTURE_COLOURS = (plots.BLUE, plots.SKY, plots.RED, plots.ORANGE)
-DENSE = checkpoints.card(16)["test"]
+Groups = Mapping[str, list[Record]]
 GONE = "share of the weights that is gone (%)"
 
 
@@ -42,22 +39,23 @@ def lecture_figure(records: Iterable[Record]) -> Figure:
 
     Hollow: published. Circles are fine-tuned, triangles with LR-rewinding.
     """
-    groups, rows = by_system(records), published.rows("lecture_figure")
+    groups, rows = of_panel(records, "lecture"), published.rows("lecture_figure")
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
     targets = [float(row["target_pct"]) / 100 for row in rows]
-    for (column, system), colour in zip(published.LECTURE.items(), LECTURE_COLOURS, strict=True):
+    for column, colour in zip(published.LECTURE, LECTURE_COLOURS, strict=True):
         theirs = [float(row[column]) for row in rows]
         look: dict[str, Any] = {"marker": "^" if column.endswith("lrr") else "o", "markersize": 5}
         for axes, base in ((left, 0.0), (right, published.lecture_dense())):
             y = [value - base for value in theirs]
             axes.plot(targets, y, color=colour, mfc="none", linestyle="", **look)
-        if system in groups:
-            _both(left, right, system.removeprefix("Lecture: "), groups[system], colour, **look)
-    if BN_SCALE in groups:
-        label, look = "Liu without penalty,\n+ LR-rewinding", {"marker": "^", "linestyle": "--"}
-        _both(left, right, label, groups[BN_SCALE], plots.PINK, **look)
-    for axes, base in ((left, 0.0), (right, DENSE)):
-        _controls(axes, groups, "sparsity", "Random weights", base)
+        for members in repeating(groups, "lecture", column):
+            _both(left, right, name_in(members), members, colour, **look)
+    for members in groups.values():  # not in the lecture: no penalty before it
+        if members[0].role == "method" and "lecture" not in members[0].published:
+            look = {"marker": "^", "linestyle": "--"}
+            _both(left, right, name_in(members), members, plots.PINK, **look)
+    for axes, relative in ((left, False), (right, True)):
+        _controls(axes, groups, "sparsity", relative)
     left.plot(
         [], [], "o", mfc="none", color="0.4", label="hollow: published\n(64-wide, 300 + 50 epochs)"
     )
@@ -68,23 +66,38 @@ def lecture_figure(records: Iterable[Record]) -> Figure:
     return figure
 
 
+def repeating(groups: Groups, table: str, series: str) -> list[list[Record]]:
+    """The systems that repeat a series of published numbers."""
+    return [g for g in groups.values() if g[0].published.get(table) == series]
+
+
+def with_role(groups: Groups, role: str) -> list[list[Record]]:
+    """The systems of a role: what methods are compared with."""
+    return [g for g in groups.values() if g[0].role == role]
+
+
+def dense_accuracy(members: Sequence[Record]) -> float:
+    """The accuracy of the networks before pruning, mean."""
+    return statistics.mean(accuracy(record.dense) for record in members)
+
+
 def _both(
     left: Axes, right: Axes, label: str, members: Sequence[Record], colour: str, **look: Any
 ) -> None:
     """One system as accuracies, and as differences to its dense network."""
     line = curve(label, members)
     draw(left, line, colour, **look)
-    draw(right, line, colour, minus=accuracy(members[0].dense), **look)
+    draw(right, line, colour, minus=dense_accuracy(members), **look)
 
 
-def _controls(
-    axes: Axes, groups: dict[str, list[Record]], axis: str, chance: str, minus: float = 0.0
-) -> None:
+def _controls(axes: Axes, groups: Groups, axis: str, relative: bool = False) -> None:
     """Pruned by chance, and dense networks that were narrow from the start."""
-    if chance in groups:
-        line = curve(chance.lower(), groups[chance], axis)
-        draw(axes, line, plots.GREY, minus=minus, linestyle="--")
-    narrow(axes, axis, minus)
+    every = [members for members in groups.values() if members[0].points]
+    base = dense_accuracy(every[0]) if relative and every else 0.0
+    for members in with_role(groups, "chance"):
+        line = curve(name_in(members).lower(), members, axis)
+        draw(axes, line, plots.GREY, minus=base, linestyle="--")
+    narrow(axes, axis, base)
 
 
 def renda_figure(records: Iterable[Record]) -> Figure:
@@ -92,35 +105,36 @@ def renda_figure(records: Iterable[Record]) -> Figure:
 
     The same network and the same criterion: at once on the left, in rounds in the middle; on the
     right whole filters, by an independent replication. Hollow: published, small for 10 epochs of
-    retraining and large for 182.
+    retraining and large for 182. Ours: solid; dotted where a target had more than one epoch.
     """
-    groups = by_system(records)
+    found = list(records)
+    groups, filters = of_panel(found, "renda"), of_panel(found, "mean magnitude")
     figure, panels = plt.subplots(1, 3, figsize=(14, 5.4), layout="constrained", sharey=True)
     for setting in published.RENDA:
         axes, look = panels[int(setting.iterative)], _look(setting.method)
         for epochs, size in ((10, 4), (182, 7)):
             _renda_points(axes, setting, epochs, markersize=size, **look)
-        for name in setting.ours:
-            line = ":" if name.startswith("Ten epochs") else "-"
-            _loss(axes, setting.method, groups.get(name), linestyle=line, **look)
-    for name, method in published.FILTERS.items():
-        look, theirs = _look(method), published.filters(name)
-        points = {"linestyle": "", "mfc": "none", "label": f"published: {method}", **look}
-        panels[2].plot(list(theirs), list(theirs.values()), **points)
-        _loss(panels[2], method, groups.get(name), **look)
+        for members in repeating(groups, "renda", setting.name):
+            line = ":" if members[0].epochs > 1 else "-"
+            _loss(axes, setting.method, members, linestyle=line, **look)
+    for members in filters.values():
+        if method := members[0].published.get("replication"):
+            look, theirs = _look(method), published.filters(members[0].system)
+            points = {"linestyle": "", "mfc": "none", "label": f"published: {method}", **look}
+            panels[2].plot(list(theirs), list(theirs.values()), **points)
+            _loss(panels[2], method, members, **look)
     titles = ("weights, at once", "weights, a fifth of the rest each round", "filters, at once")
-    chances = ("Random weights", "Random weights", "Random filters")
-    for axes, title, chance in zip(panels, titles, chances, strict=True):
-        _controls(axes, groups, "sparsity", chance, DENSE)
+    for axes, title, compared in zip(panels, titles, (groups, groups, filters), strict=True):
+        _controls(axes, compared, "sparsity", relative=True)
         tidy(axes, title, GONE)
         logit(axes, 0.17, 0.945)
     panels[0].set(ylabel="difference to the dense network (points)", ylim=(-25, 1.5))
-    found = {
+    shown = {
         label: mark for axes in panels
         for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }  # fmt: skip
     figure.legend(
-        found.values(), found, frameon=False, fontsize=8, ncols=4, loc="outside lower center"
+        shown.values(), shown, frameon=False, fontsize=8, ncols=4, loc="outside lower center"
     )
     return figure
 
@@ -131,15 +145,12 @@ def _look(method: str) -> dict[str, Any]:
     return {"marker": "^" if rewinds else "o", "color": plots.SKY if rewinds else plots.BLUE}
 
 
-def _loss(
-    axes: Axes, method: str, members: Sequence[Record] | None, color: str, **look: Any
-) -> None:
-    """One of our systems as differences to its dense network, if it has been run."""
-    if members:
-        epochs = members[0].points[0].epochs  # of the first round, where there are rounds
-        label = f"ours: {method}, {epochs:g} epoch{'s' * (epochs != 1)}"
-        minus = accuracy(members[0].dense)
-        draw(axes, curve(label, members), color, minus=minus, markersize=5, **look)
+def _loss(axes: Axes, method: str, members: Sequence[Record], color: str, **look: Any) -> None:
+    """One of our systems as differences to its dense network."""
+    epochs = members[0].points[0].epochs  # of the first round, where a record has rounds
+    label = f"ours: {method}, {epochs:g} epoch{'s' * (epochs != 1)}"
+    minus = dense_accuracy(members)
+    draw(axes, curve(label, members), color, minus=minus, markersize=5, **look)
 
 
 def _renda_points(axes: Axes, setting: Setting, epochs: int, **look: Any) -> None:
@@ -155,16 +166,13 @@ def _renda_points(axes: Axes, setting: Setting, epochs: int, **look: Any) -> Non
 
 def not_retrained_figure(records: Iterable[Record]) -> Figure:
     """Each criterion right after pruning: ours as lines, those of a public checkpoint hollow."""
-    groups = by_system(records)
     figure, axes = plt.subplots(figsize=(9, 4.6), layout="constrained")
     colours = iter(plots.COLOURS)
-    for name, members in groups.items():
-        if kind_of(members[0]) != "not retrained":
-            continue
-        chance = name == "At once: chance"
+    for members in of_panel(records, "not retrained").values():
+        chance = members[0].role == "chance"
         colour, style = (plots.GREY, "--") if chance else (next(colours), "-")
-        draw(axes, curve(name.removeprefix("At once: "), members), colour, linestyle=style)
-        theirs = published.not_retrained(name)
+        draw(axes, curve(name_in(members), members), colour, linestyle=style)
+        theirs = published.not_retrained(members[0].system)
         axes.plot(list(theirs), list(theirs.values()), "o", mfc="none", color=colour, markersize=6)
     axes.plot([], [], "o", mfc="none", color="0.4", label="hollow: a public checkpoint,\noption A")
     narrow(axes, "sparsity")
@@ -175,23 +183,26 @@ def not_retrained_figure(records: Iterable[Record]) -> Figure:
 
 
 def systems_figure(records: Iterable[Record]) -> Figure:
-    """All systems: single weights against sparsity, filters against MACs, from scratch apart."""
-    groups = by_system(records)
+    """All systems: single weights against sparsity, filters against MACs, from scratch apart.
+
+    Dotted: trained for another time than the others of the panel.
+    """
+    found = list(records)
     figure, panels = plt.subplots(1, 3, figsize=(14, 4.8), layout="constrained", sharey=True)
-    kinds = (WEIGHTS, "filters", "scratch")
     titles = ("single weights, trained", "filters, trained", "before training")
-    controls = ("Random weights", "Random filters", "Random at initialisation")
-    for axes, kind, title, chance in zip(panels, kinds, titles, controls, strict=True):
-        axis = "macs" if kind == "filters" else "sparsity"
+    for axes, panel, title in zip(panels, ("weights", "filters", "scratch"), titles, strict=True):
+        groups, axis = of_panel(found, panel), "macs" if panel == "filters" else "sparsity"
         colours = iter(plots.COLOURS * 2)
-        for name, members in groups.items():
-            if kind_of(members[0]) == kind and name != chance:
-                draw(axes, curve(name, members, axis), next(colours))
-        _controls(axes, groups, axis, chance)
+        for members in groups.values():
+            if members[0].role not in ("chance", "dense"):
+                style = "-" if members[0].equal or panel == "scratch" else ":"
+                line = curve(name_in(members), members, axis)
+                draw(axes, line, next(colours), linestyle=style)
+        _controls(axes, groups, axis)
         tidy(axes, title, GONE if axis == "sparsity" else GONE.replace("weights", "MACs"))
         _percent(axes) if axis == "macs" else logit(axes)
-    if UNPRUNED in groups:
-        level = statistics.mean(accuracy(record.points[0]) for record in groups[UNPRUNED])
+    for members in with_role(of_panel(found, "scratch"), "dense"):
+        level = statistics.mean(accuracy(record.points[0]) for record in members)
         label = "not pruned, as many epochs"
         panels[2].axhline(100 * level, color="0.6", linestyle=":", label=label)
     for axes in panels:
@@ -204,25 +215,32 @@ def _percent(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}"))
 
 
+FIGURES = {
+    "lecture": lecture_figure, "renda": renda_figure, "systems": systems_figure,
+    "not_retrained": not_retrained_figure,
+}  # fmt: skip
+
+
 def main() -> None:
     """Draw all figures: `python -m solutions.study.figures`."""
     parser = argparse.ArgumentParser(description="Figures from the records alone.")
     parser.add_argument("--records", type=Path, default=FOLDER)
     parser.add_argument("--out", type=Path, default=FOLDER)
-    parser.add_argument("--budget", help="only records of this budget")
+    parser.add_argument("--budget", help="only records of this budget; the longest one of which "
+                        "the systems that others are compared with are complete")  # fmt: skip
+    parser.add_argument("--dense", type=int, nargs="+", help="seeds of the dense networks")
     args = parser.parse_args()
-    found = longest(load_all(args.records, args.budget))
+    every = list(load_all(args.records, args.budget, args.dense))
+    found = every if args.budget else presentable(every)
     if not found:
         raise SystemExit(f"no records in {args.records}: `make results` makes them")
     args.out.mkdir(parents=True, exist_ok=True)
-    made = {
-        "lecture": lecture_figure, "renda": renda_figure, "systems": systems_figure,
-        "not_retrained": not_retrained_figure,
-    }  # fmt: skip
-    for name, draw_it in made.items():
-        path = args.out / f"{name}.png"
-        draw_it(found).savefig(path, dpi=150)
-        print(f"{path}: drawn from {len(found)} records")
+    seeds = {record.dense_seed for record in found}
+    for name, draw_it in FIGURES.items():
+        # Renda et al.'s figure shows one epoch and ten side by side: it takes all budgets.
+        some = [r for r in every if r.dense_seed in seeds] if name == "renda" else found
+        draw_it(some).savefig(args.out / f"{name}.png", dpi=150)
+        print(f"{args.out / name}.png: drawn from {len(some)} records")
 
 
 if __name__ == "__main__":

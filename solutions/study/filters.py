@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 
-from pruninglab import amc, counters
-from pruninglab.training import accuracy
+from pruninglab import checkpoints
+from pruninglab.models import ResNet20
 from solutions.lab1_structures.exercises import free_convs
 from solutions.lab2_criteria.exercises import filter_masks
-from solutions.lab3_methods.exercises import cubic_sparsity, retraining_lrs
+from solutions.lab3_methods.exercises import cubic_sparsity
 from solutions.lab4_papers import exercises as papers
-from solutions.lab6_further import exercises as further
-from solutions.study.job import CYCLE, Job, Pruned, after, penalty, remeasure, replayed
+from solutions.study.job import CYCLE, Job, Pruned, System, after, penalty, replayed
+from solutions.study.words import FILTERS, FREE, OF_FILTERS, ONE_SCHEDULE, REWOUND
 
 SENSITIVE = ("layer2.0.conv1", "layer3.0.conv1")  # where the resolution changes, as in Li 2016
-EPISODES = 120  # of AMC's agent
+# Where numbers were published, and on both sides of 30, 50 and 70 % of the MACs.
+LI = (0.14, 0.2, 0.3, 0.5, 0.7, 0.88)
+SLIM = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+AROUND = (0.3, 0.5, 0.7, 0.75)
+CUBIC = (0.3, 0.4, 0.5, 0.7, 0.75)
+WIDTHS = (8.0, 4.0)  # filters of the first stage
 
 
-def li(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """Li 2016: L1 norm per layer, at once, last learning rate; two layers left alone."""
+def li(job: Job, targets: Sequence[float], skip: Sequence[str]) -> Iterator[Pruned]:
+    """Li 2016: L1 norm per layer, at once; some layers left alone."""
     for target in targets:
-        model, loop = job.dense(), job.loop(target, shrinks=True)
+        model, loop = job.dense(), job.loop(target, job.shared(), shrinks=True)
         epochs = job.budget.retrain
-        papers.li2016(model, target, SENSITIVE, CYCLE, epochs, job.steps(1), loop)
+        papers.li2016(model, target, skip, CYCLE, epochs, job.steps(1), loop)
         yield after(target, model, loop)
 
 
 def zhu(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """Zhu & Gupta 2017 on filters: L1 norm per layer, by the cubic, over a replayed cycle.
+    """Zhu & Gupta 2017 on filters: L1 norm per layer, by the cubic, over the schedule.
 
     What goes is removed at once: weights held at zero would be the smallest next time, too.
     """
@@ -49,62 +55,38 @@ def zhu(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
         yield after(target, model, loop)
 
 
-def liu(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """Liu 2017: penalty on γ, global ranking, removal, and the same schedule again."""
-    lrs, strength = replayed(job.steps()), penalty(job.budget.retrain)
+def liu(job: Job, targets: Sequence[float], penalised: bool = True) -> Iterator[Pruned]:
+    """Liu 2017: half of the steps with a penalty on γ, global ranking, removal, the other half.
+
+    Without the penalty (λ = 0), everything else is the same. By its paper, each half is a whole
+    training of its own.
+    """
+    steps = job.part(2)
+    strength = penalty(steps / job.steps(1)) if penalised else 0.0
     for target in targets:
-        model, loop = job.dense(), job.loop(target, shrinks=True)
-        papers.liu2017(model, strength, target, lrs, loop)
+        model, loop = job.dense(), job.loop(target, job.shared(), shrinks=True)
+        papers.liu2017(model, strength, target, replayed(steps), loop)
         yield after(target, model, loop)
 
 
 def molchanov(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """Molchanov 2019: gates, ten removals in half of the epochs, the other half to recover."""
-    filters = sum(len(job.dense().get_parameter(f"{n}.weight")) for n in free_convs(job.dense()))
-    for target in targets:
-        model, loop = job.dense(), job.loop(target, shrinks=True, keep=True)
-        half = job.steps() // 2
-        papers.molchanov2019(model, 10, round(target * filters / 10), half // 10, half, 0.01, loop)
-        yield after(target, model, loop)
+    """Molchanov 2019: gates, ten removals in half of the epochs, the other half to recover.
 
-
-def he_soft(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """He 2018 (SFP): soft for all epochs, at a tenth of the learning rate (trained network).
-
-    The last removal is not followed by any training, so the statistics of BN are measured anew.
+    The learning rate follows the schedule and so falls to the end.
     """
-    turns = 10 * job.budget.retrain  # ten selections an epoch, where the paper has one
-    lrs = [rate / 10 for rate in replayed(turns)]
+    filters = sum(len(job.dense().get_parameter(f"{n}.weight")) for n in free_convs(job.dense()))
+    lrs = replayed(job.steps())
+    every = max(1, len(lrs) // 2 // 10)
     for target in targets:
-        model, loop = job.dense(), job.loop(target)
-        papers.he2018(model, target, lrs, job.steps(1) // 10, loop)
-        remeasure(model, job)
+        model = job.dense()
+        loop = job.loop(target, lrs, shrinks=True, keep=True, every=every)
+        rest = len(lrs) - 10 * every
+        papers.molchanov2019(model, 10, round(target * filters / 10), every, rest, 0.01, loop)
         yield after(target, model, loop)
-
-
-def amc_search(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """AMC 2018: an agent chooses the sparsity of each layer; then removal and fine-tuning."""
-    model, images = job.dense(), job.val[:300].to(job.device)
-    layers, whole = amc.layers_of(model, free_convs(model)), counters.macs(model)
-
-    def reward(choice: amc.Choice) -> float:
-        return further.amc_reward(model, choice, lambda m: accuracy(m, images, bf16=None))
-
-    for target in targets:
-        history = amc.search(
-            layers, reward, further.bounded_sparsity, target=target * whole, episodes=EPISODES,
-            agent=amc.Agent(job.seed), progress=False,
-        )  # fmt: skip
-        pruned, loop = job.dense(), job.loop(target, shrinks=True)
-        for name, share in amc.best(history).choice.items():
-            weight = pruned.get_parameter(f"{name}.weight")
-            papers.shrink(pruned, {name: papers.filter_mask(weight, share)})
-        loop(pruned, {}, retraining_lrs(CYCLE, 1, job.steps(), rewind=False))
-        yield after(target, pruned, loop)
 
 
 def random_filters(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """The control for filters: by chance, once, then a replayed cycle."""
+    """The control for filters: by chance, once, then the schedule."""
     for target in targets:
         model, loop = job.dense(), job.loop(target, shrinks=True)
         generator = torch.Generator().manual_seed(job.seed)
@@ -113,3 +95,65 @@ def random_filters(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
         papers.shrink(model, filter_masks(scores, target))
         loop(model, {}, replayed(job.steps()))
         yield after(target, model, loop)
+
+
+def narrow(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
+    """Dense networks that were narrow from the start, trained on by the same schedule.
+
+    So they are trained as long in total as what is pruned.
+    """
+    for width in targets:
+        model, loop = narrow_network(int(width), job.dense_seed).to(job.device), job.loop(width)
+        loop(model, {}, replayed(job.steps()))
+        yield after(width, model, loop)
+
+
+def narrow_network(width: int, seed: int) -> ResNet20:
+    """The one of this seed, or the first that ships of this width."""
+    seeds = [s for w, s in checkpoints.SHIPPED if w == width]
+    return checkpoints.trained(width, seed if seed in seeds else seeds[0])
+
+
+SYSTEMS = [
+    System(
+        name="Random filters", structure=FREE, criterion="chance", method=REWOUND,
+        target=OF_FILTERS, run=random_filters, targets=AROUND, core=True, role="chance",
+        panels=("filters", "mean magnitude", "overlay of filters"),
+    ),
+    System(
+        name="Uniform L1", structure=FREE, criterion="L1 norm, same share of each layer",
+        method=ONE_SCHEDULE, target=OF_FILTERS, run=partial(li, skip=()), targets=AROUND,
+        core=True, role="magnitude", panels=("filters",),
+    ),
+    System(
+        name="Molchanov 2019", structure=FREE, criterion="gradient of gates, global",
+        method="few at a time while training, rate falls to the end", target=OF_FILTERS,
+        run=molchanov, targets=AROUND, core=True, panels=("filters",),
+    ),
+    System(
+        name="Narrow dense networks", structure="nothing", criterion="none",
+        method="narrow from the start, one schedule more", target="filters of the first stage",
+        run=narrow, targets=WIDTHS, role="dense", panels=("filters", "weights"),
+    ),
+    System(
+        name="Li 2016", structure=FREE, criterion="L1 norm, per layer", method=ONE_SCHEDULE,
+        target=OF_FILTERS, run=partial(li, skip=SENSITIVE), targets=LI,
+        panels=("filters", "overlay of filters"),
+    ),
+    System(
+        name="Liu 2017", structure=FREE, criterion="BN scale, global",
+        method="half with the penalty, half after the removal", target=OF_FILTERS, run=liu,
+        targets=SLIM, rounds=lambda _: 2, panels=("filters",),
+    ),
+    System(
+        name="Liu 2017, no penalty", structure=FREE, criterion="BN scale, global",
+        method="half with λ = 0, half after the removal", target=OF_FILTERS,
+        run=partial(liu, penalised=False), targets=FILTERS, rounds=lambda _: 2,
+        panels=("filters",),
+    ),
+    System(
+        name="Zhu & Gupta on filters", structure=FREE, criterion="L1 norm, per layer",
+        method="more and more while training", target=OF_FILTERS, run=zhu, targets=CUBIC,
+        panels=("filters",),
+    ),
+]  # fmt: skip

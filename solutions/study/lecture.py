@@ -4,48 +4,57 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pruninglab import counters
-from pruninglab.training.loop import Loop
 from solutions.lab1_structures.exercises import global_masks
 from solutions.lab2_criteria.exercises import magnitude_scores
 from solutions.lab3_methods.exercises import add_sparsity_penalty, retraining_lrs
-from solutions.study.job import CYCLE, Job, Pruned, after, penalty, replayed
+from solutions.study.job import CYCLE, Job, Pruned, System, after, penalty, replayed
+from solutions.study.steps import Steps
+from solutions.study.words import (
+    EVERY,
+    FIFTHS,
+    FINE_TUNED,
+    LECTURE,
+    OF_ALL,
+    REWOUND,
+    SINGLE,
+)
 
 
-def lrs_of(job: Job, rewind: bool) -> list[float]:
+def lrs_of(steps: int, rewind: bool) -> list[float]:
     """Fine-tuning or LR-rewinding, for as many steps."""
-    return replayed(job.steps()) if rewind else retraining_lrs(CYCLE, 1, job.steps(), rewind=False)
+    return replayed(steps) if rewind else retraining_lrs(CYCLE, 1, steps, rewind=False)
 
 
 def lecture_han(job: Job, targets: Sequence[float], rewind: bool) -> Iterator[Pruned]:
     """One global ranking of all magnitudes, at once."""
     for target in targets:
         model, loop = job.dense(), job.loop(target)
-        loop(model, global_masks(magnitude_scores(model), target), lrs_of(job, rewind))
+        loop(model, global_masks(magnitude_scores(model), target), lrs_of(job.steps(), rewind))
         yield after(target, model, loop)
-
-
-def ten_epochs(job: Job, targets: Sequence[float], rewind: bool) -> Iterator[Pruned]:
-    """The same for ten epochs, whatever the budget: the shortest of Renda et al."""
-    ten = replace(job, budget=replace(job.budget, retrain=10))
-    return lecture_han(ten, targets, rewind)
 
 
 def lecture_liu(
     job: Job, targets: Sequence[float], rewind: bool, penalty_first: bool = True
 ) -> Iterator[Pruned]:
-    """The channels of least |γ| of *all* layers, none protected; before that the penalty, once."""
+    """The channels of least |γ| of *all* layers, none protected.
+
+    With the penalty before it, that takes the first half of the epochs (by the paper: as many).
+    """
     sparse: nn.Module = job.dense()
+    steps = job.steps()
     epochs = seconds = 0.0
     if penalty_first:
-        sparse, slim = penalised(job, penalty(job.budget.retrain))
+        steps = job.part(2)
+        sparse, slim = penalised(job, penalty(steps / job.steps(1)), steps)
         epochs, seconds = slim.epochs, slim.seconds
-    for found in channels_at_once(job, sparse, bn_scales(sparse), targets, rewind):
+    for found in channels_at_once(job, sparse, bn_scales(sparse), targets, lrs_of(steps, rewind)):
         yield Pruned(found.target, found.model, epochs + found.epochs, seconds + found.seconds)
 
 
@@ -54,25 +63,28 @@ def mean_magnitude(job: Job, targets: Sequence[float], rewind: bool) -> Iterator
     model = job.dense()
     scores = {name: model.get_parameter(f"{name}.weight").abs().mean((1, 2, 3))
               for name in convolutions(model)}  # fmt: skip
-    yield from channels_at_once(job, model, scores, targets, rewind)
+    yield from channels_at_once(job, model, scores, targets, lrs_of(job.steps(), rewind))
 
 
 def channels_at_once(
-    job: Job, dense: nn.Module, scores: dict[str, Tensor], targets: Sequence[float], rewind: bool
-) -> Iterator[Pruned]:
+    job: Job, dense: nn.Module, scores: dict[str, Tensor], targets: Sequence[float],
+    lrs: Sequence[float],
+) -> Iterator[Pruned]:  # fmt: skip
     """The channels of the lowest scores of a network, until a share of its weights is gone."""
     for target in targets:
         model, loop = copy.deepcopy(dense), job.loop(target)
         keep = channels_for(model, scores, target)
         silence(model, keep)
-        loop(model, weight_masks(model, keep), lrs_of(job, rewind), still(keep))
+        loop(model, weight_masks(model, keep), lrs, still(keep))
         yield after(target, model, loop)
 
 
-def penalised(job: Job, strength: float, name: str = "penalty") -> tuple[nn.Module, Loop]:
+def penalised(
+    job: Job, strength: float, steps: int, name: str = "penalty"
+) -> tuple[nn.Module, Steps]:
     """The network after a replayed cycle with a penalty on every γ, and the loop it ran in."""
     model, loop = job.dense(), job.loop(name)
-    loop(model, {}, replayed(job.steps()), lambda m: add_sparsity_penalty(m, strength))
+    loop(model, {}, replayed(steps), lambda m: add_sparsity_penalty(m, strength))
     return model, loop
 
 
@@ -134,3 +146,50 @@ def still(keep: dict[str, Tensor]) -> Callable[[nn.Module], None]:
                 parameter.grad[~channels] = 0
 
     return before_step
+
+
+def of_weights(name: str, rewind: bool, column: str, **more: Any) -> System:
+    """A curve of the lecture that ranks all weights by magnitude."""
+    retraining = "LR-rewinding" if rewind else "fine-tuning"
+    return System(
+        name=f"Lecture: {name}", label=name, structure=SINGLE, criterion="magnitude, global",
+        method=REWOUND if rewind else FINE_TUNED, target=OF_ALL,
+        run=partial(lecture_han, rewind=rewind), targets=LECTURE,
+        published={"lecture": column, "renda": f"at once, {retraining}"}, **more,
+    )  # fmt: skip
+
+
+def of_channels(name: str, rewind: bool, penalty_first: bool = True, **more: Any) -> System:
+    """A curve of the lecture that ranks the channels of all layers by |γ|."""
+    return System(
+        name=f"Lecture: {name}", structure=EVERY, criterion="BN scale, global",
+        method=(REWOUND if rewind else FINE_TUNED) + (", half with the penalty" * penalty_first),
+        target=OF_ALL, targets=LECTURE, shared=0.5 if penalty_first else 0.0,
+        run=partial(lecture_liu, rewind=rewind, penalty_first=penalty_first), **more,
+    )  # fmt: skip
+
+
+def replication(name: str, rewind: bool) -> System:
+    """All filters in one ranking by mean |w|, as an independent replication has published it."""
+    retraining = "LR-rewinding" if rewind else "fine-tuning"
+    return System(
+        name=name, structure=EVERY, criterion="mean |w|, global",
+        method=REWOUND if rewind else FINE_TUNED, target=OF_ALL, label=retraining,
+        run=partial(mean_magnitude, rewind=rewind), targets=FIFTHS, panels=("mean magnitude",),
+        published={"replication": retraining},
+    )  # fmt: skip
+
+
+SYSTEMS = [
+    # The plain ranking of all weights at once, by the schedule of all: it belongs in each table.
+    of_weights("Han + LR-rewinding", True, "han_lrr", core=True, role="magnitude",
+               panels=("lecture", "renda", "weights", "overlay of weights")),
+    of_weights("Han", False, "han", panels=("lecture", "renda")),
+    of_channels("Liu", False, label="Liu", panels=("lecture",), published={"lecture": "liu"}),
+    of_channels("Liu + LR-rewinding", True, label="Liu + LR-rewinding",
+                panels=("lecture", "overlay of filters"), published={"lecture": "liu_lrr"}),
+    of_channels("BN scale + LR-rewinding", True, False, panels=("lecture",),
+                label="Liu without penalty, + LR-rewinding"),
+    replication("Filters by mean magnitude", False),
+    replication("Filters by mean magnitude + LR-rewinding", True),
+]  # fmt: skip

@@ -46,7 +46,7 @@ class Trial:
 def trial(candidate: float, job: Job) -> Trial:
     """Train with the penalty, then silence the channels of least |γ|."""
     torch.compiler.reset()
-    model, _ = penalised(job, candidate, f"{candidate:g}")
+    model, _ = penalised(job, candidate, job.steps(), f"{candidate:g}")
     kept = accuracy(model, job.val, bf16=None)
     silence(model, channels_for(model, bn_scales(model), TARGET))
     return Trial(candidate, job.seed, round(kept, 4), round(accuracy(model, job.val, bf16=None), 4))

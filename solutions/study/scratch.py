@@ -12,7 +12,10 @@ from pruninglab.models import ResNet20
 from solutions.lab1_structures.exercises import global_masks
 from solutions.lab2_criteria.exercises import magnitude_scores
 from solutions.lab6_further import exercises as further
-from solutions.study.job import Job, Pruned, after, replayed
+from solutions.study.job import Job, Pruned, System, after, replayed
+from solutions.study.words import SINGLE, TIMES
+
+COMPRESSIONS = (10.0, 31.6, 100.0, 1000.0)  # weights before / after
 
 
 def synflow(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
@@ -55,3 +58,27 @@ def scratch(
     loop = job.loop(name)
     loop(model, masks, replayed(job.steps(job.budget.scratch), peak=0.4))
     return after(target, model, loop)
+
+
+SYSTEMS = [
+    System(
+        name="SynFlow 2020", structure=SINGLE, criterion="synaptic flow, global",
+        method="before training, 100 rounds", target=TIMES, run=synflow, targets=COMPRESSIONS,
+        epochs="scratch", panels=("scratch",),
+    ),
+    System(
+        name="Unpruned from scratch", structure="nothing", criterion="none", method="none",
+        target=TIMES, run=unpruned, targets=(1.0,), epochs="scratch", panels=("scratch",),
+        role="dense",
+    ),
+    System(
+        name="Magnitude at initialisation", structure=SINGLE, criterion="magnitude, global",
+        method="before training, at once", target=TIMES, run=magnitude_at_init,
+        targets=COMPRESSIONS, epochs="scratch", panels=("scratch",), role="magnitude",
+    ),
+    System(
+        name="Random at initialisation", structure=SINGLE, criterion="chance",
+        method="before training, at once", target=TIMES, run=random_at_init,
+        targets=COMPRESSIONS, epochs="scratch", panels=("scratch",), role="chance",
+    ),
+]  # fmt: skip

@@ -1,4 +1,8 @@
-"""The tables of the results, as Markdown, made from records and published numbers alone."""
+"""The tables of the results, as Markdown, made from records and published numbers alone.
+
+Two kinds, never mixed. *Equal terms*: one structure, one schedule, one place to measure; here.
+*As published*: each paper's numbers beside ours; `comparisons`.
+"""
 
 from __future__ import annotations
 
@@ -11,90 +15,173 @@ from pathlib import Path
 
 from pruninglab.plots import plus_minus
 from pruninglab.results.curves import (
-    WEIGHTS,
     accuracy,
+    at,
     by_system,
-    kind_of,
-    longest,
     macs_left,
+    of_panel,
+    ranked,
     share,
 )
-from pruninglab.results.records import FOLDER, Point, Record, load_all
-from solutions.study import comparisons
+from pruninglab.results.records import FOLDER, Record, load_all
+from solutions.study import comparisons, worth
+from solutions.study.comparisons import table
 
-AGAIN = FOLDER / "dense-1"  # from the dense network of seed 1
-
-
-def systems_table(records: Iterable[Record]) -> str:
-    """One line per point, as Markdown: what the field asks for."""
-    lines = [
-        "| system | target | sparsity | compression | MACs left | epochs | test accuracy (%) "
-        "| seeds |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, members in by_system(records).items():
-        for i, first in enumerate(members[0].points):
-            row = [record.points[i] for record in members]
-            dense = members[0].dense
-            macs = statistics.mean(map(macs_left, row, members))
-            times = dense.parameters / statistics.mean(p.nonzeros for p in row)
-            cells = (
-                name, "" if first.target is None else f"{first.target:g}",
-                f"{statistics.mean(p.sparsity for p in row):.1%}", f"{times:.1f}",
-                f"{macs:.0%}", f"{statistics.mean(p.epochs for p in row):g}",
-                plus_minus([accuracy(p) for p in row]), str(len(row)),
-            )  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+LONG = FOLDER / "points.md"  # every point: too long for a page
+BESIDE = ("chance", "magnitude")  # roles of the systems that all others are compared with
 
 
-def summary_table(records: Iterable[Record], kind: str) -> str:
-    """One line per system of a kind: accuracy, and in brackets what is left, as Markdown.
+def points_table(records: Iterable[Record]) -> str:
+    """One line per point: what the field asks for."""
+    head = ("system", "budget", "dense networks", "target", "sparsity", "compression", "MACs left",
+            "epochs", "test accuracy (%)", "runs")  # fmt: skip
+    rows = []
+    for members in by_system(records).values():
+        dense = ", ".join(sorted({str(record.dense_seed) for record in members}))
+        for points in zip(*(record.points for record in members), strict=True):
+            times = members[0].dense.parameters / statistics.mean(p.nonzeros for p in points)
+            target = points[0].target
+            rows.append((
+                members[0].system, members[0].budget, dense,
+                "" if target is None else f"{target:g}",
+                f"{statistics.mean(p.sparsity for p in points):.1%}", f"{times:.1f}",
+                f"{statistics.mean(map(macs_left, points, members)):.0%}",
+                f"{statistics.mean(p.epochs for p in points):g}",
+                plus_minus([accuracy(p) for p in points]), str(len(points)),
+            ))  # fmt: skip
+    return table(head, rows)
+
+
+def equal_table(
+    records: Iterable[Record], panel: str, axis: str, places: Sequence[float]
+) -> str:  # fmt: skip
+    """Systems that prune one structure, at the same places, and how long each was trained.
+
+    First those that were trained as long as the budget says, best at the middle place first; then
+    the others, which are not ranked. The last columns are differences at the middle place, paired
+    by run: to chance, and to the plain ranking by size at once.
 
     Args:
-        kind: "single weights": the points nearest to 50, 80, 90 and 95 % of the weights gone, and
-            the weights left. "filters": every target, and the MACs left.
+        axis: "sparsity": the nearest point, and in brackets what is left. "macs": on the line
+            between the two nearest points, so that all have equal MACs.
+        places: shares that are gone.
     """
-    axis = "macs" if kind == "filters" else "sparsity"
-    groups = {n: g for n, g in by_system(records).items() if kind_of(g[0]) == kind}
-    names = ("30 %", "50 %", "70 %") if kind == "filters" else ("50 %", "80 %", "90 %", "95 %")
-    lines = [
-        f"| test accuracy (%), {axis if axis == 'sparsity' else 'target'} | {' | '.join(names)} |",
-        f"|---|{'---:|' * len(names)}",
-    ]
-    for name, members in groups.items():
-        first = members[0]
-        found = [_near(first, axis, float(column.split()[0]) / 100) for column in names]
+    groups, middle = of_panel(records, panel), places[len(places) // 2]
+    what = "weights" if axis == "sparsity" else "MACs"
+    head = ["system", "method", "epochs", *(f"{x:.0%} of the {what} gone" for x in places)]
+    fair, other = list[list[str]](), list[list[str]]()
+    others = {role: [g for g in groups.values() if g[0].role == role] for role in BESIDE}
+    for members in sorted(groups.values(), key=lambda g: -mean_at(g, axis, middle)):
+        used = {i for x in places for i in used_points(members[0], axis, x)}
+        if not used:
+            continue
+        row = [members[0].system, members[0].method, epochs_of(members, used)]
+        row += [cell(members, axis, x) for x in places]
+        row += [paired(members, found, axis, middle) for found in others.values() if found]
+        (fair if all(ranked(members, i) for i in used) else other).append(row)
+    for row in other:
+        row[0] += " (other epochs: not ranked)"
+    head += [f"at {middle:.0%}: minus {found[0][0].system}" for found in others.values() if found]
+    return table(head, fair + other, words=2)
+
+
+def mean_at(members: Sequence[Record], axis: str, x: float) -> float:
+    """The mean accuracy at a place; 0 where there is none."""
+    return statistics.mean(measured(members, axis, x) or [0.0])
+
+
+def nearest(record: Record, axis: str, x: float, tolerance: float = 0.07) -> int | None:
+    """The point nearest to a share, if one is near: nearer where little is left."""
+    places = [share(point, record, axis) for point in record.points]
+    i = min(range(len(places)), key=lambda i: abs(places[i] - x))
+    return i if abs(places[i] - x) <= tolerance * (1 if x < 0.85 else 0.3) else None
+
+
+def used_points(record: Record, axis: str, x: float) -> list[int]:
+    """The points that a cell is made of."""
+    if axis == "sparsity":
+        i = nearest(record, axis, x)
+        return [] if i is None else [i]
+    if at(record, axis, x) is None:
+        return []
+    order = sorted(
+        range(len(record.points)), key=lambda i: abs(share(record.points[i], record, axis) - x)
+    )
+    return order[:2]
+
+
+def measured(members: Sequence[Record], axis: str, x: float) -> list[float]:
+    """The accuracy of each run at a place; empty if one of them has none there."""
+    values = []
+    for record in members:
+        if axis == "sparsity":
+            i = nearest(record, axis, x)
+            values.append(None if i is None else accuracy(record.points[i]))
+        else:
+            values.append(at(record, axis, x))
+    return [value for value in values if value is not None] if None not in values else []
+
+
+def cell(members: Sequence[Record], axis: str, x: float) -> str:
+    """Mean and spread over the runs."""
+    values = measured(members, axis, x)
+    if not values:
+        return ""
+    if axis == "macs":
+        return plus_minus(values)
+    i = nearest(members[0], axis, x)
+    assert i is not None
+    return f"{plus_minus(values)} ({1 - members[0].points[i].sparsity:.0%})"
+
+
+def epochs_of(members: Sequence[Record], used: Iterable[int]) -> str:
+    """How long the networks of a row were trained: one number, or from - to."""
+    epochs = sorted({round(members[0].points[i].epochs, 1) for i in used})
+    return f"{epochs[0]:g}" if len(epochs) == 1 else f"{epochs[0]:g} to {epochs[-1]:g}"
+
+
+def paired(
+    members: Sequence[Record], others: Sequence[list[Record]], axis: str, x: float
+) -> str:  # fmt: skip
+    """How much better than another system, run by run: the mean and the spread, in points."""
+    if not others or others[0][0].system == members[0].system:
+        return ""
+    theirs = {(r.dense_seed, r.seed): r for r in others[0]}
+    pairs = [(r, theirs[key]) for r in members if (key := (r.dense_seed, r.seed)) in theirs]
+    both = [(measured([one], axis, x), measured([other], axis, x)) for one, other in pairs]
+    gains = [100 * (a[0] - b[0]) for a, b in both if a and b]
+    if not gains:
+        return ""
+    spread = f" ± {statistics.stdev(gains):.1f}" if len(gains) > 1 else ""
+    return f"{statistics.mean(gains):+.1f}{spread}"
+
+
+def soft_table(records: Iterable[Record]) -> str:
+    """SFP, and what the same first choice gives when it is held, and without any training."""
+    groups = of_panel(records, "soft")
+    targets = sorted({p.target for g in groups.values() for p in g[0].points if p.target})
+    rows = []
+    for members in groups.values():
+        by_target = {p.target: i for i, p in enumerate(members[0].points)}
+        used = list(by_target.values())
         cells = [
-            "" if i is None else
-            f"{plus_minus([accuracy(r.points[i]) for r in members])} "
-            f"({1 - share(first.points[i], first, axis):.0%})"
-            for i in found
+            plus_minus([accuracy(r.points[by_target[t]]) for r in members]) if t in by_target
+            else "" for t in targets
         ]  # fmt: skip
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _near(record: Record, axis: str, x: float, tolerance: float = 0.07) -> int | None:
-    """The point nearest to a share (for filters: to a target), if one is near."""
-    places = [
-        (point.target or 0.0) if axis == "macs" else share(point, record, axis)
-        for point in record.points
-    ]
-    nearest = min(range(len(places)), key=lambda i: abs(places[i] - x))
-    return nearest if abs(places[nearest] - x) <= tolerance * (1 if x < 0.85 else 0.3) else None
+        rows.append((members[0].system, epochs_of(members, used), *cells))
+    return table(("system", "epochs", *(f"{t:.0%} of the filters" for t in targets)), rows)
 
 
 def spreads_table(records: Iterable[Record]) -> str:
-    """How large the spreads over the seeds are: quantiles of their standard deviations, in points.
+    """How large the spreads are: quantiles of their standard deviations, in points.
 
-    Points without any training after pruning are left out, and those of one seed.
+    Points without any training after pruning are left out, those of one run, and those at chance.
     """
     found = sorted(
-        (100 * statistics.stdev(map(accuracy, points)), name)
-        for name, members in by_system(records).items() if len(members) > 1
+        (100 * statistics.stdev(map(accuracy, points)), members[0].system)
+        for members in by_system(records).values() if len(members) > 1
         for points in zip(*(record.points for record in members), strict=True)
-        if points[0].epochs
+        if points[0].epochs and max(map(accuracy, points)) > 0.11
     )  # fmt: skip
     lines = ["| share of the points | their standard deviation is below |", "|---:|---:|"]
     for part in (0.5, 0.8, 0.9, 1.0) if found else ():
@@ -104,92 +191,57 @@ def spreads_table(records: Iterable[Record]) -> str:
     return "\n".join(lines)
 
 
-def worth_it_table(records: Iterable[Record], losses: Sequence[float] = (0.01, 0.02, 0.05)) -> str:
-    """Ma et al. 2019's question: bytes and time of the smallest network at equal accuracy.
-
-    For each loss of accuracy that is accepted, and both structures, the point with the fewest
-    bytes among those that lose no more on the held-out images, all as means over the seeds; its
-    accuracy is that on the test images. What was not weighed (see `Point.stored`) is left out.
-    """
-    lines = [
-        "| may lose | structure | smallest | sparsity | test accuracy (%) | bytes, and how stored "
-        "| times smaller | times faster |",
-        "|---|---|---|---:|---:|---:|---:|---:|",
-    ]
-    groups = by_system(r for r in records if r.dense.stored)
-    for loss in losses:
-        for kind in (WEIGHTS, "filters"):
-            found = [
-                (statistics.mean(p.stored[way] for p in points if p.stored), way, points, members)
-                for members in groups.values() if kind_of(members[0]) == kind
-                for points in zip(*(r.points for r in members), strict=True)
-                if all(p.stored for p in points) and _val(points) >= members[0].dense.val - loss
-                for way in points[0].stored or ()
-            ]  # fmt: skip
-            if found:
-                lines.append(_smallest(loss, kind, *min(found, key=lambda row: row[0])))
-    return "\n".join(lines)
-
-
-def _val(points: Sequence[Point]) -> float:
-    return statistics.mean(point.val for point in points)
-
-
-def _smallest(
-    loss: float, kind: str, size: float, way: str, points: Sequence[Point], members: list[Record]
-) -> str:
-    whole = members[0].dense.stored
-    assert whole is not None
-    faster = [p.dense_latency / p.latency for p in points if p.latency and p.dense_latency]
-    cells = (
-        f"{100 * loss:g} points", kind, members[0].system,
-        f"{statistics.mean(p.sparsity for p in points):.1%}",
-        plus_minus([accuracy(p) for p in points]), f"{size:,.0f} ({way})",
-        f"{whole['dense'] / size:.1f}", f"{statistics.mean(faster):.2f}",
-    )  # fmt: skip
-    return f"| {' | '.join(cells)} |"
-
-
 TABLES: dict[str, Callable[[list[Record]], str]] = {
-    "weights": lambda found: summary_table(found, WEIGHTS),
-    "filters": lambda found: summary_table(found, "filters"),
-    "weights again": lambda _: summary_table(load_all(AGAIN), WEIGHTS),
-    "filters again": lambda _: summary_table(load_all(AGAIN), "filters"),
-    "not retrained again": lambda _: comparisons.not_retrained_table(load_all(AGAIN)),
+    # equal terms
+    "weights": lambda found: equal_table(found, "weights", "sparsity", (0.5, 0.8, 0.9, 0.95)),
+    "filters": lambda found: equal_table(found, "filters", "macs", (0.3, 0.5, 0.7)),
+    "soft": soft_table,
+    "spreads": spreads_table,
+    "worth": worth.worth_it_table,
+    # as published
     "dense": comparisons.dense_table,
     "published": comparisons.published_table,
     "not retrained": comparisons.not_retrained_table,
     "renda": comparisons.renda_table,
     "lecture": comparisons.lecture_table,
-    "spreads": spreads_table,
-    "worth": worth_it_table,
-    "scratch": lambda found: systems_table(r for r in found if kind_of(r) == "scratch"),
-    "all": systems_table,
+    # everything
+    "scratch": lambda found: points_table(r for r in found if "scratch" in r.panels),
+    "all": points_table,
 }
+MARK = r"<!-- table ([a-z ]+?)((?: (?:quick|standard|full|any))(?: \d+)*) -->.*?<!-- end -->"
 
 
 def refreshed(text: str, found: list[Record]) -> str:
-    """A page with each table between `<!-- table NAME -->` and `<!-- end -->` made anew.
+    """A page with each table between its marks made again.
 
-    >>> refreshed("<!-- table worth --> old <!-- end -->", []).count("\\n")
+    A mark names the table, the budget and, if not all, the seeds of the dense networks.
+
+    >>> refreshed("<!-- table worth quick 0 --> old <!-- end -->", []).count("\\n")
     3
     """
 
     def again(match: re.Match[str]) -> str:
-        return f"<!-- table {match[1]} -->\n{TABLES[match[1]](found)}\n<!-- end -->"
+        name, (budget, *dense) = match[1], match[2].split()
+        some = [
+            r for r in found
+            if budget in ("any", r.budget) and (not dense or str(r.dense_seed) in dense)
+        ]  # fmt: skip
+        return f"<!-- table {name}{match[2]} -->\n{TABLES[name](some)}\n<!-- end -->"
 
-    return re.sub(r"<!-- table ([\w ]+) -->.*?<!-- end -->", again, text, flags=re.DOTALL)
+    return re.sub(MARK, again, text, flags=re.DOTALL)
 
 
 def main() -> None:
     """Print the tables, or write them into pages: `python -m solutions.study.tables [PAGE ...]`."""
     parser = argparse.ArgumentParser(description="Tables from the records alone.")
     parser.add_argument("pages", nargs="*", type=Path, help="Markdown files to bring up to date")
-    args, found = parser.parse_args(), longest(load_all())
+    parser.add_argument("--budget", default="quick", help="of the tables that are printed")
+    args, found = parser.parse_args(), list(load_all())
     for page in args.pages:
         page.write_text(refreshed(page.read_text(), found))
     if not args.pages:
-        print("\n\n".join(made(found) for made in TABLES.values()))
+        some = [record for record in found if record.budget == args.budget]
+        print("\n\n".join(made(some) for made in TABLES.values()))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from typing import Any
 from pruninglab import checkpoints, data
 from pruninglab.models import ResNet20
 from pruninglab.results.records import Record
-from pruninglab.training import loop
-from solutions.study import filters, job, run, scratch
+from solutions.study import job, run, scratch, search
 from solutions.study.job import System
 
 really_trained = checkpoints.trained
@@ -36,11 +35,10 @@ def load(name: str, split: str) -> data.Images:
 SMALL: list[tuple[Any, str, Any]] = [
     (checkpoints, "trained", trained),
     (scratch, "ResNet20", fresh),
-    (filters, "EPISODES", 3),
+    (search, "FOR_BN", 50),
     (data, "load", load),
     (job.BUDGETS, "quick", job.Budget(retrain=1, scratch=1)),
-    (job.BUDGETS, "full", job.Budget(retrain=3, scratch=1)),
-    (loop, "LONG", 12),  # steps of a call that is worth a checkpoint
+    (job.BUDGETS, "full", job.Budget(retrain=3, scratch=1, long=2, papers=True)),
 ]
 
 
@@ -56,9 +54,12 @@ def record(
     system: System | None = None,
     seed: int = 0,
     accuracies: Sequence[tuple[float, float]] = ((0.5, 0.9), (0.8, 0.7)),
+    budget: str = "quick",
+    dense: int = 0,
 ) -> Record:
-    """A record with made-up points: (target = sparsity, accuracy)."""
-    made = run.blank(system or run.system_named("Li 2016"), seed, "quick")
+    """A record with made-up points, of one epoch each: (target = sparsity, accuracy)."""
+    made = run.blank(system or run.system_named("Li 2016"), seed, budget, dense)
+    made.epochs = 1.0
     for target, accuracy in accuracies:
         left = round(made.dense.nonzeros * (1 - target))
         point = replace(

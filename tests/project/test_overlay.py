@@ -27,7 +27,8 @@ def labels(mine: list[Record], ours: list[Record]) -> list[str]:
 
 def masked(name: str, budget: str = "quick") -> Record:
     made = record(name, 0, {0.5: 0.9, 0.9: 0.8})
-    made.budget = budget
+    made.budget, made.panels = budget, ["overlay of weights"]
+    made.label = name.removeprefix("Lecture: ")
     for point in made.points:
         point.macs = made.dense.macs
     return made
@@ -35,6 +36,7 @@ def masked(name: str, budget: str = "quick") -> Record:
 
 def test_weights_are_compared_with_weights_and_filters_with_filters() -> None:
     course = [masked("Lecture: Han + LR-rewinding"), record("Li 2016", 0, {0.5: 0.9})]
+    course[1].panels = ["overlay of filters"]
     assert structure_of(masked("Mine")) == "weights"
     assert labels([masked("Mine")], course) == [
         "published: Han, fine-tuned (64-wide)", "published: Han, LR-rewinding (64-wide)",

@@ -30,7 +30,8 @@ def record(name: str, seed: int, accuracies: dict[float, float], test: bool = Tr
     dense = Point(None, 0.0, 1000, 1000, 900, 900, 0, 0, 0.92, 0.91)
     made = Record(
         name, "weights", "magnitude", "at once", "t", "ResNet-20, width 16, shortcut B",
-        "cifar10", "4,000 training images", seed, "subset-1-epochs", "m", dense,
+        "cifar10", "4,000 training images", seed, "subset-1-epochs", "m", dense, width=16,
+        dense_seed=0, role="chance" if "Random" in name else "method",
     )  # fmt: skip
     for sparsity, accuracy in accuracies.items():
         left = round(1000 * (1 - sparsity))

@@ -5,9 +5,8 @@ import pytest
 
 from pruninglab import checkpoints, counters
 from pruninglab.models import ResNet20, prunable
-from pruninglab.results import curves, published, records
-from solutions.builder import build
-from solutions.study import comparisons, figures, run, systems, tables
+from pruninglab.results import curves, records
+from solutions.study import comparisons, figures, run, systems, tables, worth
 from tests.helpers.small import record
 
 BY_NAME = {system.name: system for system in systems.systems()}
@@ -53,27 +52,37 @@ def test_records_that_ship_are_whole_and_their_figures_can_be_drawn():
     for one in shipped:
         assert one.points, one.system
         assert one.system in BY_NAME
+        assert one.panels
+        assert one.width == 16
         for point in one.points:
             assert point.test is not None
             assert 0 <= point.test <= 1
             assert -0.01 <= point.sparsity <= 1
-    assert figures.lecture_figure(shipped).axes
-    assert figures.systems_figure(shipped).axes
-    assert figures.renda_figure(shipped).axes
+    for draw_it in figures.FIGURES.values():
+        assert draw_it(shipped[:0]).axes
+        assert draw_it(systems.presentable(shipped)).axes
     plt.close("all")
 
 
-def test_records_from_another_dense_network_say_so():
-    dense, again = checkpoints.card(16, 1)["test"], list(records.load_all(tables.AGAIN))
+def test_a_record_says_from_which_dense_network_it_comes():
+    for one in records.load_all():
+        assert one.dense.test == checkpoints.card(one.width, one.dense_seed)["test"]
+    again = list(records.load_all(budget="quick", dense=[1]))
     assert len(again) == 11
     for one in again:
-        assert one.dense.test == dense
-        assert one.network.endswith("dense network of seed 1")
-        assert [p.target for p in one.points] == list(BY_NAME[one.system].targets)
-        assert all(p.test is not None for p in one.points)
+        assert records.file_name(one).endswith(".dense-1.0.json")
     first, second = (run.blank(BY_NAME["Li 2016"], 0, "quick", seed) for seed in (0, 1))
-    assert second.dense.test == dense != first.dense.test
-    assert "seed" not in first.network
+    assert first.dense.test != second.dense.test
+    assert (first.dense_seed, second.dense_seed) == (0, 1)
+    assert records.file_name(first) != records.file_name(second)
+
+
+def test_what_is_shown_together_has_one_budget_and_complete_comparisons():
+    core = [system for system in systems.systems() if system.core]
+    quick = [record(BY_NAME["Li 2016"]), record(HAN)]
+    standard = [record(system, budget="standard", dense=1) for system in core]
+    assert systems.presentable([*quick, *standard[1:]]) == quick
+    assert systems.presentable([*quick, *standard]) == standard
 
 
 # ---- figures and tables
@@ -109,9 +118,8 @@ def test_the_lectures_figure_shows_every_published_point_and_our_line():
 
 
 def test_rendas_figure_shows_their_points_and_all_of_ours():
-    names = [name for setting in published.RENDA for name in setting.ours]
-    names += published.FILTERS
-    groups = [record(BY_NAME[n]) for n in [*names, "Random weights", "Random filters"]]
+    wanted = {"renda", "mean magnitude"}
+    groups = [record(one) for one in BY_NAME.values() if wanted & set(one.panels)]
     panels = figures.renda_figure(groups).axes
     hollow = [[line for line in a.lines if line.get_mfc() == "none"] for a in panels]
     assert [[len(line.get_xdata()) for line in found] for found in hollow] == [
@@ -162,22 +170,63 @@ def test_the_dense_networks_stand_beside_the_published_ones():
     assert "| 40 | 92.08 ± 0.23 |" in short
 
 
-def test_the_table_of_systems_has_a_line_per_point():
-    text = tables.systems_table([record(seed=0), record(seed=1)])
+def test_the_table_of_points_has_a_line_per_point():
+    text = tables.points_table([record(seed=0), record(seed=1)])
+    times = f"{272_474 / record().points[0].nonzeros:.1f}"
     assert text.splitlines()[2] == (
-        "| Li 2016 | 0.5 | 50.0% | 2.0 | 50% | 1 | 90.00 ± 0.00 | 2 |".replace(
-            "| 2.0 |", f"| {272_474 / record().points[0].nonzeros:.1f} |"
-        )
+        f"| Li 2016 | quick | 0 | 0.5 | 50.0% | {times} | 50% | 1 | 90.00 ± 0.00 | 2 |"
     )
     assert len(text.splitlines()) == 4
 
 
-def test_the_summary_takes_the_nearest_point_if_one_is_near():
+def rows_of(text):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+
+
+def test_weights_are_compared_at_the_nearest_sparsity():
     weights = record(HAN, accuracies=((0.56, 0.9), (0.807, 0.8), (0.93, 0.7)))
-    text = tables.summary_table([weights, record()], "single weights")
-    assert text.splitlines()[2:] == ["| Han 2015 | 90.00 (44%) | 80.00 (19%) |  | 70.00 (7%) |"]
-    text = tables.summary_table([weights, record(accuracies=((0.3, 0.9), (0.7, 0.8)))], "filters")
-    assert text.splitlines()[2:] == ["| Li 2016 | 90.00 (70%) |  | 80.00 (30%) |"]
+    (row,) = rows_of(tables.TABLES["weights"]([weights, record()]))
+    assert row == ["Han 2015", HAN.method, "1", "90.00 (44%)", "80.00 (19%)", "", "70.00 (7%)"]
+
+
+def test_filters_are_compared_at_equal_macs():
+    """On the line between two points, by hand: 0.9 at 40 % and 0.7 at 60 % make 0.8 at 50 %."""
+    li = record(accuracies=((0.3, 0.92), (0.4, 0.9), (0.6, 0.7)))
+    (row,) = rows_of(tables.TABLES["filters"]([li]))
+    assert row[3:6] == ["92.00", "80.00", ""], "70 % of the MACs: there is no point beyond"
+
+
+def test_differences_are_paired_by_run_and_rows_ranked():
+    """Chance is worse by 10 and 12 points: 11 ± 1.4, though both vary by 5."""
+    gates, chance = BY_NAME["Molchanov 2019"], BY_NAME["Random filters"]
+    good = [record(gates, seed=s, accuracies=((0.5, 0.8 + s / 20),)) for s in (0, 1)]
+    bad = [record(chance, seed=s, accuracies=((0.5, 0.7 + s / 20 - s / 50),)) for s in (0, 1)]
+    first, second = rows_of(tables.TABLES["filters"]([*bad, *good]))
+    assert (first[0], first[-1]) == ("Molchanov 2019", "+11.0 ± 1.4")
+    assert (second[0], second[-1]) == ("Random filters", "")
+
+
+@pytest.mark.parametrize("unequal", ["equal", "epochs"])
+def test_what_was_trained_for_another_time_is_not_ranked(unequal):
+    better, worse = record(accuracies=((0.5, 0.9),)), record(BY_NAME["Molchanov 2019"])
+    if unequal == "equal":
+        better.equal = False
+    else:
+        better.points[0].epochs = 2.0
+    assert [row[0] for row in rows_of(tables.TABLES["filters"]([better, worse]))] == [
+        "Molchanov 2019", "Li 2016 (other epochs: not ranked)",
+    ]  # fmt: skip
+
+
+def test_a_page_gets_its_tables_from_the_records_that_its_marks_name():
+    found = [record(), record(dense=1, accuracies=((0.5, 0.2),)), record(budget="full")]
+    page = "a <!-- table all quick 1 -->\nold\n<!-- end --> b"
+    text = tables.refreshed(page, found)
+    assert text.startswith("a <!-- table all quick 1 -->\n| system")
+    assert text.endswith("<!-- end --> b")
+    assert "20.00" in text
+    assert "90.00" not in text
+    assert tables.refreshed(text, found) == text
 
 
 def test_spreads_are_sorted_and_those_of_one_seed_left_out():
@@ -244,58 +293,47 @@ def test_other_data_and_other_budgets_are_not_other_seeds():
     assert curves.longest([*members[:3], record(HAN)]) == [members[2], record(HAN)]
 
 
+def weighed(accuracies, seed=0):
+    """Smaller networks, half of their weights zero, of 12 bytes a weight or so."""
+    made = record(seed=seed, accuracies=accuracies)
+    made.dense.val = 0.92
+    for point in made.points:
+        n = round(270_896 * (1 - point.target) * 2)
+        kept = n // 2
+        point.parameters, point.macs = n + 1578, made.dense.macs // 2
+        point.stored = {"dense": 4 * (n + 1578), "bitmask": 4 * 1578 + n // 8 + 4 * kept}
+        point.latency, point.dense_latency = 1.0, 2.0
+    return made
+
+
+def test_the_weights_of_a_network_are_found_from_its_bytes():
+    one = weighed(((0.6, 0.9),))
+    assert worth.weights_of(one.points[0], one) == pytest.approx(0.8 * 270_896, abs=2)
+    one.points[0].stored = None
+    assert worth.weights_of(one.points[0], one) is None
+    one.points[0].macs = one.dense.macs
+    assert worth.weights_of(one.points[0], one) == 270_896, "a masked one has all of them"
+
+
 def test_is_it_worth_it_takes_the_smallest_that_is_good_enough():
-    small = record(accuracies=((0.3, 0.92), (0.6, 0.915), (0.9, 0.5)))
-    small.dense.stored = {"dense": 1000, "csr": 2000}
-    for point, size in zip(small.points, (700, 400, 100), strict=True):
-        point.stored, point.latency, point.dense_latency = {"dense": size}, 1.0, 2.0
-    small.dense.val = 0.92
-    text = tables.worth_it_table([small], losses=(0.01, 0.5))
-    assert [line.split("|")[6].strip() for line in text.splitlines()[2:]] == [
-        "400 (dense)",
-        "100 (dense)",
-    ]
-    assert tables.worth_it_table([record()]).count("\n") == 1  # nothing weighed, no line
+    """By hand, 32 bits: 0.4 of 270,896 values with a mask over 0.8 of them; 1 bit: no mask."""
+    small = weighed(((0.55, 0.92), (0.6, 0.915), (0.9, 0.5)))
+    (first, second) = rows_of(worth.worth_it_table([small], losses=(0.01, 0.5)))
+    whole, rest = 270_896, 4 * 1578
+    full = rest + 4 * whole
+    assert first[:3] == ["1 points", "filters", "Li 2016"]
+    assert first[4] == "60.0%"
+    assert first[6] == f"{full / (rest + 0.8 * whole / 8 + 4 * 0.4 * whole):.1f}"
+    assert first[9] == f"{(rest + whole / 8) / (rest + 0.8 * whole / 8):.1f}"
+    assert first[10] == "2.00"
+    assert second[4] == "90.0%"
+    assert rows_of(worth.worth_it_table([small], losses=(0.0001,)))[0][4] == "55.0%"
 
 
-def test_one_lucky_seed_is_not_good_enough():
-    """The smallest network is chosen by the mean over the seeds, on the held-out images."""
-    lucky, other = (record(seed=s, accuracies=((0.3, 0.92), (0.6, a)))
-                    for s, a in ((0, 0.915), (1, 0.895)))  # fmt: skip
+def test_one_lucky_seed_is_not_good_enough_and_longer_training_is_no_merit():
+    lucky, other = weighed(((0.55, 0.92), (0.6, 0.915))), weighed(((0.55, 0.92), (0.6, 0.895)), 1)
+    assert rows_of(worth.worth_it_table([lucky], [0.01]))[0][4] == "60.0%"
+    assert rows_of(worth.worth_it_table([lucky, other], [0.01]))[0][4] == "55.0%"
     for one in (lucky, other):
-        one.dense.val, one.dense.stored = 0.92, {"dense": 1000}
-        for point, size in zip(one.points, (700, 400), strict=True):
-            point.stored, point.latency, point.dense_latency = {"dense": size}, 1.0, 1.5
-    assert "| 400 (dense) | 2.5 | 1.50 |" in tables.worth_it_table([lucky], [0.01])
-    row = tables.worth_it_table([lucky, other], [0.01]).splitlines()[-1]
-    assert row.endswith("| 30.0% | 92.00 ± 0.00 | 700 (dense) | 1.4 | 1.50 |")
-    other.points[0].stored = None  # not weighed yet: left out
-    assert tables.worth_it_table([lucky, other], [0.01]).count("\n") == 1
-
-
-def test_ours_stand_beside_the_papers_with_their_spread():
-    members = [record(seed=s, accuracies=((0.1, a), (0.3, 0.8))) for s, a in ((0, 0.9), (1, 0.88))]
-    text = comparisons.published_table(members)
-    assert f"| 89.00 ± 1.41, {89 - 100 * members[0].dense.test:+.2f} | 1 |" in text
-
-
-def test_published_tables_are_whole():
-    assert [len(published.rows(n)) for n in ("lecture_figure", "renda2020")] == [22, 120]
-    assert {name for setting in published.RENDA for name in setting.ours} <= set(BY_NAME)
-    assert {row["system"] for row in published.rows("not_retrained")} == {
-        name for name in BY_NAME if name.startswith("At once")
-    }
-    assert set(published.FILTERS) <= set(BY_NAME)
-    for row in published.rows("numbers"):
-        assert row["system"] in BY_NAME
-        assert 10 <= float(row["accuracy"] or 50) <= 100
-        assert bool(row["accuracy"]) != bool(row["change"])
-        assert 0 < float(row["x"]) < 1
-        assert row["source"]
-
-
-@pytest.mark.parametrize("page", ["RESULTS.md"])
-def test_the_tables_of_the_pages_are_those_of_the_records(page):
-    text = (build.ROOT / page).read_text()
-    assert "<!-- table " in text
-    assert tables.refreshed(text, curves.longest(records.load_all())) == text
+        one.points[0].epochs = 2.0
+    assert rows_of(worth.worth_it_table([lucky, other], [0.01])) == []
