@@ -18,7 +18,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -1473,7 +1473,9 @@ def trial(case: Case, canary: Path) -> Trial:
     texts = [found.text for found in result.judgements if not found.passed]
     text = " ".join([result.reason, *texts])[:300]
     cells = json.loads(result.notebook)["cells"]
-    everything = result.to_json()
+    everything = json.dumps(
+        [list(map(asdict, result.judgements)), [c.get("outputs") for c in cells]]
+    )
     judged = [found.exercise for found in result.judgements]
     checks = {
         f"passed {right}, expected {case.right}": set(right) == set(case.right),

@@ -171,7 +171,7 @@ def empty_module(name: str, forward: RemoteForward) -> nn.Module:
     if found is None:
         forward.name = name.rpartition(".")[2][:80]
         return RemoteModule(forward)
-    module = object.__new__(found)
+    module: nn.Module = object.__new__(found)
     nn.Module.__init__(module)
     return module
 

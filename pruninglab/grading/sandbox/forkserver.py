@@ -81,8 +81,11 @@ class ForkServer:
             return True
         return False
 
-    def order(self, **order: Any) -> socket.socket:
-        """Fork a process, and return the connection to it.
+    def order(self, **order: Any) -> tuple[socket.socket, socket.socket]:
+        """Fork a process.
+
+        Returns:
+            The connection to it, and where it is reported how it has ended.
 
         Raises:
             NoSandboxError: the server has ended, or does not start.
@@ -91,16 +94,20 @@ class ForkServer:
             self.stop()  # one fork only: nothing would keep the second from the first
         self.start()
         ours, theirs = socket.socketpair()
+        end, report = socket.socketpair()
         limits = {name: getattr(self.limits, name) for name in ("memory", "processes", "disk")}
         order |= {"do": "fork", "limits": limits, "nested": self.nested}
         try:
-            socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
+            socket.send_fds(
+                self.control, [json.dumps(order).encode()], [theirs.fileno(), report.fileno()]
+            )
         except OSError as error:
             raise NoSandboxError(f"Python in the sandbox has ended ({error})") from None
         finally:
             theirs.close()
+            report.close()
         self.used = True
-        return ours
+        return ours, end
 
     def clean(self) -> None:
         """End whatever submissions have left (of one whose grader was killed, say)."""

@@ -23,7 +23,7 @@ import torch
 
 from pruninglab.grading.protocol.messages import Wire
 from pruninglab.grading.protocol.rpc import Link
-from pruninglab.grading.sandbox.namespaces import hide, isolate, write
+from pruninglab.grading.sandbox.namespaces import MOST_FILES, hide, isolate, write
 from pruninglab.grading.sandbox.procfs import mapped
 from pruninglab.grading.sandbox.seccomp import forbid
 from pruninglab.grading.sandbox.student_notebook import StudentNotebook
@@ -37,7 +37,7 @@ def set_limits(limits: Mapping[str, int]) -> None:
         resource.RLIMIT_NPROC: 4 * limits["processes"],  # threads count, too
         resource.RLIMIT_FSIZE: limits["disk"],
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: 512,
+        resource.RLIMIT_NOFILE: MOST_FILES,
     }
     for kind, value in values.items():
         _, hard = resource.getrlimit(kind)
@@ -46,8 +46,12 @@ def set_limits(limits: Mapping[str, int]) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def give_up_rights(order: Mapping[str, Any]) -> int | None:
+def give_up_rights(order: Mapping[str, Any], report: int) -> int | None:
     """Move this process into namespaces of its own, and refuse it what it does not need.
+
+    Args:
+        order: see `serve`.
+        report: a descriptor for how it ends; closed here.
 
     Returns:
         The number of its process namespace; None if it has none.
@@ -58,21 +62,23 @@ def give_up_rights(order: Mapping[str, Any]) -> int | None:
         write("/proc/self/oom_score_adj", "1000")
     if order["nested"]:
         with contextlib.suppress(OSError):
-            namespace = isolate(order["limits"]["disk"])
+            namespace = isolate(order["limits"]["disk"], report)
+    os.close(report)
     os.setsid()  # a group of its own: signals to its group would reach the server
     with contextlib.suppress(OSError):
         forbid()
     return namespace
 
 
-def serve(connection: socket.socket, order: Mapping[str, Any]) -> None:
+def serve(connection: socket.socket, report: int, order: Mapping[str, Any]) -> None:
     """Be the process of one submission.
 
     Args:
         connection: to the grader.
+        report: a descriptor for how the process ends (see `namespaces.isolate`).
         order: `home` (a folder to work in), `limits`, `nested` (whether to make namespaces).
     """
-    namespace = give_up_rights(order)
+    namespace = give_up_rights(order, report)
     os.makedirs(order["home"], exist_ok=True)
     os.chdir(order["home"])
     sys.path.insert(0, order["home"])  # where probes.py is
@@ -116,7 +122,7 @@ def main() -> None:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
-                serve(socket.socket(fileno=descriptors[0]), order)
+                serve(socket.socket(fileno=descriptors[0]), descriptors[1], order)
             finally:
                 os._exit(0)
         for descriptor in descriptors:

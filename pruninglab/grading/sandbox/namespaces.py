@@ -7,9 +7,11 @@ the submission before it left: private processes, /tmp, /dev/shm and IPC, and no
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
+from typing import NoReturn
 
 NEW_NS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = (
     0x20000,
@@ -22,6 +24,7 @@ PRIVATE, BIND, NO_SUID, NO_DEV = 0x4000 | 0x40000, 0x1000 | 0x4000, 2, 4  # flag
 READ_ONLY = 0x20 | 0x1000 | 1 | NO_SUID | NO_DEV | 8  # of what is mounted already (8: no programs)
 NO_NEW_PRIVILEGES, DROP_BOUNDING, DUMPABLE = 38, 24, 4  # of prctl(2)
 JOIN_SESSION_KEYRING = 1  # of keyctl(2)
+MOST_FILES = 128  # that a process may have open; each could be a socket full of data
 FILES = 20_000  # in each of /tmp and /dev/shm: the kernel keeps them in memory, empty ones too
 KEYCTL = {"x86_64": 250, "aarch64": 219}
 
@@ -42,11 +45,14 @@ def hide(hidden: bool = True) -> None:
         checked(libc.prctl(DUMPABLE, int(not hidden), 0, 0, 0), "prctl")
 
 
-def isolate(size: int) -> int:
+def isolate(size: int, report: int) -> int:
     """Move into namespaces of its own; the process that returns is the first one there.
+
+    The process that called stays outside, and reports how the first one has ended.
 
     Args:
         size: bytes of its /tmp, and of its /dev/shm.
+        report: a descriptor; the wait status is written there (see `os.waitpid`), as text.
 
     Returns:
         The number of its process namespace.
@@ -60,8 +66,8 @@ def isolate(size: int) -> int:
     write("/proc/self/setgroups", "deny")
     write("/proc/self/uid_map", f"{user} {user} 1")
     write("/proc/self/gid_map", f"{group} {group} 1")
-    if os.fork():
-        os._exit(0)
+    if child := os.fork():
+        report_end(child, report)
     checked(libc.mount(None, b"/", None, PRIVATE, None), "mount")
     for place in ("/tmp", "/dev/shm"):
         cover(place, size, libc)
@@ -72,6 +78,19 @@ def isolate(size: int) -> int:
     checked(libc.mount(None, b"/proc", None, READ_ONLY, None), "mount")
     drop_capabilities(libc)
     return int(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+
+
+def report_end(child: int, report: int) -> NoReturn:
+    """Wait until a child ends, write its wait status to a descriptor, and end."""
+    try:
+        hide()
+        for descriptor in range(MOST_FILES):  # or nobody would notice that the child hangs up
+            if descriptor != report:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        os.write(report, str(os.waitpid(child, 0)[1]).encode())
+    finally:
+        os._exit(0)
 
 
 def cover(place: str, size: int, libc: ctypes.CDLL) -> None:

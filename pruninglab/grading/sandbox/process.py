@@ -16,14 +16,17 @@ from pruninglab.grading.protocol.rpc import GraderLink
 from pruninglab.grading.sandbox.bubblewrap import HOME
 from pruninglab.grading.sandbox.forkserver import ForkServer
 from pruninglab.grading.sandbox.procfs import (
+    exceeds,
+    heaviest_sandbox,
     inside,
-    memory_of,
+    memory_left,
     namespace_below,
     seconds_of,
-    share_of,
 )
 from pruninglab.limits import GIB
 
+RESERVE = GIB // 2  # bytes of memory that the machine keeps for others
+SHORT_OF_MEMORY = "the machine was short of memory, and this used the most"
 BUSY, BURST = 1.5, 3  # processors on average, and seconds of processor time beyond
 
 
@@ -37,7 +40,8 @@ class Sandbox:
     def __init__(self, server: ForkServer) -> None:
         self.server, self.limits, self.reason = server, server.limits, ""
         self.folder = tempfile.mkdtemp(prefix="pruninglab-") if server.unsafe else None
-        self.link = GraderLink(Wire(server.order(home=self.folder or HOME)))
+        connection, self.report = server.order(home=self.folder or HOME)
+        self.link = GraderLink(Wire(connection))
         self.namespace: int | None = None
         self.process: int | None = None
         self.ended = threading.Event()
@@ -67,9 +71,10 @@ class Sandbox:
             members = inside(self.namespace)
             if len(members) > self.limits.processes:
                 self.kill(f"it started more than {self.limits.processes} processes")
-            used = sum(map(memory_of, members))
-            if used > self.limits.memory and sum(map(share_of, members)) > self.limits.memory:
+            if exceeds(members, self.limits.memory):
                 self.kill(f"it used more than {self.limits.memory / GIB:g} GiB of memory")
+            if memory_left() < RESERVE and heaviest_sandbox() == self.namespace:
+                self.kill(SHORT_OF_MEMORY)
             if sum(map(seconds_of, members)) > BUSY * (time.monotonic() - began) + BURST:
                 self.kill("it kept several processors busy, and others wait for them")
 
@@ -90,6 +95,7 @@ class Sandbox:
         """End it, and wait until nothing of it is left."""
         self.ended.set()
         self.link.wire.close()
+        self.report.close()
         end = time.monotonic() + 10
         self.kill("closed")
         while self.namespace is not None and inside(self.namespace):
@@ -102,5 +108,19 @@ class Sandbox:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def why(self) -> str:
-        """Why it has ended, in words."""
+        """Say why it has ended."""
         return self.reason or "its process ended by itself (an exit, or a crash)"
+
+    def ended_from_outside(self) -> bool:
+        """Tell whether the machine has ended it, which is no error of the student's.
+
+        Nothing inside can send SIGKILL to the first process of the namespace: it was the kernel,
+        when memory ran out, or somebody outside.
+        """
+        if self.reason:
+            return self.reason == SHORT_OF_MEMORY
+        status = b""
+        with contextlib.suppress(OSError):
+            self.report.settimeout(2)
+            status = self.report.recv(16)
+        return status.isdigit() and os.WTERMSIG(int(status)) == signal.SIGKILL

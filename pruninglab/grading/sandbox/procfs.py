@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import sys
+from collections import Counter
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")  # a second
+SOCKET = 212_992  # bytes that a socket's buffer holds, unless it is made larger (see `seccomp`)
+STACK = 32 * 1024  # bytes in the kernel for a thread
+FIRST_TO_GO = "1000"  # oom_score_adj of every process of a sandbox (see `inside`)
 
 
 def mapped() -> int:
@@ -48,6 +54,17 @@ def fields_of(process: int) -> list[str]:
         return file.read().rpartition(")")[2].split()  # its name may contain anything
 
 
+def exceeds(members: list[int], most: int) -> bool:
+    """Tell whether the processes of a sandbox use more than so many bytes of memory.
+
+    What the kernel holds for them counts too: sockets' buffers, threads' stacks, page tables.
+    """
+    kernel = sum(map(kernel_memory_of, members)) + sockets_of(members) * SOCKET
+    if kernel + sum(map(memory_of, members)) <= most:
+        return False
+    return kernel + sum(map(share_of, members)) > most
+
+
 def memory_of(process: int) -> int:
     """Bytes of a process that are no files; pages shared with others count in each."""
     with contextlib.suppress(OSError), open(f"/proc/{process}/status") as file:
@@ -60,6 +77,45 @@ def share_of(process: int) -> int:
     with contextlib.suppress(OSError), open(f"/proc/{process}/smaps_rollup") as file:
         return kilobytes(file.read(), "Pss_Anon:", "Pss_Shmem:")
     return 0
+
+
+def kernel_memory_of(process: int) -> int:
+    """Bytes of a process's page tables, and of its threads' stacks in the kernel."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/status") as file:
+        text = file.read()
+        threads = re.search(r"^Threads:\s+(\d+)", text, flags=re.M)
+        return kilobytes(text, "VmPTE:") + STACK * (int(threads.group(1)) if threads else 0)
+    return 0
+
+
+def sockets_of(members: list[int]) -> int:
+    """How many sockets a network namespace has, those on their way in messages included."""
+    for process in members:
+        with contextlib.suppress(OSError), open(f"/proc/{process}/net/sockstat") as file:
+            return int(file.readline().split()[2])  # "sockets: used 7"
+    return 0
+
+
+def memory_left() -> int:
+    """Bytes of memory that the machine could still give."""
+    with contextlib.suppress(OSError), open("/proc/meminfo") as file:
+        return kilobytes(file.read(), "MemAvailable:")
+    return sys.maxsize
+
+
+def heaviest_sandbox() -> int | None:
+    """The process namespace of the sandbox on this machine that uses the most memory.
+
+    Each grading process watches its own sandbox, so each must find out whose turn it is.
+    """
+    sizes = Counter[int]()
+    ours = os.readlink("/proc/self/ns/pid")
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/oom_score_adj") as file:
+            namespace = os.readlink(f"/proc/{name}/ns/pid")
+            if namespace != ours and file.read().strip() == FIRST_TO_GO:
+                sizes[int(namespace.strip("pid:[]"))] += memory_of(int(name))
+    return max(sizes, key=lambda namespace: sizes[namespace], default=None)
 
 
 def kilobytes(text: str, *names: str) -> int:
