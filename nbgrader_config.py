@@ -3,6 +3,8 @@
 import os
 import sysconfig
 
+from pruninglab.grading.intake.owners import NAMED
+
 # nbgrader makes a new gradebook with the command `alembic`, which it expects on the PATH. It is
 # beside Python, and not on the PATH where the virtual environment was not activated.
 os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
@@ -44,21 +46,14 @@ c.ClearSolutions.text_stub = "*Write your answer here: two or three sentences, i
 #   Lovelace Ada_12_assignsubmission_file_01_structures.ipynb     Moodle: student "Lovelace Ada_12"
 #   Lovelace Ada_12_assignsubmission_file_/01_structures.ipynb    Moodle, "download in folders"
 #   Lovelace Ada_12_assignsubmission_file/01_structures.ipynb     the same, from Moodle 4.1 on
-#   ada_01_structures.ipynb, ada_01_structures.zip, ada.zip       anything else: student "ada"
-# A browser's "01_structures (1).ipynb" is taken for 01_structures.ipynb.
-c.FileNameCollectorPlugin.named_regexp = r"""(?x)
-    (?!.*/(?:\.ipynb_checkpoints|__MACOSX)/)          # not what JupyterLab and macOS leave behind
-    (?>.*?/downloaded/[^/]+/extracted/)               # the first one: a student's may follow
-    (?:(?![^/]*_assignsubmission_file[_/])            # the folder of "download all submissions"
-        [^/]+-\d+(?:\ ?\(\d+\))?/                     # (Course-Lab-77), none of a student's
-        (?=[^/]+_\d+_assignsubmission_file[_/]))?     # Moodle has numbered everybody in it
-    (?P<student_id>
-        [^/]+?(?=_assignsubmission_file[_/])
-      | (?![^/]*_assignsubmission_file[_/])[^/]+?(?=_\d\d_[a-z]|/)
-    )
-    (?:.*/)?[^/]*?
-    (?P<file_id>(?<!\d)\d\d_[a-z]+)[^/]*\.ipynb$
-"""
+#   adalovelace_123_456_01_structures.ipynb                       Canvas: student "adalovelace_123"
+#   submission_123/01_structures.ipynb                            Gradescope
+#   12-34 - Ada Lovelace - May 1, 2026 1203 PM/01_structures.ipynb   Brightspace
+#   Lovelace_Ada_ada_12/20260501120300_01_structures.ipynb        ILIAS
+#   Ada Lovelace - 01_structures.ipynb                            Google Classroom
+#   ada_01_structures.ipynb, ada_01_structures.zip, ada.zip, ada/ anything else: student "ada"
+# `make grade` also knows the names of the zips of whole classes (see `pruninglab.grading.intake`).
+c.FileNameCollectorPlugin.named_regexp = NAMED
 
 # --- running the submissions ----------------------------------------------------------------------
 c.Execute.timeout = 300  # seconds a cell; nbgrader's 30 is too short on a slow machine
@@ -70,7 +65,7 @@ c.Execute.extra_arguments = ["--log-level=ERROR"]
 # nbgrader shows the hidden tests in the feedback, and their lines in tracebacks
 # (github.com/jupyter/nbgrader/issues/917, open): clear them with a preprocessor of our own.
 c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.GetGrades",
+    "pruninglab.grading.gradebook.feedback.GetMarks",
     "pruninglab.grading.gradebook.feedback.HideHiddenTests",
     "pruninglab.grading.gradebook.feedback.ShowAnswers",  # off, but for `make marks ANSWERS=1`
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",

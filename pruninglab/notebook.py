@@ -9,11 +9,10 @@ import ast
 import builtins
 import re
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from IPython.core.inputtransformer2 import TransformerManager
-from nbformat import NotebookNode
 
 # Cell magics that run the cell as the notebook's own code, and those that run it elsewhere.
 OWN_CODE = re.compile(r"\s*%%(time|timeit|prun|capture)\b([^\n]*)\n?")
@@ -27,7 +26,7 @@ MAGIC_LINE = re.compile(r"^([ \t]*)[%!?].*$", re.M)
 MAX_MAGICS, MAX_TRANSFORMED = 10, 20_000
 
 
-def grade_id(cell: NotebookNode) -> str:
+def grade_id(cell: Mapping) -> str:
     """Return nbgrader's name of a cell, or an empty string."""
     meta = cell.get("metadata")
     own = meta.get("nbgrader") if isinstance(meta, dict) else None

@@ -16,6 +16,7 @@ from pruninglab.grading.gradebook.course import Course, GradingError, open_cours
 from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
 from pruninglab.grading.gradebook.log import Record, digest
+from pruninglab.grading.gradebook.needs_look import needs_look
 from pruninglab.grading.intake.collect import collect, printable
 from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.judging.mark import Exam
@@ -138,27 +139,30 @@ def run(
         collecting: whether to look into downloaded/.
         grading: if not, only feedback, CSVs and report are written, from the gradebook as it is.
     """
-    course = open_course(folder, lab)
+    course, doubts = open_course(folder, lab), list[str]()
     if grading:
         if collecting:
-            collect_downloads(course)
+            doubts = collect_downloads(course)
         report = grade_class(course, options or Options())
     else:
         report = graded_before(course, register(course)[1])
     write_feedback(course, report)
     export(course, report)
+    report.looks = needs_look(course, report)
+    report.looks[:0] = [("downloaded/", line) for line in doubts]
     class_report(course, report)
     return report
 
 
-def collect_downloads(course: Course) -> None:
+def collect_downloads(course: Course) -> list[str]:
     """Put what a learning platform handed over, if anything, into submitted/<student>/<lab>.
 
-    Files that may be somebody else's are named on the terminal.
+    Returns:
+        What to look at: files that belong to nobody, or maybe to somebody else.
     """
     archive = course.root / "downloaded" / course.lab / "archive"
     if not archive.is_dir():
-        return
-    for line in collect(course.root, course.lab):
-        print(line)
+        return []
+    doubts = collect(course.root, course.lab)
     print(f"collected {archive.relative_to(course.root)}")
+    return doubts

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from html.parser import HTMLParser
 
 import jinja2
 import pytest
-from PIL import Image
 
 from pruninglab.grading import safe_html
 from pruninglab.grading.gradebook import feedback, moodle
 from pruninglab.grading.gradebook.marks import Mark
-from pruninglab.grading.intake.collect import cleaned
+from pruninglab.grading.intake.owners import cleaned
 from tests.helpers import payloads
+from tests.helpers.payloads import picture
 
 ALLOWED = {"http", "https", "mailto"}
 LIVE = {"script", "style", "iframe", "object", "embed", "form", "input", "button", "svg", "math",
@@ -120,12 +119,6 @@ def test_tables_lists_and_code_are_rendered():
     assert {"table", "th", "td", "ol", "li", "pre", "code"} <= seen.tags
     assert "x < y" in seen.text
     assert re.search(r"x = 1\n\n\ny = 2", seen.text)
-
-
-def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> str:
-    data = io.BytesIO()
-    Image.new("RGB", size, "red").save(data, kind)
-    return base64.b64encode(data.getvalue()).decode()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

@@ -1,45 +1,103 @@
 """What a learning platform hands over for a class, sorted by student.
 
-Whose a file is, its path in what the instructor downloaded says, from the top; what a student has
-named so inside of an own zip or folder says nothing.
+First everything is listed, then each file gets its owner, then the one that counts is chosen for
+each student. Whatever goes wrong with one student's files is a line for the instructor, and that
+student has a row and a reason.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
-import math
 import re
 import shutil
-import unicodedata
+import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from pruninglab.grading.intake.owners import (
+    MARK,
+    as_folder,
+    identity,
+    ids,
+    owner_and_rest,
+    plain_name,
+    shortened,
+)
 from pruninglab.grading.intake.read import (
+    HEAD,
     MAX_FILE,
     MAX_MEMBERS,
     MAX_UNPACKED,
     Unreadable,
     beginning,
+    best_in,
     best_last,
-    is_plain,
-    legible,
-    members_of,
+    files_below,
+    kind_of,
+    level,
+    opened,
+    usable,
 )
-from pruninglab.limits import MAX_NOTEBOOK
 
-MOODLES = "_assignsubmission_file"  # behind the student's name; then "_", or "/" from 4.1 on
-# In HTML, in JavaScript, in an address, in a pattern or in a spreadsheet these mean something.
-UNSAFE = str.maketrans(
-    {"[": "(", "]": ")", "<": "(", ">": ")", "{": "(", "}": ")", "&": "+", ";": ",", "\\": "-"}
-    | {'"': "'", "`": "'"}
-    | dict.fromkeys("*?#%\t", " ")
+SHOWN = 5  # files that are named on the terminal for one reason: there may be thousands
+CLASS_MEMBERS = 100_000  # files in the zip of a class
+# When a file was handed in, if the platform writes it into the path.
+ATTEMPTS = (
+    (re.compile(r" - (\w{3} \d{1,2}, \d{4} \d{3,4} [AP]M)/"), "%b %d, %Y %I%M %p"),  # Brightspace
+    (re.compile(r"/(\d{14})_"), "%Y%m%d%H%M%S"),  # ILIAS
 )
-SHOWN = 5  # files of one zip that are named on the terminal
 
 
-def collect(course: Path, lab: str, named: str) -> list[str]:
+@dataclass(frozen=True)
+class Item:
+    """A file that a platform handed over.
+
+    Attributes:
+        file: where it is on the disk, by itself or in a zip.
+        member: its entry, if that is the zip of a class.
+        path: where it is below the archive, as if that zip were a folder.
+        student: its owner, as the platform writes the name.
+        rest: the part of the path that is the student's own.
+    """
+
+    file: Path
+    member: zipfile.ZipInfo | None
+    path: str
+    student: str
+    rest: str
+
+    def when(self) -> float:
+        """Say when it was handed in: in seconds, by the platform, by its zip or by its file."""
+        for pattern, form in ATTEMPTS:
+            if match := pattern.search(self.path):
+                with suppress(ValueError):  # months in another language
+                    return datetime.strptime(match[1], form).timestamp()
+        if self.member is None:
+            return self.file.stat().st_mtime
+        with suppress(ValueError, OverflowError):  # a zip may have no time, or an impossible one
+            return time.mktime((*self.member.date_time, 0, 0, -1))
+        return 0.0
+
+    def read(self, most: int = MAX_FILE) -> bytes:
+        """Read as much of it as is allowed, and one byte more.
+
+        Raises:
+            Unreadable: the zip is damaged here.
+            OSError: the file cannot be read.
+        """
+        if self.member is None:
+            return beginning(self.file, most)
+        with opened(self.file.name, self.file) as archive, archive.open(self.member) as file:
+            return file.read(most + 1)
+
+
+def collect(course: Path, lab: str) -> list[str]:
     """Put what lies in downloaded/<lab>/archive into submitted/<student>/<lab>/.
 
     What a student had handed in before is replaced. A file that cannot be opened is handed in as
@@ -48,181 +106,145 @@ def collect(course: Path, lab: str, named: str) -> list[str]:
     Args:
         course: the course's folder.
         lab: the lab.
-        named: regular expression of paths with groups `student_id` and `file_id`
-            (`FileNameCollectorPlugin.named_regexp` of nbgrader_config.py).
 
     Returns:
-        What to tell the instructor: files that belong to nobody, or maybe to somebody else.
+        What to tell the instructor: files that belong to nobody, or maybe to somebody else, and
+        which of several versions counts.
     """
-    inbox = Inbox(course / "downloaded" / lab / "archive", course / "submitted", lab, named)
-    files = [path for path in inbox.archive.rglob("*") if is_plain(path, inbox.archive)]
-    files.sort(key=lambda path: best_last(str(path)))
-    left = {path: inbox.take(path) for path in files}
-    for path, names in left.items():
-        inbox.take_misnamed(path, names)
-    return list(inbox.told)
+    told: dict[str, None] = {}
+    owned: dict[str, list[Item]] = defaultdict(list)
+    for item in listed(course / "downloaded" / lab / "archive", lab, told):
+        owned[item.student].append(item)
+    students: dict[str, list[Item]] = defaultdict(list)
+    for name, student in ids(owned).items():
+        students[student] += owned[name]
+        if student != identity(name):
+            tell(told, f"{name} looks like another student's name: it counts as {student}")
+    for student, items in sorted(students.items()):
+        try:
+            hand_in(course / "submitted" / student / lab, lab, student, items, told)
+        except Exception as error:  # whatever it is, the others' files are still to be collected
+            tell(told, f"{student}: not collected ({type(error).__name__}: {error})")
+    return list(told)
 
 
-@dataclass
-class Inbox:
-    """What a learning platform has handed over, while it is being sorted.
-
-    Attributes:
-        archive: where it lies.
-        submitted: where it goes.
-        lab, named: see `collect`.
-        taken: student -> bytes so far: files are written as they come, none is kept in memory.
-        told: what to tell the instructor (the keys).
-    """
-
-    archive: Path
-    submitted: Path
-    lab: str
-    named: str
-    taken: dict[str, int] = field(default_factory=dict)
-    told: dict[str, None] = field(default_factory=dict)
-
-    def take(self, path: Path) -> list[str]:
-        """Hand in what is named for the lab in a file; returns the names of everything else."""
-        shown, left, owned = str(path.relative_to(self.archive)), list[str](), False
-        for inner, data in entries(path, shown, self.told):
-            student = owner(self.lab, self.named, inner)
-            if student is None:
-                left.append(inner)
-                continue
-            owned = True
-            for within in paths_in(inner, data):
-                self.told |= doubts(within, student)
-            self.put(student, inner, data)
-        student = None if owned else owner(self.lab, self.named, shown)
-        if student is None:
-            return left or ([] if owned else [shown])
-        if student not in self.taken:
-            self.put(student, path.name, beginning(path))
-        return []
-
-    def take_misnamed(self, path: Path, names: list[str]) -> None:
-        """Hand in what has another name, if Moodle says whose it is and they have nothing better.
-
-        The rest is told.
-        """
-        shown = str(path.relative_to(self.archive))
-        wanted = {name: owner(self.lab, self.named, renamed(name, self.lab)) for name in names}
-        wanted = {n: student for n, student in wanted.items() if student not in self.taken}
-        if any(wanted.values()):
-            for inner, data in entries(path, shown, self.told):
-                if student := wanted.pop(inner, None):
-                    line = f"{inner} is not named for {self.lab}; it counts as {student}'s"
-                    self.told[printable(line)] = None
-                    self.put(student, inner, data)
-        self.told |= strays(shown, [n for n, student in wanted.items() if student is None])
-
-    def put(self, student: str, name: str, data: bytes) -> None:
-        """Put a file into a student's folder, as long as theirs are not too large together."""
-        size = self.taken.get(student, 0) + len(data)
-        if size <= MAX_UNPACKED:
-            folder = self.submitted / student / self.lab
-            put(folder, name, data, self.lab, new=student not in self.taken)
-            self.taken[student] = size
+# --- whose it is ----------------------------------------------------------------------------------
 
 
-def renamed(path: str, lab: str) -> str:
-    """A path as it would be had the student named the file for the lab; only Moodle's change.
-
-    >>> renamed("Ada_12_assignsubmission_file_solution.pdf", "01_structures")
-    'Ada_12_assignsubmission_file_01_structures.ipynb'
-    """
-    return re.sub(rf"({MOODLES}[_/]).*$", rf"\g<1>{lab}.ipynb", path, count=1)
-
-
-def strays(zipped: str, names: list[str]) -> dict[str, None]:
-    """Lines about notebooks and zips that belong to nobody: a few, there may be thousands."""
-    names = [name for name in names if name == zipped or name.lower().endswith((".ipynb", ".zip"))]
-    why = "not collected, because its name says no student or another lab"
-    rest = [f"not collected either: {len(names) - SHOWN} more in {zipped}"]
-    lines = [*(f"{why}: {name}" for name in names[:SHOWN]), *rest[: len(names[SHOWN:])]]
-    return {printable(line): None for line in lines}
-
-
-def doubts(path: str, student: str) -> dict[str, None]:
-    """A line about a file that counts as one student's, though named as Moodle names another's.
-
-    Somebody may want to hand in for somebody else; or Moodle's zip of the class was renamed, or
-    packed once more.
-    """
-    top, *inner = path.split("/")
-    below = next((part for part in inner if MOODLES in part), "")
-    own = below.partition(MOODLES)[0]
-    if MOODLES in top or not own or cleaned(own) == student:
-        return {}
-    line = f"{top}: in it are files named as other students', and all counts as {student}'s. If"
-    line += " this is Moodle's zip of the class, put it into archive/ as it was, with its own name"
-    return {printable(f"{line} (...-77.zip)"): None}
+def listed(archive: Path, lab: str, told: dict[str, None]) -> Iterator[Item]:
+    """Yield everything in the archive that is somebody's; what is nobody's is told."""
+    for file in files_below(archive):
+        path = str(file.relative_to(archive))
+        members = []
+        if file.suffix.lower() == ".zip":
+            members = of_class(file, path, lab, told)
+        found = whose(lab, path)
+        if members:
+            yield from members
+        elif found is None:
+            stray(told, path, path)
+        else:
+            tell_doubts(told, lab, path, found[0], names_in(file) or [path])
+            yield Item(file, None, path, *found)
 
 
-def paths_in(path: str, data: bytes) -> list[str]:
-    """The paths in a zip, by their names alone; of any other file its own."""
-    if not path.lower().endswith(".zip"):
-        return [path]
+def whose(lab: str, path: str) -> tuple[str, str] | None:
+    """Split a path as `owner_and_rest` does; a zip belongs to whom a notebook in it would."""
+    found = owner_and_rest(lab, as_folder(lab, path))
+    if found is None or as_folder(lab, path) == path:
+        return found
+    direct = owner_and_rest(lab, path)
+    return found[0], direct[1] if direct else PurePosixPath(path).name
+
+
+def of_class(file: Path, path: str, lab: str, told: dict[str, None]) -> list[Item]:
+    """Return the files in the zip of a class; none if a zip is one student's."""
+    top = path[: -len(file.suffix)]
+    whole = whose(lab, path)
+    items, strays = [], []
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as inside:
-            return [f"{path[:-4]}/{name}" for name in inside.namelist()[:MAX_MEMBERS]]
-    except Exception:  # a damaged one ends with a row that says so
-        return [path]
-
-
-def entries(path: Path, shown: str, told: dict[str, None]) -> Iterator[tuple[str, bytes]]:
-    """What was handed in with a file: itself, or the notebooks and zips in a zip (a platform's
-    zip of everybody's zips, of any size), as paths below the archive. Of other files in a zip it
-    gives the beginning.
-
-    `told` gets a line if a zip is damaged: somebody's file may be behind the damage.
-    """
-    if path.suffix.lower() != ".zip":
-        yield shown, beginning(path)
-        return
-    wanted = {".ipynb": MAX_NOTEBOOK, ".zip": MAX_FILE, "": 1}
-    inner = ""
-    try:
-        for inner, part in members_of(shown, path, wanted, in_all=math.inf):
-            yield f"{shown[:-4]}/{inner}", part
+        with opened(path, file) as archive:
+            for inner, member in usable(path, archive, CLASS_MEMBERS):
+                inside = f"{top}/{inner}"
+                found = whose(lab, inside)
+                if found is None or (whole and found[0] == whole[0]):
+                    strays.append(inside)
+                else:
+                    items.append(Item(file, member, inside, *found))
     except Unreadable as error:
-        if inner:
-            line = f"{error}: not all of it was collected, {inner} is the last one read; download"
-            told[printable(f"{line} it anew")] = None
+        if not re.search(MARK, path):
+            tell(told, f"{error}: if it is the zip of the class, download it again")
+        return []
+    if not items:
+        return []
+    for item in items:
+        if PurePosixPath(item.path).suffix.lower() == ".zip":
+            with suppress(Unreadable):
+                tell_doubts(told, lab, item.path, item.student, names_in(item.read()))
+        else:
+            tell_doubts(told, lab, item.path, item.student, [item.path])
+    for inside in strays:
+        stray(told, path, inside)
+    return items
 
 
-def owner(lab: str, named: str, path: str) -> str | None:
-    """The student who handed in a file, by its path; None if that says nothing.
+def names_in(zipped: Path | bytes, nested: int = 1) -> list[str]:
+    """Return the paths in a zip, and in zips in it; none if it cannot be opened."""
+    source = zipped if isinstance(zipped, Path) else io.BytesIO(zipped)
+    found = []
+    with suppress(Exception), zipfile.ZipFile(source) as archive:  # damaged: its row says so
+        for member in archive.infolist()[:MAX_MEMBERS]:
+            found.append(member.filename)
+            if nested and member.filename.lower().endswith(".zip") and member.file_size < MAX_FILE:
+                inner = names_in(archive.read(member), nested - 1)
+                found += [f"{member.filename[:-4]}/{name}" for name in inner]
+    return found[:MAX_MEMBERS]
 
-    A zip belongs to whom a notebook in it would.
+
+def tell_doubts(told: dict[str, None], lab: str, path: str, student: str, names: list[str]) -> None:
+    """Tell of a file that counts as one student's, though there are others' names in it.
+
+    Somebody may hand in for somebody else; or the zip of a class was renamed, or packed again.
     """
-    path = re.sub(r"\.zip$", f"/{lab}.ipynb", path, flags=re.IGNORECASE)
-    match = re.match(named, f"/downloaded/{lab}/extracted/{path}")
-    if match is None or match.group("file_id") != lab:
-        return None
-    student = cleaned(legible(match.group("student_id")))
-    return None if student in ("", ".", "..") or "\0" in student or "/" in student else student
+    top = re.sub(r"\.zip$", "", path.split("/")[0], flags=re.IGNORECASE)
+    if re.search(MARK, student):
+        tell(told, f"{path}: two students may be named in it; counts as {plain_name(student)}")
+    inside = [name.removeprefix(f"{top}/") for name in names]
+    named = {part for name in inside for part in name.split("/")[:4] if re.search(MARK, part)}
+    others = {re.split(MARK, part)[0] for part in named} - {student, ""}
+    several = {
+        found[0] for name in inside if (found := owner_and_rest(lab, name)) and level(name, lab)
+    }
+    if others and not re.search(MARK, top):
+        line = f"{top}: in it are files named as other students', and all counts as {student}'s. If"
+        line += " this is Moodle's zip of the class, put it into archive/ as it was, with its own"
+        tell(told, f"{line} name (...-77.zip)")
+    elif others:
+        tell(told, f"{path}: in it are files named as other students'; counts as {student}'s")
+    elif len(several) > 1 and not re.search(MARK, top):
+        tell(told, f"{top}: several names are in it, and all counts as {student}'s. If this is a"
+             " class, put what is in it into archive/ itself")  # fmt: skip
 
 
-def cleaned(name: str) -> str:
-    """A student's name as an id that means nothing to any program that shows or reads it.
+def stray(told: dict[str, None], source: str, path: str) -> None:
+    """Tell of a notebook or zip that belongs to nobody: a few, there may be thousands."""
+    if path != source and not path.lower().endswith((".ipynb", ".zip")):
+        return
+    why = "not collected, because its name says no student or another lab"
+    before = sum(line.startswith(why) for line in told)
+    if before < SHOWN:
+        tell(told, f"{why}: {path}")
+    else:
+        tell(told, f"not collected either: more such files in {source}")
 
-    Formgrader writes ids into its pages as they are, and into links; spreadsheets compute what
-    begins like a formula, full-width signs and what follows a semicolon included; nbgrader looks
-    for files by patterns, in which brackets and stars mean something; signs without a width make
-    two names look the same.
 
-    >>> cleaned(" Ada_12"), cleaned("=1+1_13"), cleaned("Lee+Ann [x]_1"), cleaned("<b>Bo</b>;=1")
-    ('Ada_12', '1+1_13', 'Lee+Ann (x)_1', '(b)Bo(/b),=1')
-    """
-    readable = name.translate(UNSAFE)
-    readable = "".join(c for c in readable if unicodedata.category(c) not in ("Cc", "Cf", "Zl"))
-    return re.sub(r"^[\s=+@\-\uff1d\uff0b\uff20\uff0d\u2212'|]+", "", readable).strip()
+def tell(told: dict[str, None], line: str) -> None:
+    """Note a line for the instructor, once."""
+    told[printable(line)] = None
 
 
 def printable(text: str) -> str:
-    """A student's text for the terminal: nothing in it moves the cursor or turns the writing.
+    """Return a student's text for the terminal: nothing moves the cursor or turns the writing.
 
     >>> printable("ada\\x1b[2J")
     'ada\ufffd[2J'
@@ -230,17 +252,111 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def put(folder: Path, name: str, data: bytes, lab: str, *, new: bool) -> None:
-    """Put a file into a student's folder; with `new`, what was there before goes.
+# --- which copy counts ----------------------------------------------------------------------------
 
-    Of several notebooks the last one that comes is `lab`.ipynb.
+
+def hand_in(folder: Path, lab: str, student: str, items: list[Item], told: dict[str, None]) -> None:
+    """Write a student's files into a folder; the one that counts becomes `lab`.ipynb or .zip."""
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    left, counts = MAX_UNPACKED, None
+    versions = dict[str, str]()  # SHA-256 -> path, of what could have counted as well
+    for number, item in enumerate(sorted(items, key=lambda item: rank(item, lab), reverse=True)):
+        try:
+            data = item.read()
+        except (Unreadable, OSError) as error:
+            tell(told, f"{item.path}: {error}: download it again")
+            (folder / f"{safe(item.rest)} (damaged)").touch()
+            continue
+        if (left := left - len(data)) < 0:
+            tell(
+                told, f"{student} has handed in more than {MAX_UNPACKED >> 20} MB: not all is kept"
+            )
+            break
+        suffix = suffix_of(item, data)
+        name = f"earlier-{number}-{safe(item.rest)}"
+        if counts is None:
+            counts, name = item, f"{lab}{suffix}" if suffix else safe(item.rest)
+        (folder / name).write_bytes(data)
+        if suffix == ".zip" or (suffix and level(item.rest, lab)):
+            versions.setdefault(hashlib.sha256(data).hexdigest(), item.path)
+        if suffix == ".zip":
+            tell_copies(told, lab, student, item, data)
+        if suffix == ".zip" and item.member is None:
+            unpack(folder / name, data, lab)
+    if counts is not None:
+        tell_choice(told, lab, student, counts, list(versions.values()))
+
+
+def unpack(file: Path, data: bytes, lab: str) -> None:
+    """Put the notebook that counts in a zip in the zip's place, if there is one."""
+    with suppress(Unreadable):
+        file.with_suffix(".ipynb").write_bytes(best_in(file.name, data, lab)[1])
+        file.unlink()
+
+
+def rank(item: Item, lab: str) -> tuple:
+    """Order a student's files: the last one counts.
+
+    First what may be a notebook, then the lab's own name, then the time: never the order of a
+    folder.
     """
-    if new:
-        if folder.is_symlink():
-            folder.unlink()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    for number, last in enumerate(sorted(folder.glob(f"{lab}.*")), len(list(folder.iterdir()))):
-        last.rename(folder / f"earlier-{number}{last.suffix}")
-    suffix = PurePosixPath(name).suffix.lower()
-    (folder / f"{lab}{suffix if suffix in ('.ipynb', '.zip') else '.file'}").write_bytes(data)
+    likely = item.rest.lower().endswith((".ipynb", ".zip"))
+    if not likely:
+        with suppress(Unreadable, OSError):
+            likely = bool(kind_of(item.read(HEAD)))
+    at = item.file.stat().st_mtime
+    return likely, level(item.rest, lab), item.when(), best_last(item.rest)[:2], at, item.path
+
+
+def suffix_of(item: Item, data: bytes) -> str:
+    """Say what a file is: ".ipynb", ".zip", or "" for anything else. Its content decides.
+
+    A document of an office program is a zip, too, and is shown under its own name.
+    """
+    kind, suffix = kind_of(data[:HEAD]), PurePosixPath(item.rest).suffix.lower()
+    if suffix == ".zip" or (kind == "zip" and suffix in ("", ".ipynb")):
+        return ".zip"
+    notebook = kind == "json" and (b'"cells"' in data or b'"worksheets"' in data)
+    return ".ipynb" if notebook or suffix == ".ipynb" else ""
+
+
+def safe(path: str) -> str:
+    """Return the name of a student's file so that any file system takes it.
+
+    >>> safe("a/../..\\\\b\\0.txt"), safe("..")
+    ('b�.txt', '_')
+    """
+    name = printable(re.split(r"[/\\]", path)[-1]).translate(str.maketrans(':*?"<>|', "_______"))
+    return shortened(name.lstrip(".")) or "_"
+
+
+def tell_copies(told: dict[str, None], lab: str, student: str, item: Item, data: bytes) -> None:
+    """Tell of a zip with several different notebooks that are named for the lab."""
+    with suppress(Unreadable), opened(item.path, data) as archive:
+        named = {m.CRC: p for p, m in usable(item.path, archive)
+                 if level(p, lab) and p.lower().endswith(".ipynb")}  # fmt: skip
+        if len(named) > 1:
+            some = ", ".join(list(named.values())[-SHOWN:])
+            tell(told, f"{student}: in {item.path} are {len(named)} different notebooks of the lab"
+                 f" ({some}); the best name counts, then the latest")  # fmt: skip
+
+
+def tell_choice(
+    told: dict[str, None], lab: str, student: str, counts: Item, versions: list[str]
+) -> None:
+    """Tell which file counts, if that is not plain."""
+    if not level(counts.rest, lab) and not counts.rest.lower().endswith(".zip"):
+        tell(told, f"{counts.path} is not named for {lab}; it counts as {student}'s")
+    others = [path for path in versions if path != counts.path]
+    if len(versions) > 1:
+        when = datetime.fromtimestamp(counts.when()).strftime("%Y-%m-%d %H:%M")
+        tell(told, f"{student} has handed in {len(versions)} versions that differ:"
+             f" {source_of(counts)} of {when} counts, not {', '.join(others[:SHOWN])}")  # fmt: skip
+
+
+def source_of(item: Item) -> str:
+    """Say where a file came from: its path, and the zip of the class if it was in one."""
+    return item.path if item.member is None else f"{item.path} (in {item.file.name})"

@@ -1,15 +1,18 @@
 """What a student handed in: found, and read safely.
 
-Nothing is unpacked to a place that a file names itself; links are not followed; sizes are limited.
+What a file is, its content says, not its name: browsers and mail programs rename notebooks. Nothing
+is unpacked to a place that a file names itself; links are not followed; sizes are limited.
 """
 
 from __future__ import annotations
 
 import io
-import json
+import os
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import nbformat
@@ -17,46 +20,102 @@ from nbformat import NotebookNode
 
 from pruninglab.grading.safe_html import plain_attachments
 from pruninglab.limits import MAX_NOTEBOOK
+from pruninglab.notebook import grade_id
+from pruninglab.notebook_file import Unreadable, format_4, read_notebook
 
 MAX_FILE = 100 * 2**20  # of a zip that was handed in
 MAX_MEMBERS = 5000  # files in a zip
-MAX_CELLS = 5000
 MAX_UNPACKED = 2**30  # bytes in all that are read of a zip
+MAX_DEPTH = 40  # folders in folders; a path is at most 4096 bytes long anyway
+MAX_NESTED = 3  # zips in zips
+HEAD = 4096  # bytes of a file that say what it is
 SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
 
 
-class Unreadable(Exception):
-    """A submission that cannot be read; the message says why, to teacher and student."""
+# --- files on the disk ----------------------------------------------------------------------------
 
 
 def pick(folder: Path, lab: str) -> tuple[str, bytes]:
-    """The file in a student's folder that is the submission: its name and content.
+    """Find the file in a student's folder that is the submission; return its name and content.
 
-    `LAB.ipynb` if it is there, else the only or the latest notebook, else a zip file.
+    `LAB.ipynb` if it is there, else the notebook with the best name or the latest one, else a zip.
 
     Raises:
         Unreadable: there is none.
     """
+    files = files_below(folder)
+    likely = [(rank, path) for path in files if (rank := rank_of(path, folder, lab))[1]]
+    if likely:
+        chosen = max(likely)[1]
+        return legible(chosen.name), read_file(chosen)
+    found = ", ".join(sorted(legible(p.name) for p in files)[:5]) or "nothing"
     links = [path.name for path in folder.iterdir() if path.is_symlink()]
-    files = [p for p in folder.rglob("*") if is_plain(p, folder)]
-    right = [p for p in files if p == folder / f"{lab}.ipynb"]
-    notebooks = [p for p in files if p.suffix.lower() == ".ipynb"]
-    zips = [p for p in files if p.suffix.lower() == ".zip"]
-    chosen = right or sorted(notebooks, key=lambda p: (lab in p.name, p.stat().st_mtime)) or zips
-    if not chosen:
-        found = ", ".join(sorted(legible(p.name) for p in files)[:5]) or "nothing"
-        found += f" and a link ({legible(links[0])}), which is not followed" if links else ""
-        raise Unreadable(f"there is no notebook: handed in was {found}")
-    return legible(chosen[-1].name), read_file(chosen[-1])
+    found += f" and a link ({legible(links[0])}), which is not followed" if links else ""
+    raise Unreadable(f"there is no notebook: handed in was {found}")
+
+
+def rank_of(path: Path, folder: Path, lab: str) -> tuple[bool, int, int, float]:
+    """Say how likely a file is the submission; the second number is 0 if it cannot be one."""
+    name, content = path.name.lower(), kind_of(beginning(path, HEAD))
+    notebook = name.endswith(".ipynb") or (".ipynb" in name and content == "json")
+    zipped = name.endswith(".zip") or content == "zip"
+    kind = 3 if notebook else 2 if zipped else 1 if content == "json" else 0
+    return path == folder / f"{lab}.ipynb", kind, level(name, lab), path.stat().st_mtime
+
+
+def level(path: str, lab: str) -> int:
+    """Say how well a file is named: 3 for the lab's own name, 2 if it is in a folder.
+
+    1 if the lab's name is in it, else 0.
+
+    >>> [level(x, "01_a") for x in ("01_a.ipynb.txt", "b/01_a.ipynb", "01_a (1).ipynb", "x.ipynb")]
+    [3, 2, 1, 0]
+    """
+    name = PurePosixPath(path).name
+    exact = name.partition(".")[0] == lab
+    return 2 + ("/" not in path) if exact else int(lab in name)
+
+
+def kind_of(head: bytes) -> str:
+    """Say what the beginning of a file looks like: "zip", "json" or nothing known.
+
+    >>> kind_of(b"PK\\3\\4..."), kind_of(b' {"cells": []}'), kind_of(b"%PDF")
+    ('zip', 'json', '')
+    """
+    if head[:4] in (b"PK\3\4", b"PK\5\6"):
+        return "zip"
+    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" else ""
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the ordinary files in a folder and below, without links and leftovers, by name.
+
+    Folders deeper than MAX_DEPTH, or such as cannot be opened, are left out.
+    """
+    found, waiting = list[Path](), [(folder, 0)]
+    while waiting:
+        here, depth = waiting.pop()
+        try:
+            entries = list(os.scandir(here))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_symlink() or entry.name in SKIPPED or entry.name.startswith("."):
+                continue
+            if entry.is_dir() and depth < MAX_DEPTH:
+                waiting.append((Path(entry.path), depth + 1))
+            elif entry.is_file():
+                found.append(Path(entry.path))
+    return sorted(found)
 
 
 def legible(name: str) -> str:
-    """A file's name; bytes in it that are no text become "?", or nobody could write it down."""
+    """Return a file's name as text; bytes in it that are none become "?", so it can be written."""
     return name.encode("utf-8", "replace").decode()
 
 
 def best_last(path: str) -> tuple[int, int, str]:
-    """Of several notebooks of a lab the last one counts: not in a folder, with a short name.
+    """Order several notebooks of a lab: the last one is in no folder, with a short name.
 
     >>> sorted(["old/01_a.ipynb", "01_a.ipynb", "01_a_old.ipynb", "01_a (1).ipynb"], key=best_last)
     ['old/01_a.ipynb', '01_a (1).ipynb', '01_a_old.ipynb', '01_a.ipynb']
@@ -65,14 +124,17 @@ def best_last(path: str) -> tuple[int, int, str]:
 
 
 def is_plain(path: Path, folder: Path) -> bool:
-    """An ordinary file, with no link on the way to it, that JupyterLab or macOS did not leave."""
+    """Whether a file is an ordinary one, with no link on the way to it, and no program's leftover.
+
+    JupyterLab and macOS leave some behind.
+    """
     way = [path, *path.parents][: len(path.relative_to(folder).parts)]
     own = not any(part.is_symlink() or part.name in SKIPPED for part in way)
     return own and path.is_file() and not path.name.startswith(".")
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file.
+    """Read a file.
 
     Raises:
         Unreadable: it is too large.
@@ -83,14 +145,17 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def beginning(path: Path) -> bytes:
-    """As much of a file as is allowed, and one byte more."""
+def beginning(path: Path, most: int = MAX_FILE) -> bytes:
+    """Read as much of a file as is allowed, and one byte more."""
     with path.open("rb") as file:
-        return file.read(MAX_FILE + 1)
+        return file.read(most + 1)
+
+
+# --- notebooks ------------------------------------------------------------------------------------
 
 
 def parse(name: str, data: bytes, lab: str) -> NotebookNode:
-    """The notebook in a file.
+    """Return the notebook in a file, with only that in it which counts.
 
     Args:
         name: the file's name, for messages.
@@ -99,89 +164,146 @@ def parse(name: str, data: bytes, lab: str) -> NotebookNode:
 
     Raises:
         Unreadable: it is none.
-
-    >>> parse("a.ipynb", b"{ not really", "01_tiny")
-    Traceback (most recent call last):
-    pruninglab.grading.intake.read.Unreadable: a.ipynb is no notebook: its JSON is broken (line 1)
     """
-    if name.lower().endswith(".zip"):
-        # Only the best one is kept: a small zip can hold thousands of large ones.
-        best: tuple[bool, str, bytes] | None = None
-        for path, content in members_of(name, data, {".ipynb": MAX_NOTEBOOK}):
-            right = lab in PurePosixPath(path).name
-            best = (right, path, content) if best is None or right >= best[0] else best
-        if best is None:
-            raise Unreadable(f"{name} contains no notebook")
-        name, data = PurePosixPath(best[1]).name, best[2]
-    if len(data) > MAX_NOTEBOOK:
-        raise Unreadable(f"{name} is larger than {MAX_NOTEBOOK >> 20} MB: clear its outputs")
-    if not data.strip():
-        raise Unreadable(f"{name} is empty")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Unreadable(f"{name} is no notebook: it is not text in UTF-8") from None
-    try:
-        tree = json.loads(text)
-    except RecursionError:
-        raise Unreadable(f"{name} is no notebook: its JSON is nested too deeply") from None
-    except ValueError as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Unreadable(f"{name} is no notebook: its JSON is broken{where}") from None
-    return as_notebook(name, tree)
+    if name.lower().endswith(".zip") or kind_of(data[:HEAD]) == "zip":
+        name, data = best_in(name, data, lab)
+    return without_extras(read_notebook(name, data))
 
 
 def as_notebook(name: str, tree: object) -> NotebookNode:
-    """JSON as a notebook of format 4, with whatever is odd about its cells left out.
+    """Return JSON as a notebook of format 4, with only that in it which counts.
 
     Raises:
         Unreadable: it is none.
     """
-    if not isinstance(tree, dict):
-        raise Unreadable(f"{name} is no notebook: it has no cells")
-    version = tree.get("nbformat")
-    if version == 3 and isinstance(tree.get("worksheets"), list):
-        try:
-            tree = dict(nbformat.convert(nbformat.from_dict(tree), 4))
-        except Exception:
-            raise Unreadable(f"{name} is a damaged notebook of format 3") from None
-    elif version != 4:
-        raise Unreadable(
-            f"{name} has notebook format {str(version)[:20]}, and 4 is needed: save it anew"
-        )
-    cells = tree.get("cells")
-    if not isinstance(cells, list):
-        raise Unreadable(f"{name} is no notebook: it has no cells")
-    if len(cells) > MAX_CELLS:
-        raise Unreadable(f"{name} has more than {MAX_CELLS} cells")
-    kept = [clean(cell) for cell in cells if isinstance(cell, dict)]
-    return nbformat.from_dict(
-        {"cells": [c for c in kept if c], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    )
+    return without_extras(format_4(name, tree))
 
 
-def clean(cell: dict) -> dict | None:
-    """A cell with its type, text, pictures, id and grade_id only; None if it is no cell."""
-    source, kind, meta = cell.get("source"), cell.get("cell_type"), cell.get("metadata")
-    if isinstance(source, list) and all(isinstance(line, str) for line in source):
-        source = "".join(source)
-    if not isinstance(source, str) or kind not in ("code", "markdown", "raw"):
-        return None
-    source = source.encode("utf-8", "replace").decode()  # lone surrogates
-    theirs = meta.get("nbgrader") if isinstance(meta, dict) else None
-    name = theirs.get("grade_id") if isinstance(theirs, dict) else None
-    metadata = {"nbgrader": {"grade_id": name}} if isinstance(name, str) else {}
-    identity = cell.get("id")
-    identity = identity if isinstance(identity, str) else ""
-    kept = {"cell_type": kind, "source": source, "id": identity, "metadata": metadata}
-    pictures = plain_attachments(cell.get("attachments")) if kind == "markdown" else {}
+def without_extras(tree: Mapping) -> NotebookNode:
+    """Keep of each cell its type, text, pictures, id and grade_id."""
+    kept = list(map(clean, tree["cells"]))
+    return nbformat.from_dict({"cells": kept, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def clean(cell: Mapping) -> dict:
+    """Keep of a cell its type, text, pictures, id and grade_id."""
+    name = grade_id(cell)
+    kept = {key: cell[key] for key in ("cell_type", "source", "id")}
+    kept["metadata"] = {"nbgrader": {"grade_id": name}} if name else {}
+    pictures = plain_attachments(cell.get("attachments")) if kept["cell_type"] != "code" else {}
     return kept | ({"attachments": pictures} if pictures else {})
+
+
+# --- zips -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Budget:
+    """Bytes that may still be read of a zip, and of the zips in it."""
+
+    left: float
+    name: str
+
+    def take(self, size: int) -> None:
+        """Note that so many have been read.
+
+        Raises:
+            Unreadable: they were too many.
+        """
+        self.left -= size
+        if self.left < 0:
+            raise Unreadable(f"{self.name} holds more than {MAX_UNPACKED / 2**20:g} MB")
+
+
+def best_in(name: str, data: bytes, lab: str) -> tuple[str, bytes]:
+    """Return the notebook in a zip that counts: the best name, then the latest, then the shortest.
+
+    Only one is kept: a small zip can hold thousands of large ones.
+
+    Raises:
+        Unreadable: there is none.
+    """
+    best: tuple[tuple, str, bytes] | None = None
+    for number, (path, when, content) in enumerate(notebooks_in(name, data)):
+        rank = (level(path, lab), path.lower().endswith(".ipynb"), when, number)
+        if best is None or rank > best[0]:
+            best = (rank, path, content)
+    if best is None:
+        raise Unreadable(f"{name} contains no notebook")
+    return PurePosixPath(best[1]).name, best[2]
+
+
+def notebooks_in(
+    name: str, data: bytes, budget: Budget | None = None, depth: int = 0
+) -> Iterator[tuple[str, tuple, bytes]]:
+    """Yield path, time and content of each file in a zip, or in a zip in it, that is a notebook.
+
+    Raises:
+        Unreadable: it is no zip, is damaged, encrypted, or too large.
+    """
+    budget = budget or Budget(MAX_UNPACKED, name)
+    with opened(name, data) as archive:
+        for path, member in usable(name, archive):
+            with archive.open(member) as file:  # read no more than is allowed: zip bombs
+                head = file.read(HEAD)
+                kind = kind_of(head)
+                named = path.lower().endswith(".ipynb")
+                if not (kind or named):
+                    continue
+                most = MAX_FILE if kind == "zip" else MAX_NOTEBOOK
+                content = head + file.read(most + 1 - len(head))
+            budget.take(len(content))
+            if kind == "zip" and depth < MAX_NESTED:
+                yield from notebooks_in(path, content, budget, depth + 1)
+            elif named or b'"cells"' in content or b'"worksheets"' in content:
+                yield path, member.date_time, content
+
+
+@contextmanager
+def opened(name: str, data: bytes | Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip; whatever is wrong with it is said.
+
+    Raises:
+        Unreadable: it is no zip, or is damaged, encrypted, or packed in an unusual way.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data) as archive:
+            yield archive
+    except (Unreadable, GeneratorExit):
+        raise
+    except NotImplementedError:  # a RuntimeError, like the next one
+        raise Unreadable(f"{name} is packed in an unusual way: zip it again") from None
+    except RuntimeError:
+        raise Unreadable(f"{name} is encrypted") from None
+    except Exception:  # a damaged zip fails in many ways
+        raise Unreadable(f"{name} is no zip file, or a damaged one") from None
+
+
+def usable(
+    name: str, archive: zipfile.ZipFile, most: int = MAX_MEMBERS
+) -> list[tuple[str, zipfile.ZipInfo]]:
+    """Return path and entry of the files in a zip, without links and leftovers, by `best_last`.
+
+    Raises:
+        Unreadable: they are too many.
+    """
+    members = archive.infolist()
+    if len(members) > most:
+        raise Unreadable(f"{name} contains more than {most} files")
+    found = []
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        link = stat.S_ISLNK(member.external_attr >> 16)
+        hidden = path.name.startswith(".") or SKIPPED & set(path.parts)
+        if not (link or hidden or member.is_dir()):
+            found.append((str(path), member))
+    return sorted(found, key=lambda pair: best_last(pair[0]))
 
 
 def members_of(
     name: str, data: bytes | Path, wanted: Mapping[str, int], in_all: float = MAX_UNPACKED
 ) -> Iterator[tuple[str, bytes]]:
-    """Paths and contents of the files in a zip, of each no more than is allowed and one byte.
+    """Yield paths and contents of files in a zip, of each no more than is allowed and one byte.
 
     They come in the order of `best_last`.
 
@@ -194,27 +316,12 @@ def members_of(
     Raises:
         Unreadable: it is no zip, is damaged, encrypted, or has too many files.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data) as archive:
-            members = sorted(archive.infolist(), key=lambda member: best_last(member.filename))
-            if len(members) > MAX_MEMBERS:
-                raise Unreadable(f"{name} contains more than {MAX_MEMBERS} files")
-            left = in_all
-            for member in members:
-                path = PurePosixPath(member.filename.replace("\\", "/"))
-                link = stat.S_ISLNK(member.external_attr >> 16)
-                most = wanted.get(path.suffix.lower(), wanted.get("", 0))
-                hidden = path.name.startswith(".") or SKIPPED & set(path.parts)
-                if most and not link and not hidden and not member.is_dir():
-                    with archive.open(member) as file:  # read no more than is allowed: zip bombs
-                        content = file.read(most + 1)
-                    left -= len(content)
-                    if left < 0:
-                        raise Unreadable(f"{name} holds more than {in_all / 2**20:g} MB")
-                    yield str(path), content
-    except Unreadable:
-        raise
-    except RuntimeError:
-        raise Unreadable(f"{name} is encrypted") from None
-    except Exception:
-        raise Unreadable(f"{name} is no zip file, or a damaged one") from None
+    budget = Budget(in_all, name)
+    with opened(name, data) as archive:
+        for path, member in usable(name, archive):
+            most = wanted.get(PurePosixPath(path).suffix.lower(), wanted.get("", 0))
+            if most:
+                with archive.open(member) as file:
+                    content = file.read(most + 1)
+                budget.take(len(content))
+                yield path, content

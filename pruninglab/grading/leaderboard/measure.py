@@ -23,7 +23,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -31,8 +31,8 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pruninglab import checkpoints, counters, data
-from pruninglab.grading.gradebook.course import open_nbgrader
-from pruninglab.grading.intake.collect import owner, printable
+from pruninglab.grading.intake.collect import printable
+from pruninglab.grading.intake.owners import owner
 from pruninglab.grading.intake.read import (
     MAX_FILE,
     Unreadable,
@@ -80,13 +80,7 @@ def whose(path: str) -> str:
     ('Lovelace Ada_12', 'grace', 'ben')
     """
     text = re.sub(r"\s", " ", legible(path))
-    return owner(LAB, named(), f"{PurePosixPath(text).with_suffix('')}.zip") or text.split("/")[0]
-
-
-@cache
-def named() -> str:
-    """How files are named, as nbgrader_config.py says."""
-    return str(open_nbgrader(ROOT).config.FileNameCollectorPlugin.named_regexp)
+    return owner(LAB, f"{PurePosixPath(text).with_suffix('')}.zip") or text.split("/")[0]
 
 
 def files(place: Path) -> Iterator[tuple[str, str, Read | None]]:
