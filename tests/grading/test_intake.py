@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import shutil
+import subprocess
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.grading.intake import collect, read
+from pruninglab.grading.intake import collect, owners, read
 from tests.grading.test_grading import TINY, tiny_lab
 
 ROOT = Path(__file__).parents[2]
+MARK = "_assignsubmission_file_"
 
 
 @pytest.mark.parametrize(
@@ -232,3 +239,263 @@ def test_names_of_files_are_printed_as_text_and_not_by_thousands(
     assert len(told.splitlines()) <= 10
     assert "\x1b" not in told
     assert "\u202e" not in told
+
+
+# --- each platform's names ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "student", "rest"),
+    [
+        # Moodle: blind marking, teams, a text typed in, a renamed file
+        ("CS-7/Participant_9_assignsubmission_file/a.ipynb", "Participant_9", "a.ipynb"),
+        ("CS-7/Team 1-Ada Ay_12_assignsubmission_file_/a.zip", "Team 1-Ada Ay_12", "a.zip"),
+        ("A_1_assignsubmission_onlinetext/onlinetext.html", "A_1", "onlinetext.html"),
+        ("Ü Ö_1_assignsubmission_file_x y.pdf", "Ü Ö_1", "x y.pdf"),
+        # Canvas: late ones, a second attempt, anonymous grading
+        ("submissions/adalovelace_123_456_hw-1.ipynb", "adalovelace_123", "hw-1.ipynb"),
+        ("adalovelace_LATE_123_456_01_tiny.ipynb", "adalovelace_LATE_123", "01_tiny.ipynb"),
+        ("submissions (1)/anon_x7Fq2_456_01_tiny.ipynb", "anon_x7Fq2", "01_tiny.ipynb"),
+        # Gradescope, Brightspace, ILIAS, Google Classroom
+        ("assignment_5_export/submission_77/a.ipynb", "submission_77", "a.ipynb"),
+        (
+            "Lab 1 Download May 2, 2026 900 AM/12-34 - Ada L - May 1, 2026 1203 PM/a.ipynb",
+            "12-34 - Ada L",
+            "May 1, 2026 1203 PM/a.ipynb",
+        ),
+        ("E/Ay_Ada_a.y_12/20260501120300_a.ipynb", "Ay_Ada_a.y_12", "20260501120300_a.ipynb"),
+        ("L-20260501T120000Z-001/Lab/Ada L - 01_tiny.ipynb", "Ada L", "01_tiny.ipynb"),
+        # a folder for each student: ids with numbers, dots, spaces and hyphens
+        ("ws25_26_mueller/01_tiny.ipynb", "ws25_26_mueller", "01_tiny.ipynb"),
+        ("2026_01_ada/x/notes.ipynb", "2026_01_ada", "x/notes.ipynb"),
+        ("s 01-a/01_tiny.ipynb", "s 01-a", "01_tiny.ipynb"),
+        ("ada.lovelace@uni.edu_01_tiny.ipynb", "ada.lovelace@uni.edu", "01_tiny.ipynb"),
+        ("ws25_26_mueller_01_tiny.ipynb", "ws25_26_mueller", "01_tiny.ipynb"),
+        ("01_tiny.ipynb", None, ""),
+        ("ada_02_other.ipynb", None, ""),
+        ("01_tiny/01_tiny.ipynb", None, ""),
+    ],
+)  # fmt: skip
+def test_whose_a_file_is(path: str, student: str | None, rest: str) -> None:
+    assert owners.owner_and_rest(TINY, path) == (student and (student, rest))
+
+
+def test_an_id_is_the_same_for_each_lab_and_download() -> None:
+    assert owners.identity("adalovelace_LATE_123") == owners.identity("adalovelace_123")
+    assert owners.identity("12-34 - Ada L") == owners.identity("12-99 - Ada L") == "Ada L 12"
+    assert owners.identity("Zoe\u0308_3") == owners.identity("Zoë_3")
+    for name in (
+        "Zoe\u0308_3",
+        "=ada",
+        "x" * 300 + "_1",
+        "**",
+        "..",
+        "A_1_assignsubmission_file_B_2",
+    ):
+        found = owners.identity(name)
+        assert found == owners.identity(found) == owners.cleaned(found)
+        assert 0 < len(found.encode()) <= owners.LONGEST
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("ada", "=ada", "@ada"),
+        ("Ada", "ada"),
+        ("x" * 200 + "a_1", "x" * 200 + "b_1"),
+        ("***", "???"),
+        ("Ann [x]_1", "Ann (x)_1"),
+    ],
+)
+def test_names_that_look_alike_are_different_students(
+    inbox: Path, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for folder, name in enumerate(names):
+        with zipfile.ZipFile(inbox / f"CS-{folder}.zip", "w") as file:
+            file.writestr(f"{name}_7_assignsubmission_file/{TINY}.ipynb", name)
+    students, told = collected(tmp_path)
+    assert len({student.casefold() for student in students}) == len(names)
+    assert told.count("looks like another student's name") == len(names) - 1
+    kept = {p.read_text() for p in (tmp_path / "submitted").glob(f"*/{TINY}/*")}
+    assert kept == set(names)
+
+
+def test_a_name_with_moodles_mark_in_it_takes_nothing_from_anybody(
+    inbox: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(inbox / "CS-77.zip", "w") as file:
+        file.writestr(f"Bob_13{MARK}{TINY}.ipynb", "Bob's")
+        file.writestr(f"Bob_13{MARK} x_99{MARK}{TINY}.ipynb", "Eve's")
+    students, told = collected(tmp_path)
+    assert len(students) == 2
+    assert (tmp_path / "submitted" / "Bob_13" / TINY / f"{TINY}.ipynb").read_text() == "Bob's"
+    assert "two students may be named in it" in told
+    assert not any(re.search(r"_\d+$", student) for student in students - {"Bob_13"})
+
+
+# --- which copy counts, and what it is ------------------------------------------------------------
+
+
+def entry(name: str, day: int) -> zipfile.ZipInfo:
+    return zipfile.ZipInfo(name, (2026, 5, day, 12, 0, 0))
+
+
+@pytest.mark.parametrize("order", [(1, 9), (9, 1)])
+def test_of_two_downloads_the_later_hand_in_counts(
+    inbox: Path, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    for name, day in zip(("CS-77.zip", "CS-77 (1).zip"), order, strict=True):
+        with zipfile.ZipFile(inbox / name, "w") as file:
+            file.writestr(entry(f"Ada_1_assignsubmission_file/{TINY}.ipynb", day), str(day))
+    _, told = collected(tmp_path)
+    assert (tmp_path / "submitted" / "Ada_1" / TINY / f"{TINY}.ipynb").read_text() == "9"
+    assert "Ada_1 has handed in 2 versions that differ" in told
+    assert "2026-05-09 12:00 counts" in told
+
+
+def test_an_attempt_says_when_it_was(inbox: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(inbox / "L Download May 9, 2026 900 AM.zip", "w") as file:
+        for hour in (1112, 203, 1030):
+            path = f"12-{hour} - Ada L - May 1, 2026 {hour} PM/{TINY}.ipynb"
+            file.writestr(entry(path, 20), str(hour))
+    students, told = collected(tmp_path)
+    assert students == {"Ada L 12"}
+    assert (tmp_path / "submitted" / "Ada L 12" / TINY / f"{TINY}.ipynb").read_text() == "1112"
+    assert "3 versions that differ" in told
+
+
+def test_two_different_notebooks_in_ones_own_zip_are_told(inbox: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(inbox / "ada.zip", "w") as file:
+        file.writestr(entry(f"new/{TINY}.ipynb", 9), '{"cells": 9}')
+        file.writestr(entry(f"old/{TINY}.ipynb", 1), '{"cells": 1}')
+    _, told = collected(tmp_path)
+    assert "2 different notebooks of the lab" in told
+    assert (tmp_path / "submitted/ada" / TINY / f"{TINY}.ipynb").read_text() == '{"cells": 9}'
+
+
+def zipped(**files: bytes | str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+NOTEBOOK = nbformat.writes(tiny_lab())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (f"{TINY}.ipynb.json", NOTEBOOK),
+        (f"{TINY}.ipynb.txt", "\ufeff" + NOTEBOOK),
+        (TINY, NOTEBOOK),
+        ("notebook.json", NOTEBOOK),
+        (f"{TINY}.ipynb", zipped(**{f"{TINY}.ipynb": NOTEBOOK})),
+        ("handin.zip", zipped(**{"handin/a.zip": zipped(**{f"{TINY}.ipynb": NOTEBOOK})})),
+        ("handin.zip", zipped(**{"receipt.json": "{}", "x/lab.ipynb.txt": NOTEBOOK})),
+        ("handin.ZIP", zipped(**{f"{TINY}\\{TINY}.ipynb": NOTEBOOK})),
+    ],
+)
+@pytest.mark.parametrize("by", ["Moodle", "a folder", "hand"])
+def test_the_right_content_in_another_wrapper(
+    inbox: Path, tmp_path: Path, name: str, content: str | bytes, by: str
+) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    folder = {"hand": tmp_path / "submitted" / "ada" / TINY, "a folder": inbox / "ada"}
+    if by == "Moodle":
+        with zipfile.ZipFile(inbox / "CS-77.zip", "w") as file:
+            file.writestr(f"ada_1_assignsubmission_file/{name}", data)
+    else:
+        folder[by].mkdir(parents=True)
+        (folder[by] / name).write_bytes(data)
+    (student,) = collected(tmp_path)[0]
+    found = read.pick(tmp_path / "submitted" / student / TINY, TINY)
+    assert len(read.parse(*found, TINY).cells) == 5
+
+
+def test_a_reason_says_what_is_wrong(tmp_path: Path) -> None:
+    whole = bytearray(zipped(**{f"{TINY}.ipynb": NOTEBOOK}))
+    for at in (8, whole.index(b"PK\1\2") + 10):
+        whole[at] = 9  # a way to pack that Python has not
+    with pytest.raises(read.Unreadable, match="packed in an unusual way"):
+        read.parse("a.zip", bytes(whole), TINY)
+    for at in (6, whole.index(b"PK\1\2") + 8):
+        whole[at] = 1
+    with pytest.raises(read.Unreadable, match="is encrypted"):
+        read.parse("a.zip", bytes(whole), TINY)
+    (tmp_path / "report.html").write_text("<html>")
+    with pytest.raises(read.Unreadable, match=r"handed in was report\.html"):
+        read.pick(tmp_path, TINY)
+
+
+# --- whatever is handed in ------------------------------------------------------------------------
+
+odd_text = st.text(
+    st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=90
+).filter(lambda name: name.strip(".") and len(name.encode()) <= 250)
+contents = st.one_of(
+    st.binary(max_size=200),
+    st.sampled_from([NOTEBOOK.encode(), NOTEBOOK[:99].encode(), b"{" * 5000]),
+    st.sampled_from([b"PK\3\4", zipped(a="b")]),
+)
+endings = st.sampled_from([".ipynb", ".zip", ".ipynb.txt", "", ".pdf"])
+hand_ins = st.dictionaries(odd_text, st.tuples(odd_text, endings, contents), min_size=1, max_size=6)
+
+
+@settings(
+    max_examples=60,
+    deadline=5000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(hand_ins)
+def test_every_owner_gets_exactly_one_row(tmp_path: Path, handed: dict) -> None:
+    """Whatever people and their files are called, and whatever is in the files."""
+    course = tmp_path / "course"
+    shutil.rmtree(course, ignore_errors=True)
+    archive = course / "downloaded" / TINY / "archive"
+    archive.mkdir(parents=True)
+    with zipfile.ZipFile(archive / "CS-77.zip", "w") as file:
+        for number, (name, (own, ending, content)) in enumerate(handed.items()):
+            path = f"{name}_{number}_assignsubmission_file/{own}{ending}"
+            file.writestr(zipfile.ZipInfo(path), content)
+    visible = [
+        number
+        for number, (name, (own, _, _)) in enumerate(handed.items())
+        if not own.startswith(".") and "\\" not in name + own
+    ]
+    told = "\n".join(collect.collect(course, TINY))
+    students = [p.name for p in (course / "submitted").iterdir()]
+    assert "not collected (" not in told
+    assert len(students) >= len(visible)
+    assert len(students) <= len(handed)
+    for student in students:
+        assert owners.cleaned(student) == student
+        with suppress(read.Unreadable):  # a row with a reason; nothing else may be raised
+            read.parse(*read.pick(course / "submitted" / student / TINY, TINY), TINY)
+
+
+def test_a_very_deep_tree_and_very_many_files_end_with_a_row(inbox: Path, tmp_path: Path) -> None:
+    deep = inbox / "ada"
+    deep.mkdir()
+    (deep / f"{TINY}.ipynb").write_text(NOTEBOOK)
+    descriptor = os.open(deep, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=descriptor)
+        below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    try:
+        with zipfile.ZipFile(inbox / "bob.zip", "w") as file:
+            file.writestr("d/" * 1500 + f"{TINY}.ipynb", NOTEBOOK)
+        with zipfile.ZipFile(inbox / "cyd.zip", "w") as file:
+            for number in range(read.MAX_MEMBERS + 1):
+                file.writestr(f"{number}.txt", "")
+        students, _ = collected(tmp_path)
+        assert students == {"ada", "bob", "cyd"}
+        assert len(read.parse(*read.pick(tmp_path / "submitted/bob" / TINY, TINY), TINY).cells) == 5
+        with pytest.raises(read.Unreadable, match="contains more than 5000 files"):
+            read.parse(*read.pick(tmp_path / "submitted/cyd" / TINY, TINY), TINY)
+    finally:
+        subprocess.run(["rm", "-rf", str(deep)], check=True)

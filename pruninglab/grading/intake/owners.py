@@ -80,7 +80,7 @@ def owner_and_rest(lab: str, path: str) -> tuple[str, str] | None:
     if match is None:
         return None
     rest = path[match.end() - len(start) :]
-    own = re.sub(rf"^(?:{MARK}[_/]|_\d{{3,}}_|[/_\ -]+)", "", rest)
+    own = re.sub(rf"^(?:{MARK}[_/]+|_\d{{3,}}_|[/_\ -]+)", "", rest)
     return match.group("student_id"), own
 
 

@@ -100,7 +100,8 @@ def files_below(folder: Path) -> list[Path]:
         except OSError:
             continue
         for entry in entries:
-            if entry.is_symlink() or entry.name in SKIPPED or entry.name.startswith("."):
+            hidden = entry.name.startswith(".") and (depth or entry.is_file())
+            if entry.is_symlink() or entry.name in SKIPPED or hidden:
                 continue
             if entry.is_dir() and depth < MAX_DEPTH:
                 waiting.append((Path(entry.path), depth + 1))
