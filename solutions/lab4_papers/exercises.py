@@ -317,12 +317,13 @@ def he2018(
 
     After every epoch the same share of each free convolution, its filters of least L2 norm, is
     set to zero. In the next epoch all filters train on, nothing is held, and a zeroed one may
-    grow back. After the last epoch the filters that are zero are removed from the network.
+    grow back. The filters that were zeroed after the last epoch are removed from the network. (A
+    filter that is zero for another reason, and was not among the weakest of its layer, stays.)
 
     Args:
         model: a network of `Block`s, changed in place: its layers become smaller at the end.
         sparsity: the share of filters of each free convolution, 0 to 1, so that one stays: of `out`
-            filters, `round(sparsity * out)` are zeroed.
+            filters, `round(sparsity * out)` are zeroed, and as many are removed at the end.
         epoch_lrs: the learning rate of each epoch, as many as there are epochs.
         steps_per_epoch: training steps of an epoch; the learning rate changes between epochs.
         train: `train(model, {}, lrs)` makes one step per learning rate in the list `lrs`.

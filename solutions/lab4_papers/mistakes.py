@@ -208,6 +208,20 @@ def han2015_trains_per_layer(
     return masks
 
 
+def han2015_above(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """A weight just at the threshold is gone, at quality 0 every weight of 0: only what is *below*
+    the threshold goes."""
+    masks = everything(model)
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            threshold = quality * weight.detach()[masks[name]].std()
+            masks[name] = masks[name] & (weight.detach().abs() > threshold)
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
 # --- han2015: alternatives ----------------------------------------------------------------------
 
 
@@ -485,6 +499,30 @@ def zhu2017_not_held(
         if step in range(start, start + updates * every + 1, every):
             sparsity = cubic_sparsity(step, start, every, updates, final)
             masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_before_the_start(
+    model: nn.Module,
+    final: float,
+    start: int,
+    every: int,
+    updates: int,
+    lrs: Sequence[float],
+    train: Train,
+) -> Masks:
+    """Masks are chosen before t_0 already, where the cubic is negative: nothing is pruned there."""
+    masks: Masks = {}
+    for step, lr in enumerate(lrs):
+        if step <= start + updates * every and (step - start) % every == 0:
+            share = (step - start) / (updates * every)
+            sparsity = final * (1 - (1 - share) ** 3)
+            scores = magnitude_scores(model)
+            order = {name: score.flatten().argsort() for name, score in scores.items()}
+            masks = everything(model)
+            for name, places in order.items():
+                masks[name].view(-1)[places[: round(sparsity * len(places))]] = False
         train(model, masks, [lr])
     return masks
 
@@ -1659,6 +1697,31 @@ def he2018_silences(
     shrink(model, keep)
 
 
+def he2018_zeros_removed(
+    model: nn.Module,
+    sparsity: float,
+    epoch_lrs: Sequence[float],
+    steps_per_epoch: int,
+    train: Train,
+) -> None:
+    """Every filter that is zero is removed: one that was dead before is not among the weakest
+    `round(sparsity * out)`, and stays."""
+    blocks: Any = {
+        name: model.get_submodule(name.removesuffix(".conv1")) for name in free_convs(model)
+    }
+    for lr in epoch_lrs:
+        for _ in range(steps_per_epoch):
+            train(model, {}, [lr])
+        for block in blocks.values():
+            squares = block.conv1.weight.data.square().sum(dim=(1, 2, 3))
+            weak = squares.topk(round(sparsity * len(squares)), largest=False).indices
+            block.conv1.weight.data[weak] = 0.0
+    for block in blocks.values():
+        keep = (block.conv1.weight.data != 0).any(dim=(1, 2, 3))
+        layers = remove_filters(block.conv1, block.bn1, block.conv2, keep)
+        block.conv1, block.bn1, block.conv2 = layers
+
+
 # --- he2018: alternatives -----------------------------------------------------------------------
 
 
@@ -1696,29 +1759,6 @@ def he2018_counting_steps(
         shrink(model, {name: mask})
 
 
-def he2018_zeros_removed(
-    model: nn.Module,
-    sparsity: float,
-    epoch_lrs: Sequence[float],
-    steps_per_epoch: int,
-    train: Train,
-) -> None:
-    blocks: Any = {
-        name: model.get_submodule(name.removesuffix(".conv1")) for name in free_convs(model)
-    }
-    for lr in epoch_lrs:
-        for _ in range(steps_per_epoch):
-            train(model, {}, [lr])
-        for block in blocks.values():
-            squares = block.conv1.weight.data.square().sum(dim=(1, 2, 3))
-            weak = squares.topk(round(sparsity * len(squares)), largest=False).indices
-            block.conv1.weight.data[weak] = 0.0
-    for block in blocks.values():
-        keep = (block.conv1.weight.data != 0).any(dim=(1, 2, 3))
-        layers = remove_filters(block.conv1, block.bn1, block.conv2, keep)
-        block.conv1, block.bn1, block.conv2 = layers
-
-
 def he2018_rates_by_torch(
     model: nn.Module,
     sparsity: float,
@@ -1748,6 +1788,7 @@ MISTAKES: dict[str, list[Callable]] = {
         han2015_root_mean_square,
         han2015_of_nonzeros,
         han2015_trains_per_layer,
+        han2015_above,
     ],
     "zhu2017": [
         zhu2017_global,
@@ -1762,6 +1803,7 @@ MISTAKES: dict[str, list[Callable]] = {
         zhu2017_stops_after_the_last_choice,
         zhu2017_whole_list,
         zhu2017_not_held,
+        zhu2017_before_the_start,
     ],
     "renda2020": [
         renda2020_of_all,
@@ -1826,6 +1868,7 @@ MISTAKES: dict[str, list[Callable]] = {
         he2018_l1,
         he2018_removed_every_epoch,
         he2018_silences,
+        he2018_zeros_removed,
     ],
 }
 
@@ -1863,7 +1906,6 @@ ALTERNATIVES: dict[str, list[Callable]] = {
     "he2018": [
         he2018_by_epochs,
         he2018_counting_steps,
-        he2018_zeros_removed,
         he2018_rates_by_torch,
     ],
 }

@@ -125,6 +125,14 @@ def mean_not_zero() -> Inputs:
     return inputs
 
 
+def at_the_threshold(quality: float) -> Inputs:
+    """The standard deviation is exactly 2; two weights are 0."""
+    inputs = by_hand(quality=quality, rounds=1, steps=1, lr=0.1)
+    numbers = [[3.0, -3.0, 1.0, -1.0, 0.0, 0.0]]
+    inputs["model"].weight.data = torch.tensor(numbers, dtype=torch.float64)
+    return inputs
+
+
 def moving(**arguments: Any) -> Inputs:
     """Two layers whose weights move."""
     return {"model": two_layers(), **arguments, "train": Recorder(pace=0.4)}
@@ -165,6 +173,16 @@ HAN = [
         weights_trace,
     ),
     probe(
+        "a standard deviation of 2, quality 0.5: 1 is not below the threshold",
+        lambda: at_the_threshold(quality=0.5),
+        weights_trace,
+    ),
+    probe(
+        "quality 0 prunes nothing, not even weights that are 0",
+        lambda: at_the_threshold(quality=0.0),
+        weights_trace,
+    ),
+    probe(
         "quality 0 prunes nothing",
         lambda: moving(quality=0.0, rounds=2, steps=1, lr=0.1),
         weights_trace,
@@ -186,6 +204,11 @@ ZHU = [
     probe(
         "four updates of a network that moves",
         lambda: moving(final=0.8, start=2, every=2, updates=3, lrs=falling(13)),
+        weights_trace,
+    ),
+    probe(
+        "four steps without pruning, then an update before every step",
+        lambda: moving(final=0.9, start=4, every=1, updates=8, lrs=falling(14)),
         weights_trace,
     ),
     probe(
@@ -285,6 +308,18 @@ def l2_and_peak_differ() -> Inputs:
     return inputs
 
 
+def dead_filters() -> Inputs:
+    """Two of the four filters of the first block are zero before, and one is to go."""
+    inputs = tiny(0.0, sparsity=0.25, epoch_lrs=[0.1], steps_per_epoch=1)
+    inputs["model"].layer1[0].conv1.weight.data[1:3] = 0
+    return inputs
+
+
+def sizes(_: Any, inputs: Inputs) -> Values:
+    """How many filters are left in each layer: of two that are zero either may go."""
+    return {"filters left": [block.conv1.out_channels for block in inputs["model"].blocks()]}
+
+
 def l1_and_l2_differ() -> Inputs:
     """By the L1 norm the spread filter is the larger one, by the L2 norm the one with a peak."""
     inputs = tiny(0.0, sparsity=0.25, skip=[], epoch_lrs=[0.1, 0.01], epochs=1, steps_per_epoch=2)
@@ -368,6 +403,7 @@ HE = [
         filters_trace,
     ),
     probe("a quarter of each layer, nothing moves", l2_and_peak_differ, filters_trace),
+    probe("two filters were zero before: one of them goes", dead_filters, sizes),
     probe(
         "three epochs: filters grow back",
         lambda: tiny(1.0, sparsity=0.4, epoch_lrs=[0.3, 0.2, 0.1], steps_per_epoch=2),

@@ -670,7 +670,7 @@ def cut_anew(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tenso
     """New layers by their constructors, in the precision of the old ones."""
     new, new_bn = rebuilt(conv, bn, inputs, filters)
     new.to(conv.weight.dtype), new_bn.to(bn.weight.dtype)
-    new_bn.num_batches_tracked = copy.copy(bn.num_batches_tracked)
+    new_bn.num_batches_tracked = copy.deepcopy(bn.num_batches_tracked)
     for old, layer in ((conv, new), (bn, new_bn)):
         for name, parameter in layer.named_parameters():
             parameter.data = getattr(old, name).data[filters]
@@ -683,7 +683,7 @@ def cut_single_precision(
 ) -> Pair:
     """New layers are float32 by default: yours lose the double precision of those passed in."""
     new, new_bn = rebuilt(conv, bn, inputs, filters)
-    new_bn.num_batches_tracked = copy.copy(bn.num_batches_tracked)
+    new_bn.num_batches_tracked = copy.deepcopy(bn.num_batches_tracked)
     return new, new_bn
 
 
@@ -1022,30 +1022,6 @@ def shrink_resnet_by_name(model: ResNet20, keep: Keep) -> ResNet20:
     return small.train(model.training)
 
 
-class WithoutChannels(nn.Module):
-    """Option A done literally: back to the old places, shortcut, then choose."""
-
-    def __init__(self, keep_in: Tensor, keep_out: Tensor) -> None:
-        super().__init__()
-        self.keep_in, self.keep_out = keep_in, keep_out
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(N, kept in, H, W) -> (N, kept out, H/2, W/2)`."""
-        full = x.new_zeros(len(x), len(self.keep_in), *x.shape[2:])
-        full[:, self.keep_in] = x
-        return ZeroPadShortcut(len(self.keep_in), len(self.keep_out))(full)[:, self.keep_out]
-
-
-def shrink_resnet_literal_shortcut(model: ResNet20, keep: Keep) -> ResNet20:
-    """Another module for option A's shortcut, slower but right."""
-    small = speed.shrink_resnet(model, keep)
-    for before, stage in (("layer1", "layer2"), ("layer2", "layer3")):
-        block: Any = small.get_submodule(f"{stage}.0")
-        if isinstance(block.downsample, SelectShortcut):
-            block.downsample = WithoutChannels(keep[before], keep[stage])
-    return small
-
-
 def shrink_resnet_lab_1(model: ResNet20, keep: Keep) -> ResNet20:
     """The free convolutions with lab 1's remove_filters, then the streams alone."""
     small = copy.deepcopy(model)
@@ -1250,7 +1226,6 @@ ALTERNATIVES: dict[str, list[Callable]] = {
     ],
     "shrink_resnet": [
         shrink_resnet_by_name,
-        shrink_resnet_literal_shortcut,
         shrink_resnet_lab_1,
     ],
 }

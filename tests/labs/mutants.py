@@ -55,6 +55,7 @@ def mutants(lab: str, exercise: str) -> dict[str, str]:
     function = tree.body[0]
     assert isinstance(function, ast.FunctionDef)
     function.body = function.body[1:]  # without the docstring
+    tree = Untyped().visit(tree)
     right, found = ast.unparse(tree), {}
     for place, node in enumerate(ast.walk(tree)):
         for number in range(len(list(changed(node)))):
@@ -65,6 +66,21 @@ def mutants(lab: str, exercise: str) -> dict[str, str]:
             if text != right:
                 found[named(right, text, found)] = text
     return found
+
+
+class Untyped(ast.NodeTransformer):
+    """Takes the annotations away: they are not run, so a change of them changes nothing."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return ast.Assign([node.target], node.value) if node.value else None
 
 
 def named(old: str, new: str, taken: dict[str, str]) -> str:
