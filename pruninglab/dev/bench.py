@@ -27,8 +27,7 @@ from tqdm import tqdm
 from pruninglab import masks
 from pruninglab.data import MEAN, STD, Images, batches, subset
 from pruninglab.models import ResNet20, prunable
-from pruninglab.project.setting import device
-from pruninglab.training import Recipe, Trainer, constant
+from pruninglab.training import Recipe, Trainer, constant, device
 
 BATCH = 128
 Round = Callable[[], float]  # runs once, returns seconds per step
@@ -92,8 +91,8 @@ def timed(step: Callable[[], object], steps: int, *, pause: float = 0.0, untimed
 
 def now() -> float:
     """The time when all that was started is done: a GPU works on after its caller has gone on."""
-    if device().type == "cuda":
-        torch.cuda.synchronize()
+    if device().type != "cpu":
+        torch.accelerator.synchronize()
     return time.perf_counter()
 
 

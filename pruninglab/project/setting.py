@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import nn
 
 from pruninglab import checkpoints, data
 from pruninglab.models import ResNet20
 from pruninglab.project import networks
-from pruninglab.training import train
+from pruninglab.training import device, train
 
 Dataset = Literal["subset", "cifar10", "cifar100"]
 FOLDER = Path("my_project")  # beside the notebook
@@ -27,11 +26,6 @@ class Task:
     val: data.Images
     dense: nn.Module
     about: str
-
-
-def device() -> torch.device:
-    """A GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def task(dataset: Dataset, folder: Path = FOLDER, width: int = 16, dense_epochs: int = 40) -> Task:

@@ -1,39 +1,28 @@
-"""What a network gives for images: class scores and accuracy; modes, devices, precision."""
+"""What a network gives for images: class scores and accuracy, in evaluation mode."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from pruninglab.data import Images, batches
-
-
-def bf16_is_fast(device: torch.device) -> bool:
-    """Whether bfloat16 has hardware: AMX or AVX512-BF16 on the CPU, Ampere or later at Nvidia."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    on_cpu = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return device.type == "cpu" and bool(on_cpu)
-
-
-def mixed_precision(device: torch.device, enabled: bool | None = None) -> AbstractContextManager:
-    """bfloat16 autocast; `enabled=None` means: where it is fast."""
-    if enabled is None:
-        enabled = bf16_is_fast(device)
-    return torch.autocast(device.type, torch.bfloat16) if enabled else nullcontext()
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model's parameters are (the CPU if it has none)."""
-    return next((p.device for p in model.parameters()), torch.device("cpu"))
+from pruninglab.training.hardware import device_of, mixed_precision
 
 
 @contextmanager
 def mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """`model.train(training)` for a while; every module gets its own mode back afterwards."""
+    """Switch to `model.train(training)` for a while; each module gets its own mode back.
+
+    >>> model = nn.Linear(1, 1)
+    >>> with mode(model, training=False):
+    ...     print(model.training)
+    False
+    >>> model.training
+    True
+    """
     before = {module: module.training for module in model.modules()}
     model.train(training)
     try:
@@ -45,14 +34,22 @@ def mode(model: nn.Module, training: bool) -> Iterator[None]:
 
 @torch.no_grad()
 def predict(model: nn.Module, images: Images, *, bf16: bool | None = False) -> Tensor:
-    """Class scores `(N, classes)` float32, in evaluation mode; the model is left as it was."""
+    """Compute class scores in evaluation mode; the model is left as it was.
+
+    Args:
+        images: `N` of them; they are computed in batches, where the model is.
+        bf16: mixed precision; None means where the machine makes it faster.
+
+    Returns:
+        `(N, classes)` float32, where the model is.
+    """
     device = device_of(model)
     with mode(model, training=False), mixed_precision(device, bf16):
         return torch.cat([model(x.to(device)).float() for x, _ in batches(images, 500)])
 
 
 def accuracy(model: nn.Module, images: Images, *, bf16: bool | None = False) -> float:
-    """Share of images whose highest score is the right class, 0 to 1.
+    """Measure the share of images whose highest score is the right class, 0 to 1.
 
     float32 unless `bf16` says otherwise, so that the number is the same on every machine.
     """

@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 from pruninglab.data import Images, batches
 from pruninglab.files import load_state, whole
 from pruninglab.training.batchnorm import in_sums
-from pruninglab.training.evaluate import accuracy, device_of, mixed_precision, mode
+from pruninglab.training.evaluate import accuracy, mode
+from pruninglab.training.hardware import device_of, mixed_precision
 from pruninglab.training.muon import Muon
 from pruninglab.training.schedules import Schedule
 

@@ -7,7 +7,7 @@ from torch import nn
 from pruninglab.data import subset
 from pruninglab.masks import random_masks
 from pruninglab.models import ResNet20
-from pruninglab.training import evaluate
+from pruninglab.training import hardware
 from pruninglab.training.loop import LONG, Loop
 from solutions.lab1_structures.exercises import filter_mask
 from solutions.lab3_methods.exercises import train_masked
@@ -31,7 +31,7 @@ def same(a, b):
 
 def test_it_trains_as_the_students_loop_does(monkeypatch):
     """The independent reference: lab 3's own loop on the same minibatches, in float32."""
-    monkeypatch.setattr(evaluate, "bf16_is_fast", lambda device: False)
+    monkeypatch.setattr(hardware, "bf16_is_fast", lambda device: False)
     ours, theirs = model(), model()
     masks = random_masks(ours, 0.5, torch.Generator().manual_seed(0))
     data = loop(keep=True)(ours, masks, 6 * [0.05])

@@ -6,13 +6,14 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from pruninglab import data, masks
+from pruninglab import data, masks, training
 from pruninglab.models import ResNet20, prunable
+from pruninglab.project import setting
 from pruninglab.training import (
     Recipe,
     accuracy,
     constant,
-    evaluate,
+    hardware,
     predict,
     stepped,
     train,
@@ -302,20 +303,66 @@ def test_bf16_is_close_to_float32(small, images):
     torch.testing.assert_close(exact, rough, rtol=0.05, atol=0.1)
 
 
-@pytest.mark.parametrize("amx", [False, True])
-@pytest.mark.parametrize("avx512", [False, True])
-def test_bf16_is_fast_on_a_cpu_with_amx_or_avx512_bf16(monkeypatch, amx, avx512):
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("exact", "rough"), [(0.13, 0.10), (0.11, 0.10), (0.10, 0.13)])
+@pytest.mark.parametrize(("amx", "avx512"), [(False, False), (True, False), (False, True)])
+def test_bf16_is_used_on_a_cpu_that_is_clearly_faster_with_it(
+    monkeypatch, amx, avx512, exact, rough
+):
+    """Measured once: the first round warms up, later ones may be slowed down by other programs."""
+    asked = []
+
+    def seconds(model, bf16):
+        asked.append(bf16)
+        return (rough if bf16 else exact) * (5 if len(asked) < 5 else 1)
+
+    monkeypatch.delenv(hardware.SETTING, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
-    assert evaluate.bf16_is_fast(torch.device("cpu")) is (amx or avx512)
-    assert evaluate.bf16_is_fast(torch.device("mps")) is False, "it says nothing of other devices"
-    with evaluate.mixed_precision(torch.device("cpu")):
-        assert torch.is_autocast_enabled("cpu") is (amx or avx512)
-    with evaluate.mixed_precision(torch.device("cpu"), enabled=not amx):
-        assert torch.is_autocast_enabled("cpu") is not amx, "who says so decides"
+    monkeypatch.setattr(hardware, "_seconds", seconds)
+    hardware._speed_up.cache_clear()
+    fast = (amx or avx512) and exact == 0.13
+    for _ in range(2):
+        assert hardware.bf16_is_fast(CPU) is fast
+    assert asked == ([False, True] * 4 if amx or avx512 else [])
+    assert hardware.bf16_is_fast(torch.device("mps")) is False, "it says nothing of other devices"
+    with hardware.mixed_precision(CPU):
+        assert torch.is_autocast_enabled("cpu") is fast
+    with hardware.mixed_precision(CPU, enabled=not fast):
+        assert torch.is_autocast_enabled("cpu") is not fast, "the caller decides"
+    hardware._speed_up.cache_clear()
+
+
+def test_the_environment_decides_without_a_measurement(monkeypatch):
+    monkeypatch.setattr(hardware, "_seconds", None)  # calling it would be an error
+    for said, fast in (("1", True), ("0", False)):
+        monkeypatch.setenv(hardware.SETTING, said)
+        assert hardware.bf16_is_fast(CPU) is fast
+    monkeypatch.setenv(hardware.SETTING, "yes")
+    with pytest.raises(ValueError, match="PRUNINGLAB_BF16 must be 0 or 1, got 'yes'"):
+        hardware.bf16_is_fast(CPU)
+
+
+def test_a_step_is_timed_in_both_precisions_and_changes_nothing():
+    model, state = ResNet20(1).train(), torch.get_rng_state()
+    with torch.no_grad():  # as inside `predict`
+        assert hardware._seconds(model, bf16=False) > 0
+        assert hardware._seconds(model, bf16=True) > 0
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [("cuda", "cuda"), ("mps", "mps"), ("xpu", "cpu"), (None, "cpu")]
+)
+def test_the_device_is_found_in_one_place(monkeypatch, found, expected):
+    there = torch.device(found) if found else None
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: there)
+    assert training.device().type == setting.device().type == expected
 
 
 @pytest.mark.parametrize(("capability", "fast"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
 def test_bf16_is_fast_on_ampere_and_later(monkeypatch, capability, fast):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert evaluate.bf16_is_fast(torch.device("cuda")) is fast
+    assert hardware.bf16_is_fast(torch.device("cuda")) is fast
