@@ -32,7 +32,7 @@ from pruninglab.grading.gradebook.course import open_course
 from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.log import Record
 from pruninglab.grading.intake import canonical, read
-from pruninglab.grading.judging import task, worker
+from pruninglab.grading.judging import task, turns, worker
 from pruninglab.grading.judging.judge import HIDDEN, Judge
 from pruninglab.grading.protocol.codec import Codec
 from pruninglab.grading.protocol.messages import BadMessage, Closed, Wire
@@ -43,6 +43,7 @@ from pruninglab.grading.sandbox.process import Sandbox
 from pruninglab.limits import Limits
 from pruninglab.models import ResNet20
 from pruninglab.notebook import bound, used
+from tests.grading import test_attacks
 from tests.grading import test_grading as tiny
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("_sandbox")]
@@ -498,8 +499,6 @@ def test_a_kernel_that_forbids_namespaces_is_named(
 
 def marked(**options: Any) -> dict[str, bool]:
     """Grade a right exercise and wrong ones of the attacked lab; return which passed."""
-    from tests.grading import test_attacks
-
     exam = test_attacks.exam(**options)
     made = test_attacks.notebook(double="def double(x): return 2 * x")
     result = worker.work(exam, *test_attacks.written(made))
@@ -655,3 +654,81 @@ def test_an_answer_in_a_cell_made_raw_or_without_its_name_is_kept() -> None:
     assert merged["why"] == "My answer."
     assert merged["double"] == "def double(x): return 2 * x"
     assert merged["triple"] == "triple = lambda x: 3 * x"
+
+
+# --- a sandbox that is ended from outside ---------------------------------------------------------
+
+
+def killer(times: int, ended: threading.Event) -> threading.Thread:
+    """A thread that kills the first process of a sandbox, some times: as the kernel would."""
+    server = worker.fork_server_for(test_attacks.LIMITS, unsafe=False)
+
+    def kill() -> None:
+        left, last = times, 0
+        while left and not ended.wait(0.02):
+            found = test_attacks.leftovers(server) if server.process else []
+            if found and min(found) != last and Path(f"/proc/{min(found)}/root/tmp/ready").exists():
+                left, last = left - 1, min(found)
+                os.kill(last, signal.SIGKILL)
+
+    return threading.Thread(target=kill)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_sandbox_that_the_machine_ends_is_no_error_of_the_student(times: int) -> None:
+    body = "open('/tmp/ready', 'w'); time.sleep(0.3)\n    return 2 * x"
+    slow = f"import time\ndef double(x):\n    {body}"
+    made = test_attacks.written(test_attacks.solved(double=slow))
+    ended = threading.Event()
+    thread = killer(times, ended)
+    thread.start()
+    try:
+        result = worker.work(test_attacks.exam(), *made)
+    finally:
+        ended.set()
+        thread.join()
+    if times == 1:  # once more, alone: all is right
+        assert [found.text for found in result.judgements if not found.passed] == []
+        assert result.reason == ""
+    else:
+        assert "the machine ended its sandbox, twice" in result.reason
+        assert "not the student's error" in result.judgements[0].text
+
+
+def test_what_ends_the_judge_costs_one_exercise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash while it reads what a function returned, say, or a loop that nothing interrupts."""
+    run = Judge.run
+
+    def crash(self: Judge, test: task.Test) -> Any:
+        if test.name == "test_top_mask":
+            os._exit(3)
+        return run(self, test)
+
+    monkeypatch.setattr(Judge, "run", crash)
+    result = worker.work(test_attacks.exam(), *test_attacks.written(test_attacks.solved()))
+    wrong = {found.exercise: found.text for found in result.judgements if not found.passed}
+    assert wrong == {"top_mask": worker.ENDED}
+    assert result.reason == ""
+
+
+def test_one_submission_can_be_judged_alone() -> None:
+    order: list[str] = []
+
+    def other(name: str) -> None:
+        with turns.among_others():
+            order.append(name)
+
+    with turns.among_others():
+        other("beside")
+        single = threading.Thread(target=hold_alone, args=(order,))
+        single.start()
+        time.sleep(0.2)
+        order.append("first ends")
+    single.join()
+    other("after")
+    assert order == ["beside", "first ends", "alone", "after"]
+
+
+def hold_alone(order: list[str]) -> None:
+    with turns.alone():
+        order.append("alone")

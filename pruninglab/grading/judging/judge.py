@@ -12,7 +12,8 @@ import io
 import re
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,38 @@ from pruninglab.grading.judging.judgement import Judgement, hint_in, legible
 from pruninglab.grading.judging.run_test import drawn, execute, probes, quiet
 from pruninglab.grading.judging.session import GRACE, LOST, OutOfBoundsError, Session
 from pruninglab.grading.judging.task import Task, Test
+from pruninglab.grading.protocol.messages import Late
 from pruninglab.grading.protocol.modules import HOOK_HINT, HOOK_LEFT
 from pruninglab.grading.protocol.rpc import Failed
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
 from pruninglab.grading.sandbox.forkserver import ForkServer
+from pruninglab.grading.timer import OutOfTime, limited
 from pruninglab.notebook import bound, used
 
+MARGIN = 20  # seconds for what the tests themselves compute
+TOO_LARGE = "checking it took too long: is what the function returns very large?"
 HIDDEN = re.compile(  # whole lines, as nbgrader finds them
     r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*$(.*?)^[^\n]*END HIDDEN TESTS[^\n]*$", flags=re.M | re.S
 )
+
+
+class EndedFromOutsideError(RuntimeError):
+    """The machine has ended a sandbox: nothing that the student could help."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the judge is doing.
+
+    Attributes:
+        test: which test is judged.
+        seconds: how long until the next note, at most; None while the notebook's cells may run.
+        judgement: what came of the test, once that is known.
+    """
+
+    test: str
+    seconds: float | None = None
+    judgement: Judgement | None = None
 
 
 class StudentFunction:
@@ -57,19 +81,33 @@ class Judge:
     Args:
         task: what is to be judged.
         server: makes the sandboxes.
+        done: test -> its judgement, where there is one already.
+        note: is told what the judge is doing, and each judgement at once: should this process end,
+            nothing is lost but the test that ended it.
     """
 
-    def __init__(self, task: Task, server: ForkServer) -> None:
-        self.task, self.limits = task, server.limits
+    def __init__(
+        self,
+        task: Task,
+        server: ForkServer,
+        done: Mapping[str, Judgement] | None = None,
+        note: Callable[[Note], None] = lambda _: None,
+    ) -> None:
+        self.task, self.limits, self.done, self.note = task, server.limits, done or {}, note
         self.session = Session(task, server)
         self.given: dict[str, Any] = {}  # what the tests use of the lab's own code
 
     def judge(self) -> list[Judgement]:
-        """Judge all tests, in their order."""
+        """Judge all tests, in their order.
+
+        Raises:
+            EndedFromOutsideError: the machine has ended the sandbox.
+            NoSandboxError: it makes none.
+        """
         try:
             with tempfile.TemporaryDirectory(prefix="pruninglab-") as folder:
                 self.given = probes(self.task, self.lay_out(Path(folder)))
-                return [self.judge_fully(test) for test in self.task.tests]
+                return [self.done.get(t.name) or self.judge_fully(t) for t in self.task.tests]
         finally:
             self.session.stop()
 
@@ -83,11 +121,12 @@ class Judge:
     def judge_fully(self, test: Test) -> Judgement:
         """Judge a test; if a name is missing, once more after all cells have run."""
         found = self.judge_once(test)
-        if found.passed or self.session.run_all or not self.lacks(found.text):
-            return found
-        self.session.run_all = True
-        self.session.stop()
-        return self.judge_once(test)
+        if not (found.passed or self.session.run_all) and self.lacks(found.text):
+            self.session.run_all = True
+            self.session.stop()
+            found = self.judge_once(test)
+        self.note(Note(test.name, judgement=found))
+        return found
 
     def lacks(self, text: str) -> bool:
         """Whether a name is missing that is defined by a cell which has not been run."""
@@ -97,8 +136,11 @@ class Judge:
     def judge_once(self, test: Test) -> Judgement:
         """Run a test and time it."""
         began = time.monotonic()
+        self.note(Note(test.name))
         found = self.run(test)
         plt.close("all")
+        if self.session.ended_from_outside:
+            raise EndedFromOutsideError(self.session.reason)
         if self.session.callbacks_failed():
             self.session.stop()  # the next exercise starts from a clean state
         return replace(found, seconds=round(time.monotonic() - began, 2))
@@ -107,15 +149,20 @@ class Judge:
         """Run first the part of a test that students see, then the hidden part."""
         shown, part = io.StringIO(), "visible"
         hidden = "\n".join(HIDDEN.findall(test.source))
+        seconds = 2 * self.limits.exercise + MARGIN
         try:
             self.session.go_to(test.name)
-            with contextlib.redirect_stdout(shown), quiet():
+            self.note(Note(test.name, seconds=seconds + MARGIN))
+            with contextlib.redirect_stdout(shown), quiet(), limited(seconds):
                 namespace = self.names(test.source)
                 execute(HIDDEN.sub("", test.source), namespace, self.task.seed)
                 part = "hidden"
                 execute(hidden, namespace, self.task.seed)
         except NoSandboxError:
             raise
+        except OutOfTime:
+            self.session.lose(Late(), seconds)
+            return Judgement(test.name, False, TOO_LARGE, part=part)
         except Exception as error:
             return self.failed(test, part, error)
         return Judgement(test.name, True, legible(shown.getvalue()))

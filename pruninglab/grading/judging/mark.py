@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import nbformat
@@ -12,7 +12,7 @@ from nbformat.v4 import new_notebook, new_output
 
 from pruninglab.grading.intake import canonical, read
 from pruninglab.grading.intake.canonical import Cell
-from pruninglab.grading.judging.judge import Judge
+from pruninglab.grading.judging.judge import Judge, Note
 from pruninglab.grading.judging.judgement import Judgement, Result
 from pruninglab.grading.judging.task import Step, Task, Test
 from pruninglab.grading.sandbox.forkserver import ForkServer
@@ -50,7 +50,14 @@ class Exam:
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def mark(exam: Exam, name: str, data: bytes, server: ForkServer) -> Result:
+def mark(
+    exam: Exam,
+    name: str,
+    data: bytes,
+    server: ForkServer,
+    done: Mapping[str, Judgement],
+    note: Callable[[Note], None],
+) -> Result:
     """Judge one submission.
 
     Args:
@@ -58,6 +65,11 @@ def mark(exam: Exam, name: str, data: bytes, server: ForkServer) -> Result:
         name: of the file that was handed in.
         data: its content.
         server: makes the sandboxes.
+        done: test -> its judgement, where there is one already.
+        note: see `Judge`.
+
+    Raises:
+        EndedFromOutsideError, NoSandboxError: see `Judge.judge`.
     """
     try:
         submission = read.parse(name, data, exam.lab)
@@ -67,7 +79,7 @@ def mark(exam: Exam, name: str, data: bytes, server: ForkServer) -> Result:
     cells = canonical.merge(skeleton, submission)
     given = tuple(c.source for c in skeleton.cells if canonical.kind_of(c) == "given")
     places, steps, tests = plan(cells)
-    judge = Judge(Task(steps, tests, given, exam.files, exam.seed), server)
+    judge = Judge(Task(steps, tests, given, exam.files, exam.seed), server, done, note)
     judgements = judge.judge()
     errors: dict[int, str] = {}
     for step, text in judge.session.errors.items():
@@ -75,12 +87,19 @@ def mark(exam: Exam, name: str, data: bytes, server: ForkServer) -> Result:
     return Result("", tuple(judgements), page(exam, cells, judgements, errors))
 
 
-def unreadable(exam: Exam, reason: str) -> Result:
-    """Give 0 points for a submission in which there is nothing to judge, and say why."""
+def unreadable(exam: Exam, reason: str, done: Mapping[str, Judgement] | None = None) -> Result:
+    """Give 0 points for what cannot be judged of a submission, and say why.
+
+    Args:
+        exam: what is the same for the whole class.
+        reason: why it cannot be judged.
+        done: test -> its judgement, where there is one already.
+    """
     skeleton = nbformat.reads(exam.skeleton, as_version=4)
     cells = canonical.merge(skeleton, new_notebook())
     text = f"This submission could not be graded: {reason}"
-    judgements = tuple(Judgement(c.name, False, text) for c in cells if c.kind == "test")
+    names = [cell.name for cell in cells if cell.kind == "test"]
+    judgements = tuple((done or {}).get(name) or Judgement(name, False, text) for name in names)
     return Result(reason, judgements, page(exam, cells, judgements, {}))
 
 

@@ -32,6 +32,7 @@ class Session:
     Attributes:
         errors: step -> its error.
         reason: why the last sandbox ended.
+        ended_from_outside: whether the machine has ended a sandbox, rather than the student.
         run_all: whether cells run, too, that the functions do not seem to need.
     """
 
@@ -41,6 +42,7 @@ class Session:
         self.fatal: set[int] = set()  # steps that ended a sandbox; they are left out from then on
         self.errors: dict[int, str] = {}
         self.reason = ""
+        self.ended_from_outside = False
         self.run_all = False
         self.starts = 0
         self.spent = 0.0  # seconds of the submission's total
@@ -81,6 +83,7 @@ class Session:
         elif isinstance(error, BadMessage):
             self.sandbox.kill(f"it answered with something that cannot be read: {error}")
         self.reason = self.sandbox.why()
+        self.ended_from_outside |= self.sandbox.ended_from_outside()
         self.stop()
 
     def stop(self) -> None:

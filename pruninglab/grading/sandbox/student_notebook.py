@@ -73,6 +73,9 @@ class Shell(InteractiveShell):
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: there is no screen, but `%matplotlib inline` asks for one."""
 
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: nobody reads it, and that of an endless recursion takes many seconds."""
+
 
 class StudentNotebook:
     """The names that the student's cells define, and what the grader may do with them.
