@@ -36,26 +36,30 @@ LIMITS = {
 
 
 def show(report: Report, course: Path, lab: str) -> None:
-    """Print the gradebook, what went wrong, and where the files are."""
+    """Print the gradebook, where the files are, and what to look at."""
     names = moodle.names(report.marks)
     rows = {names[student]: row for student, row in report.marks.items()}
     print(f"\n{marks.table(report.points, rows)}\n")
-    every = [mark for row in report.marks.values() for mark in row.values()]
-    if any(mark.points is None for mark in every):
-        print('"?" waits for a mark by hand: JupyterLab > Nbgrader > Formgrader > Manual Grading')
-        print("until then, their rows in Moodle's worksheet have no grade (then: make marks)")
-    if any(mark.review for mark in every):
-        print('"*" was given by hand, and the answer has changed since: look again')
-    for student, reason in report.failed.items():
-        print(printable(f"{names[student]} could not be graded, and has 0: {reason}"))
-    for student, reason in report.without.items():
-        print(printable(f"{names[student]} has no feedback page: {reason}"))
     print(f"\nfeedback   {course / 'feedback'}: {len(report.feedback)} pages")
     print(f"totals     {report.csv}")
     print(f"class      {report.page}")
     print(f"for Moodle {report.moodle}; the feedback: moodle_{lab}.zip")
     print(f"log        {course / f'grades_{lab}.jsonl'} (seed {report.seed})")
     print(f"gradebook  {course / 'gradebook.db'}")
+    show_looks(report)
+
+
+def show_looks(report: Report) -> None:
+    """Print what a human should look at, and why, last, so that it stays on the screen."""
+    every = [mark for row in report.marks.values() for mark in row.values()]
+    print(f"\nTo look at: {len(report.looks) or 'nothing'}")
+    for student, why in report.looks:
+        print(printable(f"  {student}: {why}"))
+    if any(mark.points is None for mark in every):
+        print('"?" waits for a mark by hand: JupyterLab > Nbgrader > Formgrader > Manual Grading')
+        print("until then, their rows in Moodle's worksheet have no grade (then: make marks)")
+    if any(mark.review for mark in every):
+        print('"*" was given by hand, and the answer has changed since: look again')
 
 
 def in_units(limits: Limits, name: str) -> float:

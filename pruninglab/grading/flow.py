@@ -110,7 +110,10 @@ def as_graded(course: Course, record: Record, files: Iterable[tuple[str, bytes]]
         for student in rows
     }
     known = known_mistakes(files)
-    return Report(marks.exercises(course), rows, failed, record.seed, judgements, known)
+    report = Report(marks.exercises(course), rows, failed, record.seed, judgements, known)
+    late = {student: marks.lateness(course, student) for student in rows}
+    report.late = {student: found for student, found in late.items() if found[0] > 0}
+    return report
 
 
 def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:

@@ -5,6 +5,11 @@ Each would call `alert` in a page that showed it as it is, or lead to such a pag
 
 from __future__ import annotations
 
+import base64
+import io
+
+from PIL import Image
+
 MARKDOWN = [
     "[click](javascript:alert(1))",
     "[click][1]\n\n[1]: javascript:alert(1)",
@@ -146,3 +151,10 @@ FORMULAS = [
     "|=1+1",
     "'=1+1",
 ]
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> str:
+    """A red picture in base64."""
+    data = io.BytesIO()
+    Image.new("RGB", size, "red").save(data, kind)
+    return base64.b64encode(data.getvalue()).decode()

@@ -16,6 +16,7 @@ from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
 from pruninglab.grading.gradebook.course import Course
+from pruninglab.grading.gradebook.moodle import participant
 from pruninglab.grading.intake.canonical import kind_of
 from pruninglab.notebook import grade_id
 
@@ -37,7 +38,7 @@ def enter(course: Course, student: str, notebook: str) -> None:
     when = collected(handed_in)
     with no_session_warnings(), course.gradebook as gradebook:
         settled = marked_by_hand(gradebook, lab, student)
-        gradebook.update_or_create_student(student)
+        name_student(gradebook, student)
         gradebook.update_or_create_submission(lab, student, **({"timestamp": when} if when else {}))
         names = {"assignment": lab, "notebook": lab, "student": student}
         resources = {"nbgrader": {**names, "db_url": course.api.coursedir.db_url}}
@@ -50,6 +51,19 @@ def enter(course: Course, student: str, notebook: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(notebook, encoding="utf-8")
     complete(folder, handed_in)
+
+
+def name_student(gradebook: Gradebook, student: str) -> None:
+    """Make sure that nbgrader knows a student, and has a name to show.
+
+    It is split at the first space, in the order in which the platform writes it. What somebody has
+    entered (formgrader's tab Students, or a roster) stays.
+    """
+    known = gradebook.update_or_create_student(student)
+    first, _, rest = participant(student)[0].partition(" ")
+    if not known.first_name and not known.last_name and rest:
+        known.last_name, known.first_name = first, rest
+        gradebook.db.commit()
 
 
 # --- marks by hand --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
-from nbgrader.preprocessors import ClearHiddenTests
+from nbgrader.preprocessors import ClearHiddenTests, GetGrades
 from traitlets.config import Config
 
 from pruninglab.grading import safe_html
@@ -27,6 +27,18 @@ POLICY = (
     "script-src {mathjax} {hashes}; base-uri 'none'; form-action 'none'"
 )
 MATHJAX = "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/"
+
+
+class GetMarks(GetGrades):
+    """nbgrader's grades, and which of them are still to come: those are no zeros."""
+
+    def _get_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        super()._get_score(cell, resources)
+        names = (self.notebook_id, self.assignment_id, self.student_id)
+        grade = self.gradebook.find_grade(grade_id(cell), *names)
+        waits = grade.needs_manual_grade and grade.manual_score is None
+        cell.metadata.nbgrader["waits"] = waits
+        resources["nbgrader"]["waits"] = waits or resources["nbgrader"].get("waits", False)
 
 
 class HideHiddenTests(ClearHiddenTests):

@@ -7,17 +7,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 from nbgrader.plugins import CsvExportPlugin
 from tqdm import tqdm
 
-from pruninglab.grading.gradebook import moodle, similar
+from pruninglab.grading.gradebook import moodle
 from pruninglab.grading.gradebook.course import Course, GradingError, succeed
 from pruninglab.grading.gradebook.marks import Mark
 from pruninglab.grading.gradebook.report import ClassReport, write
 from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.timer import OutOfTime, limited
-from pruninglab.notebook import grade_id
 
 PAGE = 120  # seconds for a feedback page
 
@@ -29,12 +27,14 @@ class Report:
     Attributes:
         points: exercise -> its maximum, in the order of the lab.
         marks: student -> exercise -> mark.
+        late: student -> seconds after the due date, and points taken off; only who was late.
         failed: student -> why the submission could not be graded (its marks are 0).
         seed: of the hidden tests.
         judgements: student -> what came of each test.
         known: exercise -> hints of its known mistakes.
         feedback: student -> feedback page.
         without: student -> why there is no feedback page.
+        looks: (student, why somebody should look), the most urgent first.
         csv: the exported totals.
         moodle: Moodle's grading worksheet; beside it, ending in .zip, the feedback pages.
         page, picture: the class report.
@@ -48,6 +48,8 @@ class Report:
     known: dict[str, list[str]] = field(default_factory=dict)
     feedback: dict[str, Path] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
+    late: dict[str, tuple[float, float]] = field(default_factory=dict)
+    looks: list[tuple[str, str]] = field(default_factory=list)
     csv: Path | None = None
     moodle: Path | None = None
     page: Path | None = None
@@ -55,36 +57,16 @@ class Report:
 
 
 def class_report(course: Course, report: Report) -> None:
-    """report_<lab>.html and .png in the course's folder."""
+    """Write report_<lab>.html and .png into the course's folder."""
     names = moodle.names(report.marks)
-    hints: dict[str, dict[str, str]] = {names[student]: {} for student in report.marks}
-    looks = [(names[s], f"could not be graded: {why}") for s, why in report.failed.items()]
-    looks += [(names[s], f"has no feedback page: {why}") for s, why in report.without.items()]
-    for student, judgements in report.judgements.items():
-        for found in judgements:
-            if found.hint:
-                hints[names[student]][found.exercise] = found.hint
-            if found.tampered:
-                why = f"{found.exercise}: its test passes in the notebook, but not here"
-                looks.append((names[student], why))
-    for pair, exercises in similar.alike(solved_cells(course, report)).items():
-        both = ", ".join(names[student] for student in pair)
-        looks.append((both, f"nearly the same code: {', '.join(exercises)}"))
+    hints = {
+        names[student]: {found.exercise: found.hint for found in judgements if found.hint}
+        for student, judgements in report.judgements.items()
+    }
     known = {name: report.known.get(name, []) for name in report.points}
     marks = {names[student]: row for student, row in report.marks.items()}
-    made = ClassReport(course.lab, report.points, marks, hints, known, looks)
+    made = ClassReport(course.lab, report.points, marks, hints, known, report.looks)
     report.page, report.picture = write(made, course.root)
-
-
-def solved_cells(course: Course, report: Report) -> dict[str, dict[str, str]]:
-    """student -> exercise -> code, of the exercises that passed."""
-    sources: dict[str, dict[str, str]] = {}
-    for student, judgements in report.judgements.items():
-        passed = {found.exercise for found in judgements if found.passed}
-        path = course.autograded(student) / f"{course.lab}.ipynb"
-        cells = nbformat.read(path, as_version=4).cells
-        sources[student] = {grade_id(c): c.source for c in cells if grade_id(c) in passed}
-    return sources
 
 
 def write_feedback(course: Course, report: Report) -> None:
@@ -112,5 +94,6 @@ def export(course: Course, report: Report) -> None:
     plugin = CsvExportPlugin(parent=course.api, to=str(report.csv), assignment=[course.lab])
     with course.gradebook as marks:
         plugin.export(marks)
-    report.moodle = moodle.worksheet(report.marks, course.root / f"moodle_{course.lab}.csv")
+    taken = {student: points for student, (_, points) in report.late.items()}
+    report.moodle = moodle.worksheet(report.marks, course.root / f"moodle_{course.lab}.csv", taken)
     moodle.pages(report.feedback, report.moodle.with_suffix(".zip"))

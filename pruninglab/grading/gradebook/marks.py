@@ -55,6 +55,17 @@ def marks(course: Course, student: str) -> dict[str, Mark]:
         return {grade.name.removeprefix("test_"): read_mark(grade) for grade in notebook.grades}
 
 
+def lateness(course: Course, student: str) -> tuple[float, float]:
+    """Return how many seconds late a student was, and the points that nbgrader takes off for it."""
+    with course.gradebook as gradebook:
+        try:
+            entry = gradebook.find_submission(course.lab, student)
+        except MissingEntry:
+            return 0.0, 0.0
+        taken = sum(notebook.late_submission_penalty or 0 for notebook in entry.notebooks)
+        return entry.total_seconds_late, taken
+
+
 def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -> str:
     """The marks as text: a line per student, a numbered column per exercise.
 

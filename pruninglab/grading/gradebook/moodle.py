@@ -55,8 +55,14 @@ def plain_cell(text: str) -> str:
     return ",".join(f"'{part}" if part[:1] in FORMULA else part for part in parts)
 
 
-def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
+def lines(
+    rows: Mapping[str, Mapping[str, Mark]], taken: Mapping[str, float] | None = None
+) -> list[list[str]]:
     """The grading worksheet.
+
+    Args:
+        rows: student -> exercise -> mark.
+        taken: student -> points that a late hand-in costs.
 
     While something waits for a mark by hand, the grade's cell is empty: a sum without it would
     be no grade, and Moodle would show it to the student.
@@ -70,18 +76,22 @@ def lines(rows: Mapping[str, Mapping[str, Mark]]) -> list[list[str]]:
     for student, row in rows.items():
         name, number = participant(student)
         who = [f"Participant {number}" if number else "", plain_cell(name)]
-        points = sum(mark.points or 0 for mark in row.values())
+        late = (taken or {}).get(student, 0)
+        points = sum(mark.points or 0 for mark in row.values()) - late
         maximum = sum(mark.maximum for mark in row.values())
         waiting = ", ".join(name for name, mark in row.items() if mark.points is None)
         note = f"{points:g} so far; waits for a mark by hand: {waiting}" if waiting else ""
+        note += f"{'; ' if note else ''}{late:g} taken off: late" if late else ""
         worksheet.append([*who, "" if waiting else f"{points:g}", f"{maximum:g}", "-", note])
     return worksheet
 
 
-def worksheet(rows: Mapping[str, Mapping[str, Mark]], path: Path) -> Path:
-    """Write the grading worksheet."""
+def worksheet(
+    rows: Mapping[str, Mapping[str, Mark]], path: Path, taken: Mapping[str, float] | None = None
+) -> Path:
+    """Write the grading worksheet; see `lines`."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(lines(rows))
+        csv.writer(file).writerows(lines(rows, taken))
     return path
 
 
