@@ -23,8 +23,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +32,7 @@ from torch import Tensor, nn
 
 from pruninglab.layers import Layer, network, prunable, prunable_layers, weight_of
 from pruninglab.training import device_of, mode
+from pruninglab.training.hardware import threads as on_threads
 
 
 def parameters(model: nn.Module) -> int:
@@ -283,7 +283,7 @@ def latency(
     if repeats < 1 or threads < 1 or warmup < 0:
         got = f"{repeats}, {threads} and {warmup}"
         raise ValueError(f"need repeats >= 1, threads >= 1 and warmup >= 0, got {got}")
-    with _threads(threads), torch.no_grad(), mode(model, training=False):
+    with on_threads(threads), torch.no_grad(), mode(model, training=False):
         for _ in range(warmup):
             model(x)
         seconds = [_time_once(model, x) for _ in range(repeats)]
@@ -291,16 +291,6 @@ def latency(
         torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
     )
     return Latency(median.item(), low.item(), high.item(), tuple(seconds))
-
-
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _time_once(model: nn.Module, x: Tensor) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -14,7 +15,7 @@ from pruninglab.models import ResNet20
 
 SETTING = "PRUNINGLAB_BF16"  # 1 or 0 in the environment decides without a measurement
 CLEARLY = 1.2  # times faster: below that, noise would decide, and float32 is more exact
-ROUNDS = 3
+ROUNDS = 2
 
 
 def device() -> torch.device:
@@ -61,10 +62,12 @@ def _speed_up() -> float:
     """How many times faster bfloat16 is: the best of a few steps each, in turn.
 
     In turn and the best, because other programs slow down single steps; the first of each is not
-    counted, because it chooses kernels and allocates memory.
+    counted, because it chooses kernels and allocates memory. On one thread, because several wait
+    for each other when the machine is busy.
     """
     model = ResNet20().train().to(memory_format=torch.channels_last)
-    rounds = [(_seconds(model, False), _seconds(model, True)) for _ in range(1 + ROUNDS)][1:]
+    with threads(1):
+        rounds = [(_seconds(model, False), _seconds(model, True)) for _ in range(1 + ROUNDS)][1:]
     return min(exact for exact, _ in rounds) / min(rough for _, rough in rounds)
 
 
@@ -77,6 +80,17 @@ def _seconds(model: nn.Module, bf16: bool) -> float:
             scores = model(x)
         scores.float().square().mean().backward()
     return time.perf_counter() - start
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute on `n` threads of the CPU for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def mixed_precision(device: torch.device, enabled: bool | None = None) -> AbstractContextManager:
