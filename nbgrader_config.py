@@ -67,9 +67,10 @@ c.Execute.extra_arguments = ["--log-level=ERROR"]
 c.GenerateFeedback.preprocessors = [
     "pruninglab.grading.gradebook.feedback.GetMarks",
     "pruninglab.grading.gradebook.feedback.HideHiddenTests",
-    "pruninglab.grading.gradebook.feedback.ShowAnswers",  # off, but for `make marks ANSWERS=1`
+    "pruninglab.grading.gradebook.guide.ShowAnswers",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+c.ShowAnswers.enabled = False  # --with-answers of pruninglab.grading turns it on, after a deadline
 c.GenerateFeedback.exporter_class = "pruninglab.grading.gradebook.feedback.FeedbackPage"
 # Whatever a page renders of a notebook's Markdown is cleaned: no script, no form, no request.
 c.HTMLExporter.filters = {"markdown2html": "pruninglab.grading.safe_html.markdown2html"}

@@ -90,6 +90,11 @@ def main() -> None:
         action="store_true",
         help="grade nothing: after marking by hand, write feedback, CSVs and report anew",
     )
+    parser.add_argument(
+        "--with-answers",
+        action="store_true",
+        help="feedback shows the model answers to the questions in words: after the deadline",
+    )
     usual = Limits()
     parser.add_argument(
         "--workers", type=int, default=2, help="submissions graded at a time (default: 2)"
@@ -123,7 +128,7 @@ def main() -> None:
     )
     try:
         how = {"collecting": not args.no_collect, "grading": not args.marks_only}
-        report = run(args.course, args.lab, options, **how)
+        report = run(args.course, args.lab, options, **how, answers=args.with_answers)
     except NoSandboxError as error:
         sys.exit(f"error: {error}. Or accept the risk: --unsafe-no-sandbox (see --help)")
     except GradingError as error:

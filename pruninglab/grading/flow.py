@@ -132,6 +132,7 @@ def run(
     *,
     collecting: bool = True,
     grading: bool = True,
+    answers: bool = False,
 ) -> Report:
     """The whole flow: collect, grade, feedback, export.
 
@@ -141,8 +142,10 @@ def run(
         options: how to grade.
         collecting: whether to look into downloaded/.
         grading: if not, only feedback, CSVs and report are written, from the gradebook as it is.
+        answers: whether the feedback shows the model answers to the questions in words.
     """
     course, doubts = open_course(folder, lab), list[str]()
+    course.api.config.ShowAnswers.enabled = answers
     if grading:
         if collecting:
             doubts = collect_downloads(course)

@@ -422,6 +422,10 @@ def test_marks_by_hand_reach_everything_without_grading_again(course: Path) -> N
     assert ",5.0," in report.csv.read_text()
     assert ",ada,5,9" in report.moodle.read_text()
     assert (course / f"grades_{TINY}.jsonl").read_text() == log
+    assert "Because." not in report.feedback["ada"].read_text()
+    answered = flow.run(course, TINY, grading=False, answers=True).feedback["ada"].read_text()
+    assert "Model answer.</strong> Because." in answered
+    assert "For whoever marks" not in answered
 
 
 def test_a_broken_resubmission_does_not_keep_the_old_marks(

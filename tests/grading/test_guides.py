@@ -139,10 +139,12 @@ def test_grade_again(course: Course) -> None:
     assert totals(course.tree) == before
 
 
-def test_the_class(course: Course) -> None:
-    course.follow("The class")
-    assert "Hopper Grace_14" in (course.tree / "build" / "marks.csv").read_text()
+def test_the_semester(course: Course) -> None:
     assert "Lovelace" in (course.tree / f"report_{LAB}.html").read_text()
+    printed = course.follow("The semester")
+    assert "Hopper Grace" in (course.tree / "semester.csv").read_text()
+    assert "ada@example.org" in (course.tree / "semester_moodle.csv").read_text()
+    assert "build/people.csv: Turing Alan" in printed  # whom the list does not have
 
 
 def test_the_leaderboard(course: Course) -> None:

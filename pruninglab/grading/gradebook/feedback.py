@@ -8,17 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbconvert.exporters import HTMLExporter
 from nbconvert.exporters.exporter import ResourcesDict
-from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import ClearHiddenTests, GetGrades
 from traitlets.config import Config
 
 from pruninglab.grading import safe_html
-from pruninglab.grading.gradebook.guide import guides
 from pruninglab.grading.intake.canonical import grade_id
 
 # MathJax is the only thing that a page may load and run, besides the scripts that it begins with.
@@ -57,38 +53,6 @@ class HideHiddenTests(ClearHiddenTests):
                 if output.output_type == "error":
                     output.traceback = output.traceback[-1:]
         return cell, resources
-
-
-class ShowAnswers(Preprocessor):
-    """Add the model answer after each free response; off unless `--with-answers` asks for it."""
-
-    enabled = False
-
-    def preprocess(
-        self, nb: NotebookNode, resources: ResourcesDict
-    ) -> tuple[NotebookNode, ResourcesDict]:
-        """Nothing is added where the lab's solutions are not at hand."""
-        lab = resources["nbgrader"]["assignment"]
-        course = Path(resources["metadata"]["path"]).parents[2]  # of autograded/student/lab
-        path = course / "solutions" / "notebooks" / lab / f"{lab}.ipynb"
-        found = guides(nbformat.read(path, as_version=4)) if path.is_file() else {}
-        cells = []
-        for cell in nb.cells:
-            cells.append(cell)
-            if grade_id(cell) in found:
-                answer = model_answer(found[grade_id(cell)])
-                cells.append(new_markdown_cell(f"**Model answer.** {answer}"))
-        nb.cells = cells
-        return nb, resources
-
-
-def model_answer(guide: str) -> str:
-    """The part of a guide that students may read; what follows is for whoever marks.
-
-    >>> model_answer("Because.\\n\\nMarking guide. 1 point: ...")
-    'Because.'
-    """
-    return re.split(r"^\W*Marking guide", guide, maxsplit=1, flags=re.M)[0].strip()
 
 
 class FeedbackPage(HTMLExporter):
