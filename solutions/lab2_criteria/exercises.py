@@ -45,7 +45,8 @@ def gradient_scores(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]
 
     Returns:
         For each name in `prunable(model)` a tensor of the weight's shape, never negative. The
-        model, its mode and its BN statistics are as before (only `.grad` may differ).
+        model, the mode of each of its layers and its BN statistics are as before (only `.grad`
+        may differ).
 
     >>> layer = nn.Linear(2, 2, bias=False)
     >>> layer.weight.data.zero_()
@@ -76,7 +77,7 @@ def filter_scores(tensors: dict[str, Tensor], p: int) -> dict[str, Tensor]:
         p: 1 or 2.
 
     Returns:
-        For each name one score per filter, `(out,)` float.
+        For each name one score per filter, `(out,)` float. The tensors are not changed.
 
     >>> tensors = {"a": torch.tensor([[3.0, -4.0], [0.0, 6.0]]).reshape(2, 2, 1, 1)}
     >>> scores = filter_scores(tensors, p=1)["a"]
@@ -181,7 +182,7 @@ def filter_masks(
         For each name a bool tensor `(out,)`, True = keep. Exactly `round(sparsity * n)` of all n
         filters go, the lowest scores first, passing over those that have to stay: for each of
         these the next in the list goes. If sparsity asks for more than may go, all go that may.
-        `scores` is not changed.
+        `scores` is not changed. Scores may have any size, 1e30 too.
 
     >>> scores = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0, 4.0])}
     >>> filter_masks(scores, sparsity=0.5)
@@ -241,13 +242,13 @@ def sensitivity(
 
 
 def recalibrate_bn(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> None:
-    """Measure the running statistics of all batch normalisations anew, as pruning changed them.
+    """Measure the running statistics of all batch normalisations again: pruning changed them.
 
     Works in place, returns nothing and trains nothing. Afterwards `running_mean` and
     `running_var` of each `nn.BatchNorm2d` are the plain averages over the batches of what that
     layer saw in training mode: a batch's mean, and its variance as PyTorch stores it (unbiased).
     What they were before does not count. All else is as before: weights, biases, γ, β, the mode
-    of the model and of each of its layers, and their `momentum`.
+    of the model and of each of its layers, and their `momentum` (`num_batches_tracked` may change).
 
     Args:
         model: a network with `nn.BatchNorm2d` layers, in evaluation or training mode.

@@ -247,6 +247,16 @@ def gradient_scores_mode_of_the_root(model: nn.Module, x: Tensor, y: Tensor) -> 
     return scores
 
 
+def gradient_scores_one_mode_for_all(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
+    """The scores are right, but a layer that was in another mode than the model comes back in the
+    model's: note the mode of *each* layer.
+    """
+    was = model.training
+    scores = criteria.gradient_scores(model.eval(), x, y)
+    model.train(was)
+    return scores
+
+
 def gradient_scores_softmax_twice(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
     """`cross_entropy` contains the softmax: give it the class scores as they are."""
     model.zero_grad()
@@ -264,12 +274,13 @@ def gradient_scores_nll(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
 
 
 def gradient_scores_backward(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
-    """`backward` after clearing; the mode put back by hand."""
-    was = model.training
+    """`backward` after clearing; the modes put back by hand."""
+    was = [module.training for module in model.modules()]
     model.eval()
     model.zero_grad()
     F.cross_entropy(model(x), y).backward()
-    model.train(was)
+    for module, training in zip(model.modules(), was, strict=True):
+        module.training = training
     return read(model)
 
 
@@ -850,6 +861,29 @@ def filter_masks_ties(scores: Scores, sparsity: float, at_least: int = 1) -> Sco
     return {name: ~(free[name] & (s <= last)) for name, s in scores.items()}
 
 
+def filter_masks_half_up(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """Half a filter is rounded to the even number, as Python's `round` does: 2.5 is 2. Round what
+    *goes*, by `round`.
+    """
+    n = sum(len(score) for score in scores.values())
+    return criteria.filter_masks(scores, int(sparsity * n + 0.5) / n, at_least)
+
+
+def filter_masks_in_float(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    return criteria.filter_masks({n: s.float() for n, s in scores.items()}, sparsity, at_least)
+
+
+def filter_masks_sentinel(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """A score can be above the number that you give the filters that stay: use `torch.inf`."""
+    stays = {n: s >= s.topk(min(at_least, len(s))).values.min() for n, s in scores.items()}
+    raised = {n: s.masked_fill(stays[n], 1000.0) for n, s in scores.items()}
+    masks = global_masks(raised, sparsity)
+    return {
+        n: masks[n] | criteria.filter_masks({n: s}, 1.0, at_least)[n] for n, s in scores.items()
+    }
+
+
 def filter_masks_one_by_one(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
     """From the lowest upwards, counting what is left of each layer."""
     places = sorted((v, n, i) for n, s in scores.items() for i, v in enumerate(s.tolist()))
@@ -962,7 +996,9 @@ def sensitivity_last_layer_left_pruned(
 def sensitivity_on_an_alias(
     model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
 ) -> Curves:
-    """Your copy of the weights changes along with them: `detach` and `data` copy nothing."""
+    """What has been pruned is never put back. If you keep a copy: `detach` and `data` copy nothing,
+    such a "copy" is pruned, too.
+    """
     weights = prunable(model)
     result: Curves = {}
     for name, score in scores.items():
@@ -1200,6 +1236,13 @@ def recalibrate_bn_left_in_train(model: nn.Module, batches: Batches) -> None:
     model.train()
 
 
+def recalibrate_bn_one_mode_for_all(model: nn.Module, batches: Batches) -> None:
+    """The statistics are right, but a layer that was in another mode than the model comes back in
+    the model's: note the mode of *each* layer.
+    """
+    torch.optim.swa_utils.update_bn(batches, model)
+
+
 def recalibrate_bn_left_in_eval(model: nn.Module, batches: Batches) -> None:
     """The statistics are right, but a batch normalisation that came in training mode is left in
     evaluation mode.
@@ -1279,16 +1322,14 @@ def recalibrate_bn_hooks(model: nn.Module, batches: Batches) -> None:
 def recalibrate_bn_falling_momentum(model: nn.Module, batches: Batches) -> None:
     """Momentum 1, 1/2, 1/3, ...: the running average written out."""
     norms = norms_of(model)
-    before, was = [bn.momentum for bn in norms], model.training
-    model.train()
-    with torch.no_grad():
+    before = [bn.momentum for bn in norms]
+    with torch.no_grad(), mode(model, training=True):
         for count, (x, _) in enumerate(batches, 1):
             for bn in norms:
                 bn.momentum = 1 / count
             model(x)
     for bn, momentum in zip(norms, before, strict=True):
         bn.momentum = momentum
-    model.train(was)
 
 
 def recalibrate_bn_average_of_copies(model: nn.Module, batches: Batches) -> None:
@@ -1305,8 +1346,9 @@ def recalibrate_bn_average_of_copies(model: nn.Module, batches: Batches) -> None
 
 
 def recalibrate_bn_by_torch(model: nn.Module, batches: Batches) -> None:
-    """PyTorch has it, too; it leaves the model in the mode in which it came."""
-    torch.optim.swa_utils.update_bn(batches, model)
+    """PyTorch has it, too; but it gives all layers the model's mode."""
+    with mode(model, training=True):
+        torch.optim.swa_utils.update_bn(batches, model)
 
 
 def named(right: dict[str, set[str]]) -> tuple[dict, dict]:
