@@ -750,8 +750,56 @@ for name, call in {
     raise Exception('LEAK ' + name)
 if libc.shmget(0, 2**20, 0o1600) != -1: raise Exception('LEAK shmget')
 numbers = {'x86_64': (319, 447, 272, 425, 321, 0x40000000 + 319), 'aarch64': (279, 97, 425)}
+for call in (libc.msgget(0, 0o1600), libc.semget(0, 1, 0o1600), libc.mq_open(b'/x', 0o102, 0o600, None)):
+    if call != -1: raise Exception('LEAK queues')
 for number in numbers.get(os.uname().machine, ()):
     if libc.syscall(number, 0, 0, 0, 0, 0) != -1: raise Exception(f'LEAK {number}')
+""",
+)
+leak(
+    "sockets of every family but unix",
+    """
+import socket
+for family in range(64):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
+        try: socket.socket(family, kind)
+        except OSError: continue
+        if family != socket.AF_UNIX: raise Exception(f'LEAK {family} {kind}')
+""",
+)
+leak(
+    "memory in the buffers of sockets",
+    """
+import os, socket
+held, total = [], 0
+def fill(end):
+    global total
+    end.setblocking(False)
+    try:
+        while True: total += end.send(bytes(2**16))
+    except OSError: pass
+for _ in range(10**4):
+    try: pair = socket.socketpair()
+    except OSError: break
+    for end in pair:
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            try: end.setsockopt(socket.SOL_SOCKET, option, 2**28)
+            except OSError: continue
+            raise Exception('LEAK: larger buffers')
+        fill(end)
+    held.append(pair)
+if total > 2**25 or len(held) > 64: raise Exception(f'LEAK {total} {len(held)}')
+""",
+)
+leak(
+    "locks of parts of files",
+    """
+import fcntl, os
+with open('/tmp/lab/locked', 'w') as file:
+    for call in (lambda: fcntl.lockf(file, fcntl.LOCK_EX, 1, 7), lambda: fcntl.fcntl(file, 37, bytes(32))):
+        try: call()
+        except OSError: continue
+        raise Exception('LEAK')
 """,
 )
 leak(
@@ -1061,6 +1109,62 @@ denial(
 )
 denial(
     "a tensor that is larger than it is", "import torch; return torch.zeros(1).expand(10**12)", ""
+)
+denial(
+    "a list twice in itself, sixty times",
+    "x = [0]\nfor _ in range(60): x = [x, x]\nreturn x",
+    "parts",
+)
+denial(
+    "dicts and tuples twice in themselves",
+    "x = {}\nfor _ in range(60): x = {1: x, 2: [x]}\nreturn x",
+    "parts",
+)
+denial(
+    "a network twice in itself, sixty times",
+    "s = nn.Identity()\nfor _ in range(60): s = nn.Sequential(s, s)\nreturn s",
+    "parts",
+    where="shrink",
+)
+denial("a network within itself", "layer.me = layer", "contains itself", where="silence")
+denial(
+    "an attribute that grows when it is read",
+    "x = [0]\nfor _ in range(60): x = [x, x]\nlayer.extra = x",
+    "",
+    where="silence",
+)
+denial(
+    "a set of numbers with one hash",
+    LINK.strip()
+    + """
+link.codec.pack = lambda value: (
+    {'value': {'set': [i * (2**61 - 1) for i in range(1, 10**5)]}, 'objects': []}, [])""",
+    "more than 10000 entries",
+)
+denial(
+    "a number of 4,000 digits",
+    "return 10**4000",
+    "",
+)
+denial("a list of two million numbers", "return list(range(2 * 10**6))", "cannot be read")
+denial(
+    "one part of 200 MB in 20,000 objects",
+    LINK.strip()
+    + """
+def forge(value):
+    kind = {'tensor': 'uint8', 'shape': [200 * 2**20], 'order': [0], 'parameter': False,
+            'grad': None, 'requires_grad': False}
+    objects = [[2 * n + 10**6 + 1, kind, 0] for n in range(20000)]
+    return {'value': 4, 'objects': objects}, [bytes(200 * 2**20)]
+link.codec.pack = forge""",
+    "share their bytes",
+)
+denial(
+    "many small threads",
+    "import threading, time\nthreading.stack_size(2**15)\n"
+    "for _ in range(10**5): threading.Thread(target=time.sleep, args=(60,)).start()",
+    "",
+    slow=True,
 )
 denial("closes all files", "import os; os.closerange(0, 100)", "")
 denial(

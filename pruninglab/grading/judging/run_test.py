@@ -18,6 +18,8 @@ import matplotlib.pyplot as plt
 from pruninglab.grading.judging.task import Task
 from pruninglab.notebook import plain_source, used
 
+LARGEST = 2**20  # bytes of a picture: it goes into the feedback page
+
 
 def drawn() -> str | None:
     """The figure that a check has drawn, as a PNG in base64; None if there is none."""
@@ -26,7 +28,8 @@ def drawn() -> str | None:
     file = io.BytesIO()
     with contextlib.suppress(Exception):
         plt.gcf().savefig(file, format="png", dpi=72, bbox_inches="tight")
-    return base64.b64encode(file.getvalue()).decode() or None
+    image = file.getvalue()
+    return base64.b64encode(image).decode() if 0 < len(image) < LARGEST else None
 
 
 @contextlib.contextmanager

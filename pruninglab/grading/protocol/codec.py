@@ -36,10 +36,12 @@ from pruninglab.grading.protocol.modules import (
     empty_module,
     fill_module,
 )
+from pruninglab.grading.protocol.size import check_keys, check_size
 from pruninglab.grading.protocol.tensors import DTYPES, describe_tensor, read_tensor, write_tensor
 
 ARRAYS = {"bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"}
 ARRAYS |= {"uint16", "uint32", "uint64"}
+HOLDERS = {"tensor", "array", "generator"}  # what has bytes beside its description
 TOO_DEEP = 200  # lists within lists
 Part = bytes
 Standin = Callable[[int, str], Callable]  # number, name -> calls a function of the other side
@@ -179,20 +181,19 @@ class Codec:
             BadMessage: it makes no sense.
         """
         try:
-            changed = {
-                int(n): (content, parts[start : start + 1])
-                for n, content, start in message["objects"]
-            }
+            changed = described(message["objects"], parts)
             for number, (content, mine) in changed.items():
                 if number not in self.objects:
                     self.enter(self._shell(number, content, mine), number)
             for number, (content, mine) in changed.items():
                 self._fill(self.objects[number], content, mine)
             for number, (content, mine) in changed.items():
-                used = mine[:1] if {"tensor", "array", "generator"} & set(content) else []
-                text = json.dumps(content).encode() + b"".join(used)
+                text = json.dumps(content).encode() + b"".join(mine)
                 self.seen[number] = hashlib.sha256(text).digest()
-            return self._value(message["value"])
+            value = self._value(message["value"])
+            if not self.trusting:
+                check_size([value, *self.objects.values()])
+            return value
         except BadMessage:
             raise
         except Exception as error:
@@ -215,6 +216,8 @@ class Codec:
         if kind == "device":
             return torch.device("cpu")
         values = [self._value(part) for part in content]
+        if kind == "set":
+            check_keys(len(values))
         make = {"tuple": tuple, "view": list, "iterator": iter, "set": set}
         return make[kind](values)  # type: ignore[operator]
 
@@ -248,6 +251,7 @@ class Codec:
         value = self._value
 
         def mapping(pairs: list) -> dict:
+            check_keys(len(pairs))
             return {value(name): value(part) for name, part in pairs}
 
         if "tensor" in content and isinstance(thing, Tensor):
@@ -271,3 +275,22 @@ class Codec:
             thing.set_state(torch.frombuffer(bytearray(parts[0]), dtype=torch.uint8))
         elif "function" not in content or not callable(thing):
             raise BadMessage("an object has changed its kind")
+
+
+def described(objects: list, parts: list[Part]) -> dict[int, tuple[dict, list[Part]]]:
+    """Sort a message's descriptions: number of an object -> its description and its bytes.
+
+    Raises:
+        BadMessage: several objects share their bytes: a small message would become large.
+    """
+    found: dict[int, tuple[dict, list[Part]]] = {}
+    taken = set()
+    for number, content, place in objects:
+        mine = []
+        if HOLDERS & set(content):
+            if place in taken or place < 0:
+                raise BadMessage("objects that share their bytes")
+            taken.add(place)
+            mine = [parts[place]]
+        found[int(number)] = content, mine
+    return found

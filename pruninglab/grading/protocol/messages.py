@@ -12,8 +12,8 @@ import struct
 import time
 from typing import Any
 
-MAX_HEADER = 32 * 2**20  # bytes of JSON
-MAX_BODY = 512 * 2**20  # bytes of tensors
+MAX_HEADER = 8 * 2**20  # bytes of JSON
+MAX_BODY = 256 * 2**20  # bytes of tensors
 CHUNK = 1 << 20
 Message = dict[str, Any]
 
@@ -81,7 +81,7 @@ class Wire:
         try:
             message, sizes = json.loads(self._read(size, deadline))
             sizes = [int(n) for n in sizes]
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
             raise BadMessage(f"no message: {type(error).__name__}") from None
         if not isinstance(message, dict) or min(sizes, default=0) < 0 or sum(sizes) > MAX_BODY:
             raise BadMessage("a message of the wrong kind or size")

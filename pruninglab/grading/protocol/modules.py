@@ -155,10 +155,13 @@ def keep_pruned(module: nn.Module, inputs: Any) -> None:
     """Stand for a hook of torch.nn.utils.prune: the pruned tensor has crossed as it is."""
 
 
-def is_plain(value: Any) -> bool:
-    """Tell whether an attribute is a tensor, a number, a string, or a tuple or list of them."""
+def is_plain(value: Any, depth: int = 3) -> bool:
+    """Tell whether an attribute is a tensor, a number, a string, or a tuple or list of them.
+
+    Lists within lists are looked into so many times: they could be nested without end.
+    """
     if isinstance(value, tuple | list):
-        return all(is_plain(part) for part in value)
+        return depth > 0 and all(is_plain(part, depth - 1) for part in value)
     return value is None or isinstance(value, Tensor | bool | int | float | str)
 
 
