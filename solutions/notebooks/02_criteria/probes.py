@@ -91,6 +91,13 @@ def with_bn(training: bool) -> Inputs:
     return {"model": randomise(model).double().train(training), "x": x, "y": y}
 
 
+def one_layer_trains() -> Inputs:
+    """The same network; a single layer is in another mode than the rest."""
+    inputs = with_bn(False)
+    inputs["model"][1].train()
+    return inputs
+
+
 def rounded(x: Tensor) -> Tensor:
     """To nine decimals: the last digits depend on the number of threads."""
     return x.mul(1e9).round().div(1e9)
@@ -116,6 +123,7 @@ GRADIENT_SCORES = [
     ),
     Probe("a network with BN, in evaluation mode", lambda: with_bn(False), with_mode),
     Probe("the same network, given in training mode", lambda: with_bn(True), with_mode),
+    Probe("in evaluation mode, with its BN in training mode", one_layer_trains, with_mode),
 ]
 
 # --- filter_scores ------------------------------------------------------------------------------
@@ -150,6 +158,15 @@ def two_sizes() -> dict[str, Tensor]:
     }
 
 
+def close() -> dict[str, Tensor]:
+    """Filters in double precision whose norms differ by a billionth."""
+    steps = 1e-9 * torch.arange(3).double()
+    return {
+        "a": (1 - 2 * steps).view(3, 1, 1, 1),
+        "b": (1 - 1e-9 - 2 * steps).view(3, 1, 1, 1),
+    }
+
+
 FILTER_SCORES = [
     Probe("three filters, L1", lambda: {"tensors": one_layer(), "p": 1}, ranking),
     Probe("three filters, L2", lambda: {"tensors": one_layer(), "p": 2}, ranking),
@@ -158,6 +175,11 @@ FILTER_SCORES = [
     ),
     Probe(
         "filters of two and of six weights, L2", lambda: {"tensors": two_sizes(), "p": 2}, ranking
+    ),
+    Probe(
+        "double precision: filters that differ by a billionth, L1",
+        lambda: {"tensors": close(), "p": 1},
+        ranking,
     ),
     Probe(
         "3x3 kernels, L2",
@@ -323,6 +345,30 @@ FILTER_MASKS = [
     ),
     Probe("everything", lambda: {"scores": three_layers(), "sparsity": 1.0}, by_layer),
     Probe(
+        "half of nine filters: round(4.5), which is 4",
+        lambda: {"scores": {"a": normal(4, seed=1), "b": normal(5, seed=2)}, "sparsity": 0.5},
+        by_layer,
+    ),
+    Probe(
+        "scores of thousands",
+        lambda: {
+            "scores": {"a": torch.tensor([9.0, 7.0]), "b": torch.tensor([6e3, 5e3, 4e3])},
+            "sparsity": 0.6,
+        },
+        by_layer,
+    ),
+    Probe(
+        "double precision: each score 1e-9 below the one before",
+        lambda: {
+            "scores": {
+                "a": 1 - 1e-9 * torch.arange(4).double(),
+                "b": 1 - 1e-9 * torch.arange(4, 8).double(),
+            },
+            "sparsity": 0.5,
+        },
+        by_layer,
+    ),
+    Probe(
         "equal scores",
         lambda: {"scores": {"a": torch.ones(4), "b": torch.ones(6)}, "sparsity": 0.5},
         counts,
@@ -413,24 +459,38 @@ def random_batches() -> list[tuple[Tensor, Tensor]]:
     return [(i + x, torch.zeros(5, dtype=torch.int64)) for i, x in enumerate(batches)]
 
 
+def mixed_modes() -> nn.Module:
+    """In training mode, with its first BN in evaluation mode."""
+    model = two_norms(training=True)
+    next(model.children()).eval()
+    return model
+
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")  # what may change
 RECALIBRATE_BN = [
     Probe(
         "one BN, the batches {1, 3} and {10, 14}",
         lambda: {"model": randomise(nn.BatchNorm2d(1)).eval(), "batches": four_values()},
         statistics,
-        changes_inputs=True,
+        changes_inputs=STATISTICS,
     ),
     Probe(
         "two BN with a convolution between them, three batches",
         lambda: {"model": two_norms(), "batches": random_batches()},
         statistics,
-        changes_inputs=True,
+        changes_inputs=STATISTICS,
     ),
     Probe(
         "a model given in training mode",
         lambda: {"model": two_norms(training=True), "batches": random_batches()},
         statistics,
-        changes_inputs=True,
+        changes_inputs=STATISTICS,
+    ),
+    Probe(
+        "in training mode, with its first BN in evaluation mode",
+        lambda: {"model": mixed_modes(), "batches": random_batches()},
+        statistics,
+        changes_inputs=STATISTICS,
     ),
 ]
 
