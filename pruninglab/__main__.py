@@ -13,7 +13,7 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run one of the commands; each has its own --help."""
+    """Run the command that was typed; each has its own --help."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in COMMANDS:
         lines = [f"  {command:<8} {what}" for command, what in COMMANDS.items()]
@@ -23,7 +23,16 @@ def main() -> None:
             return
         sys.exit(f"error: there is no command {name!r}\n\n{usage}")
     sys.argv = [f"python -m pruninglab {name}", *sys.argv[2:]]
-    importlib.import_module(f"pruninglab.student.{name}").main()
+    try:
+        command = importlib.import_module(f"pruninglab.student.{name}")
+    except ModuleNotFoundError as error:  # a light installation, without Jupyter
+        if str(error.name).startswith("pruninglab"):
+            raise
+        sys.exit(f"error: {name} needs {error.name}: pip install 'pruninglab[jupyter]'")
+    if name != "submit" and {"-h", "--help"} & set(sys.argv[1:]):  # which explains its options
+        print(f"usage: python -m pruninglab {name}\n\n{command.__doc__}")
+        return
+    command.main()
 
 
 if __name__ == "__main__":
