@@ -38,7 +38,7 @@ from pruninglab.grading.protocol.codec import Codec
 from pruninglab.grading.protocol.messages import BadMessage, Closed, Wire
 from pruninglab.grading.protocol.rpc import Link
 from pruninglab.grading.sample_class import fill
-from pruninglab.grading.sandbox import bubblewrap, forkserver, procfs
+from pruninglab.grading.sandbox import bubblewrap, forkserver, procfs, scratch
 from pruninglab.grading.sandbox.process import Sandbox
 from pruninglab.limits import Limits
 from pruninglab.models import ResNet20
@@ -732,3 +732,26 @@ def test_one_submission_can_be_judged_alone() -> None:
 def hold_alone(order: list[str]) -> None:
     with turns.alone():
         order.append("alone")
+
+
+def test_folders_that_killed_judges_left_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch.tempfile, "tempdir", str(tmp_path))
+    left, other, fresh = (tmp_path / f"{name}x" for name in (scratch.PREFIX, "mine-", "y"))
+    for folder in (left, other, fresh.with_name(f"{scratch.PREFIX}y")):
+        folder.mkdir()
+        (folder / "probes.py").touch()
+    (tmp_path / f"{scratch.PREFIX}link").symlink_to(other)
+    for folder in (left, other):
+        os.utime(folder, (0, 0))
+    with scratch.folder() as used:
+        os.utime(used, (0, 0))
+        scratch.sweep()
+        assert used.is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "mine-x",
+        f"{scratch.PREFIX}link",
+        f"{scratch.PREFIX}y",
+    ]
+    assert (other / "probes.py").exists()

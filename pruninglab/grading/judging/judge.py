@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from pruninglab.grading.judging.task import Task, Test
 from pruninglab.grading.protocol.messages import Late
 from pruninglab.grading.protocol.modules import HOOK_HINT, HOOK_LEFT
 from pruninglab.grading.protocol.rpc import Failed
+from pruninglab.grading.sandbox import scratch
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
 from pruninglab.grading.sandbox.forkserver import ForkServer
 from pruninglab.grading.timer import OutOfTime, limited
@@ -105,8 +105,8 @@ class Judge:
             NoSandboxError: it makes none.
         """
         try:
-            with tempfile.TemporaryDirectory(prefix="pruninglab-") as folder:
-                self.given = probes(self.task, self.lay_out(Path(folder)))
+            with scratch.folder() as folder:
+                self.given = probes(self.task, self.lay_out(folder))
                 return [self.done.get(t.name) or self.judge_fully(t) for t in self.task.tests]
         finally:
             self.session.stop()

@@ -28,6 +28,7 @@ from pruninglab.grading.judging import turns
 from pruninglab.grading.judging.judge import EndedFromOutsideError
 from pruninglab.grading.judging.judgement import Judgement, Result
 from pruninglab.grading.judging.mark import Exam, mark, unreadable
+from pruninglab.grading.sandbox import scratch
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
 from pruninglab.grading.sandbox.forkserver import START, ForkServer
 from pruninglab.grading.sandbox.procfs import mapped
@@ -140,6 +141,7 @@ class Fork:
         self.end()
         self.pipe.close()
         self.server.clean()
+        scratch.sweep()
 
     def attend(self) -> str:
         """Take its notes until there is a result, or say why there is none.

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from typing import Any
 
 from pruninglab.grading.protocol.messages import Closed, Wire
 from pruninglab.grading.protocol.rpc import GraderLink
+from pruninglab.grading.sandbox import scratch
 from pruninglab.grading.sandbox.bubblewrap import HOME
 from pruninglab.grading.sandbox.forkserver import ForkServer
 from pruninglab.grading.sandbox.procfs import (
@@ -39,8 +38,9 @@ class Sandbox:
 
     def __init__(self, server: ForkServer) -> None:
         self.server, self.limits, self.reason = server, server.limits, ""
-        self.folder = tempfile.mkdtemp(prefix="pruninglab-") if server.unsafe else None
-        connection, self.report = server.order(home=self.folder or HOME)
+        self.resources = contextlib.ExitStack()
+        home = str(self.resources.enter_context(scratch.folder())) if server.unsafe else HOME
+        connection, self.report = server.order(home=home)
         self.link = GraderLink(Wire(connection))
         self.namespace: int | None = None
         self.process: int | None = None
@@ -104,8 +104,7 @@ class Sandbox:
                 self.server.stop()
                 return
             time.sleep(0.005)
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.resources.close()
 
     def why(self) -> str:
         """Say why it has ended."""
