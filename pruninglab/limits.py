@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GIB = 2**30
+# nbgrader finds a course's files by patterns, and its database by an address: in the path of the
+# course's folder these mean something else than themselves.
+NOT_IN_PATHS = "[]*?%"
 MAX_NOTEBOOK = 20 * 2**20  # bytes; pictures in a notebook are large
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pruninglab.grading.gradebook import marks, moodle
-from pruninglab.grading.gradebook.course import Course, GradingError, open_course, register
+from pruninglab.grading.gradebook.course import Course, open_course, register
 from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
 from pruninglab.grading.gradebook.log import Record, digest
 from pruninglab.grading.gradebook.needs_look import needs_look
+from pruninglab.grading.gradebook.trouble import GradingError, one_sentence
 from pruninglab.grading.intake.collect import collect, printable
 from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.judging.mark import Exam
@@ -125,6 +126,7 @@ def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
     return {}
 
 
+@one_sentence()
 def run(
     folder: Path,
     lab: str,
@@ -143,6 +145,9 @@ def run(
         collecting: whether to look into downloaded/.
         grading: if not, only feedback, CSVs and report are written, from the gradebook as it is.
         answers: whether the feedback shows the model answers to the questions in words.
+
+    Raises:
+        GradingError: the class cannot be graded, or not now; the message says what to do.
     """
     course, doubts = open_course(folder, lab), list[str]()
     course.api.config.ShowAnswers.enabled = answers

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import inspect
 import json
 import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -27,7 +29,6 @@ from pruninglab.grading import __main__ as command
 from pruninglab.grading import demo, flow
 from pruninglab.grading.gradebook import marks as gradebook
 from pruninglab.grading.gradebook.course import (
-    GradingError,
     open_course,
     open_nbgrader,
     register,
@@ -35,6 +36,7 @@ from pruninglab.grading.gradebook.course import (
 )
 from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report
+from pruninglab.grading.gradebook.trouble import GradingError
 from pruninglab.grading.judging.mark import Exam, unreadable
 from pruninglab.grading.judging.worker import work
 from pruninglab.grading.sample_class import code_of, fill
@@ -455,6 +457,47 @@ def test_what_cannot_be_graded_says_what_to_do(course: Path) -> None:
         flow.run(course, "02_none")
     with pytest.raises(GradingError, match=r"nobody has handed in 01_tiny: put notebooks into"):
         flow.run(course, TINY)
+
+
+def test_a_gradebook_in_use_is_told_in_one_sentence(course: Path) -> None:
+    write(release(course), course, "ada")
+    holder = sqlite3.connect(course / "gradebook.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(GradingError, match=r"^the gradebook is in use: close [^\n]*$"):
+            flow.run(course, TINY)
+    finally:
+        holder.close()
+
+
+@pytest.mark.parametrize("damage", ["no database", ""], ids=["overwritten", "emptied"])
+def test_a_damaged_gradebook_or_none_loses_nobody(course: Path, damage: str) -> None:
+    """An empty one is made anew, as if there had been none."""
+    write(release(course), course, "ada")
+    (course / "gradebook.db").write_text(damage * 500)
+    if damage:
+        with pytest.raises(GradingError, match=r"gradebook\.db is damaged: take it from"):
+            flow.run(course, TINY)
+    else:
+        (course / "gradebook.db").unlink()
+        assert set(flow.run(course, TINY).marks) == {"ada"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_in_one_sentence_and_the_next_run_goes_on(
+    course: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    write(fill(release(course), {"double": double}), course, "ada")
+    marks = open_course(course, TINY).autograded("ada") / f"{TINY}.ipynb"
+    with monkeypatch.context() as patched:
+        full = OSError(number, "No space left on device")
+        patched.setattr("pruninglab.files.write", lambda *_: (_ for _ in ()).throw(full))
+        with pytest.raises(GradingError, match=r"^the disk is full: make room; what is marked is "):
+            flow.run(course, TINY)
+    assert not marks.exists()
+    marks.parent.mkdir(parents=True, exist_ok=True)
+    marks.write_text('{"cells": nul')  # as an older version might have left it
+    assert points(flow.run(course, TINY), "ada") == [2, 0, 0]
 
 
 def nbgrader(course: Path, *arguments: str) -> None:

@@ -12,8 +12,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from pruninglab.grading.gradebook import people, semester
-from pruninglab.grading.gradebook.course import GradingError, open_nbgrader
+from pruninglab.grading.gradebook.course import open_nbgrader
 from pruninglab.grading.gradebook.enter import name_student, no_session_warnings
+from pruninglab.grading.gradebook.trouble import GradingError
 from tests.helpers import payloads
 from tests.helpers.copies import ROOT
 

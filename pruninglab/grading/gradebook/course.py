@@ -15,15 +15,13 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.utils import temp_attrs
 from traitlets.config import PyFileConfigLoader
 
+from pruninglab.grading.gradebook.trouble import GradingError, meaning
 from pruninglab.grading.intake import read
 from pruninglab.grading.intake.canonical import kind_of
 from pruninglab.grading.intake.collect import printable
 from pruninglab.grading.intake.owners import cleaned
+from pruninglab.limits import NOT_IN_PATHS
 from pruninglab.notebook import grade_id
-
-
-class GradingError(RuntimeError):
-    """The class cannot be graded; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +104,10 @@ def open_nbgrader(folder: Path) -> NbGraderAPI:
     folder = folder.resolve()
     if not (folder / "nbgrader_config.py").is_file():
         raise GradingError(f"no nbgrader_config.py in {folder}: give the course's folder")
+    if odd := sorted(set(str(folder)) & set(NOT_IN_PATHS)):
+        raise GradingError(
+            f"{folder}: nbgrader cannot work with {' '.join(odd)} in a folder's path: rename it"
+        )
     config = PyFileConfigLoader("nbgrader_config.py", path=str(folder)).load_config()
     config.CourseDirectory.root = str(folder)
     return NbGraderAPI(config=config)
@@ -119,7 +121,8 @@ def open_course(folder: Path, lab: str) -> Course:
 def succeed(result: dict[str, Any], task: str) -> None:
     """Raise a `GradingError` if a step of nbgrader failed."""
     if not result["success"]:
-        raise GradingError(f"nbgrader could not {task}: {why(result)}")
+        known = meaning(f"{result.get('error', '')}{result.get('log', '')}")
+        raise GradingError(known or f"nbgrader could not {task}: {why(result)}")
 
 
 def why(result: dict[str, Any]) -> str:

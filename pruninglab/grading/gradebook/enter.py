@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
+from nbformat.reader import NotJSONError
+from nbformat.validator import ValidationError
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
+from pruninglab import files
 from pruninglab.grading.gradebook.course import Course
 from pruninglab.grading.gradebook.moodle import participant
 from pruninglab.grading.intake.canonical import kind_of
@@ -34,7 +37,7 @@ def enter(course: Course, student: str, notebook: str) -> None:
     """
     lab, folder, handed_in = course.lab, course.autograded(student), course.submitted(student)
     path = folder / f"{lab}.ipynb"
-    old = answers(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    old = answers_before(path)
     when = collected(handed_in)
     with no_session_warnings(), course.gradebook as gradebook:
         settled = marked_by_hand(gradebook, lab, student)
@@ -49,7 +52,7 @@ def enter(course: Course, student: str, notebook: str) -> None:
         same = {name for name in new if new[name] == old.get(name)}
         keep_settled(gradebook, lab, student, settled, same)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(notebook, encoding="utf-8")
+    files.write(path, notebook)
     complete(folder, handed_in)
 
 
@@ -73,6 +76,14 @@ def answers(notebook: str) -> dict[str, str]:
     """Exercise -> the student's text in a graded notebook."""
     cells = nbformat.reads(notebook, as_version=4).cells
     return {grade_id(cell): cell.source for cell in cells if kind_of(cell) == "solution"}
+
+
+def answers_before(path: Path) -> dict[str, str]:
+    """The same of the notebook that was graded last; nothing if there is none that can be read."""
+    try:
+        return answers(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, NotJSONError, ValidationError):
+        return {}
 
 
 def marked_by_hand(gradebook: Gradebook, lab: str, student: str) -> dict[str, float | None]:

@@ -11,9 +11,10 @@ from nbgrader.plugins import CsvExportPlugin
 from tqdm import tqdm
 
 from pruninglab.grading.gradebook import moodle
-from pruninglab.grading.gradebook.course import Course, GradingError, succeed
+from pruninglab.grading.gradebook.course import Course, succeed
 from pruninglab.grading.gradebook.marks import Mark
 from pruninglab.grading.gradebook.report import ClassReport, write
+from pruninglab.grading.gradebook.trouble import GradingError
 from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.timer import OutOfTime, limited
 

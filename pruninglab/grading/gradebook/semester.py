@@ -17,9 +17,10 @@ from pathlib import Path
 from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 
 from pruninglab.grading.gradebook import tables
-from pruninglab.grading.gradebook.course import GradingError, open_nbgrader
+from pruninglab.grading.gradebook.course import open_nbgrader
 from pruninglab.grading.gradebook.moodle import participant
 from pruninglab.grading.gradebook.people import read
+from pruninglab.grading.gradebook.trouble import GradingError, one_sentence
 
 # --- nbgrader's own fields ------------------------------------------------------------------------
 
@@ -125,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(path)
 
 
+@one_sentence()
 def run(
     folder: Path,
     roster: Path | None = None,
