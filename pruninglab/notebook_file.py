@@ -65,6 +65,8 @@ def format_4(name: str, tree: Any) -> dict[str, Any]:
     """
     if not isinstance(tree, dict):
         raise Unreadable(f"{name} is no notebook: it has no cells")
+    if "cells" not in tree and "worksheets" not in tree:
+        raise Unreadable(f"{name} is no notebook: it has no cells")
     version = tree.get("nbformat")
     if version == 3 and isinstance(tree.get("worksheets"), list):
         try:

@@ -1,4 +1,4 @@
-"""What a fresh run says of a notebook: which exercises are done, and what stands in the way."""
+"""What a fresh run says of a notebook: which exercises are done, and what keeps the others back."""
 
 from __future__ import annotations
 
@@ -78,13 +78,18 @@ class Outcome:
                 wanted |= used(cell.source)
         return found[::-1]
 
+    def needed(self) -> list[int]:
+        """The exercises' own cells, and those that make what they use."""
+        graded = [i for name in self.points if (i := self.where.get(name)) is not None]
+        return [*graded, *self.helpers()]
+
     def exercises(self) -> Iterator[Finding]:
         """How far each exercise is, which other cells fail, and the points."""
         cells = [*map(self.exercise, self.points), *self.other_cells()]
         yield from cells
         stale = any(finding.state == "wrong" for finding in cells)
         if not stale and (where := out_of_order(self.nb)):
-            yield Finding("note", f"{where}; a fresh run from top to bottom does not mind")
+            yield Finding("note", f"{where}; a fresh run from top to bottom works all the same")
         done = [name for name in self.points if self.passed(name)]
         text = f"{len(done)} of {len(self.points)} checks pass: {so_far(done, self.points)}"
         yield Finding("ready" if len(done) == len(self.points) else "note", text)
@@ -148,9 +153,9 @@ def worked(cell: NotebookNode) -> bool:
 
 
 def out_of_order(nb: NotebookNode) -> str:
-    """Where cells were run in another order than they stand; empty if nowhere."""
+    """Where cells were run in another order than they are in; empty if nowhere."""
     ran = [(i, c.execution_count) for i, c in enumerate(nb.cells) if c.get("execution_count")]
     for (i, first), (j, second) in pairwise(ran):
         if second < first:
-            return f"{place(j)} was run before {place(i)}, which stands above it"
+            return f"{place(j)} was run before {place(i)}, which is above it"
     return ""

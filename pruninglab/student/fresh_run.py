@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from pruninglab.limits import Limits
-from pruninglab.notebook import grade_id, place
+from pruninglab.notebook import grade_id, place, runnable
 
 CELL, TOTAL = Limits.cell, Limits.total  # seconds for a cell, and for all graded cells together
 LONGEST, ALL = 600, 1800  # seconds for a cell that brings no points, and for the notebook
@@ -80,8 +80,11 @@ def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
         for name in files:
             if (folder / name).is_file():
                 shutil.copy(folder / name, scratch)
+        again = copy.deepcopy(nb)
+        for cell in again.cells:  # grading runs what is under %%timeit, too
+            cell.source = runnable(cell.source) if cell.cell_type == "code" else cell.source
         try:
-            client(copy.deepcopy(nb), scratch, start, end).execute()
+            client(again, scratch, start, end).execute()
         except DeadKernelError:
             found.ended = f"{place(current)} ended Python itself (too much memory, or an exit?)"
             found.remedy = "look at this cell"

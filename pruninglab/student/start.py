@@ -1,7 +1,7 @@
 """Open JupyterLab on a start page: `python -m pruninglab start` (`make lab`).
 
 The page, labs/START.md, shows the labs, what each is about, how long it takes, and what is done so
-far. It is written anew at each start and after each check that runs in a lab. What follows on the
+far. It is rewritten at each start and after each check that runs in a lab. What follows on the
 command line goes to JupyterLab (`python -m pruninglab start --no-browser`).
 """
 
@@ -13,12 +13,14 @@ from pathlib import Path
 
 from pruninglab.checks.manifest import find_labs
 from pruninglab.checks.page import write_page
+from pruninglab.terminal import accept_any_text
 
 CONFIG = Path(__file__).parents[1] / "assets" / "jupyter"  # JupyterLab's settings for the course
 
 
 def main() -> None:
     """Write the page, and become JupyterLab."""
+    accept_any_text()
     try:
         labs = find_labs()
     except FileNotFoundError as error:

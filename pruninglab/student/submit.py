@@ -1,20 +1,23 @@
 """Hand in a lab: `python -m pruninglab submit 01_structures` (`make submit LAB=01_structures`).
 
-It looks the notebook over as it was saved last: are all graded cells there, once, under their
-names? Does it run from top to bottom, in the time that grading allows? Then it packs what you hand
-in, handin/01_structures.zip, and prints a receipt: the SHA-256 of the notebook inside. Who has the
-file can compute it again (`--verify FILE`), so it proves which version was handed in.
+Save the notebook first: `submit` looks at the saved file. Is each graded cell there, once, under
+its name? Does the notebook run from top to bottom, in the time that grading allows? Does it use
+anything that grading does not have? Then it packs what you hand in, handin/01_structures.zip, and
+prints a receipt: the SHA-256 of the notebook inside. Anyone with the file can recompute it
+(`--verify FILE`), so it proves which version you handed in.
 
-With a problem nothing is packed, unless you say `--anyway`. An exercise that is not written yet, or
-wrong, is no problem: you can hand in what you have. A lab in which nothing is written is one.
+If there is a problem, nothing is packed unless you say `--anyway`. An exercise that is wrong or not
+written yet is no problem: you can hand in what you have. A lab in which nothing is written is one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import time
+import warnings
 import zipfile
 from collections.abc import Iterator
 from itertools import chain
@@ -26,11 +29,14 @@ from nbformat import NotebookNode
 
 from pruninglab.checks.manifest import find_labs, manifest
 from pruninglab.limits import MAX_NOTEBOOK
+from pruninglab.notebook_file import Unreadable, read_notebook
 from pruninglab.student import completeness
 from pruninglab.student.diagnosis import Outcome
 from pruninglab.student.findings import Finding, show
 from pruninglab.student.fresh_run import run
+from pruninglab.student.lacking import lacking
 from pruninglab.student.receipt import pack, receipts
+from pruninglab.terminal import accept_any_text
 
 
 class NotReadyError(Exception):
@@ -53,7 +59,9 @@ def notebook_file(lab: str) -> Path:
     file = labs / lab / f"{lab}.ipynb"
     if not file.is_file():
         others = ", ".join(other_notebooks(file)) or "no notebook"
-        raise NotReadyError(f"{file} is missing; {others} is there: was it renamed? Name it back")
+        raise NotReadyError(
+            f"{file} is missing; {others} is there: was it renamed? Then give it back its name"
+        )
     return file
 
 
@@ -68,23 +76,31 @@ def read(name: str, data: bytes) -> NotebookNode:
     Raises:
         NotReadyError: it is none.
     """
-    advice = "in JupyterLab, File > Reload Notebook from Checkpoint may bring an earlier one back"
-    if not data.strip():
-        raise NotReadyError(f"{name} is empty: {advice}")
     try:
-        nb = nbformat.reads(data.decode("utf-8-sig"), as_version=4)
-        nbformat.validate(nb, relax_add_props=True)
-    except (ValueError, nbformat.ValidationError, AttributeError) as error:
-        why = str(error).strip().split("\n")[0][:200]
-        raise NotReadyError(f"{name} is no notebook ({why}): {advice}") from None
-    return nb
+        return nbformat.from_dict(read_notebook(name, data))
+    except Unreadable as error:
+        advice = (
+            "in JupyterLab, File > Reload Notebook from Checkpoint may bring back an earlier one"
+        )
+        raise NotReadyError(f"{error}\n   -> {advice}") from None
+
+
+def oddities(data: bytes) -> Iterator[Finding]:
+    """Say what an editor has left out of the file, or added; it is read all the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what nbformat mends by itself
+        try:
+            nbformat.validate(json.loads(data.decode("utf-8-sig")), relax_add_props=True)
+        except Exception as error:  # nbformat's own, or what its mending stumbles over
+            why = str(error).strip().split("\n")[0][:200]
+            yield Finding("note", f"your editor saved it in an unusual way ({why}); no harm done")
 
 
 def as_saved(file: Path, data: bytes, nb: NotebookNode, lab: dict[str, Any]) -> Iterator[Finding]:
     """What there is to say about a notebook before it runs."""
     if len(data) > MAX_NOTEBOOK:
         text = f"the notebook has {len(data) >> 20} MB; grading reads at most {MAX_NOTEBOOK >> 20}"
-        yield Finding("wrong", text, "Edit > Clear Outputs of All Cells, save, then again")
+        yield Finding("wrong", text, "Edit > Clear Outputs of All Cells, save, then try again")
     if copies := other_notebooks(file):
         yield Finding("note", f"there is {', '.join(copies)}, too; only {file.name} is packed")
     found = list(chain.from_iterable(completeness.structure(nb, lab).values()))
@@ -92,6 +108,7 @@ def as_saved(file: Path, data: bytes, nb: NotebookNode, lab: dict[str, Any]) -> 
     if not any(finding.state == "wrong" for finding in found):
         yield Finding("ready", f"all {len(lab['cells'])} graded cells are there, once")
     yield from completeness.left(nb, lab)
+    yield from oddities(data)
 
 
 def look(file: Path, data: bytes) -> Iterator[Iterator[Finding]]:
@@ -103,7 +120,7 @@ def look(file: Path, data: bytes) -> Iterator[Iterator[Finding]]:
     nb, lab = read(file.name, data), manifest(file.parent)
     yield as_saved(file, data, nb, lab)
     outcome = Outcome(nb, lab, run(nb, file.parent, lab["files"]))
-    yield outcome.limits()
+    yield chain(outcome.limits(), lacking(nb, lab["files"], outcome.needed()))
     yield outcome.exercises()
 
 
@@ -117,7 +134,7 @@ def refuse_untouched(file: Path, data: bytes) -> None:
         others = ", ".join(other_notebooks(file))
         raise NotReadyError(
             "nothing is written in this notebook yet, so nothing is packed"
-            "\n   -> did you save it? Ctrl+S in JupyterLab, then again"
+            "\n   -> did you save it? Press Ctrl+S in JupyterLab, then try again"
             + (f"\n   -> did you work in {others}? Only {file.name} is packed" if others else "")
             + "\n   -> --anyway packs it as it is"
         )
@@ -174,7 +191,8 @@ def hand_in(lab: str, name: str, anyway: bool) -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command."""
+    accept_any_text()
     parser = argparse.ArgumentParser(
         prog="python -m pruninglab submit",
         description=(__doc__ or "").split("\n\n", 1)[1],

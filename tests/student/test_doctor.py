@@ -1,5 +1,6 @@
 """make doctor: each fault is found, and says what to do."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,15 @@ def test_disk_and_memory(free, state, monkeypatch):
         assert bool(found.remedy) == (state == "wrong")
 
 
+def test_a_folder_that_nbgrader_takes_for_a_pattern(tmp_path, monkeypatch):
+    for name, state in (("Kurs [WS 26]", "wrong"), ("a%20b", "wrong"), ("Käse (1)", "ready")):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert doctor.folder().state == "ready"  # a student's: nothing is graded in it
+        (tmp_path / name / "nbgrader_config.py").touch()
+        assert doctor.folder().state == state
+
+
 def test_a_machine_without_a_kernel(monkeypatch):
     monkeypatch.setattr(doctor.KernelSpecManager, "find_kernel_specs", lambda _: {})
     assert "ipykernel install" in doctor.kernel().remedy
@@ -104,9 +114,27 @@ def test_a_machine_without_a_browser(monkeypatch):
 def test_a_slow_machine_is_told_how_slow(monkeypatch):
     ticks = iter(range(100))
     monkeypatch.setattr(doctor.time, "perf_counter", lambda: next(ticks))  # a second a step
+    monkeypatch.setattr(doctor, "busy", lambda: 0.8)
     found = doctor.speed()
     assert found.state == "note"
     assert "may take 3 times as long" in found.text
+    assert "other programs keep 80% of the processors busy now" in found.text
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8"])
+def test_output_on_any_terminal(encoding):
+    code = (
+        "from pruninglab.terminal import accept_any_text; accept_any_text(); print('✗ ■□ → Zoë 你')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{start}; print('✗ ■□ → Zoë 你')"],
+        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        capture_output=True,
+    )
+    assert not done.stderr
+    shown = done.stdout.decode(encoding).strip()
+    plain = {"ascii": "x #. -> Zo? ?", "utf-8": "✗ ■□ → Zoë 你"}
+    assert shown == plain.get(encoding, "x #. -> Zoë ?")
 
 
 def test_a_check_that_breaks_is_a_finding():

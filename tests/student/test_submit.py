@@ -17,8 +17,9 @@ from nbformat.v4 import new_code_cell, new_output
 from pruninglab.checks.manifest import manifest
 from pruninglab.grading import flow
 from pruninglab.grading.gradebook.course import open_nbgrader, succeed
+from pruninglab.grading.intake.read import parse
 from pruninglab.notebook import grade_id
-from pruninglab.student import completeness, fresh_run, receipt, submit
+from pruninglab.student import completeness, fresh_run, lacking, receipt, submit
 from pruninglab.student.causes import causes
 from pruninglab.student.diagnosis import Outcome
 from pruninglab.student.findings import Finding
@@ -376,7 +377,7 @@ def test_cells_run_in_another_order_matter_only_if_they_do(file: Path) -> None:
     change(file, lambda nb: nb.cells[0].update(execution_count=9))
     found = findings(file)
     assert found["wrong"] == []
-    assert "cell 2 was run before cell 1, which stands above it" in found["note"][0]
+    assert "cell 2 was run before cell 1, which is above it" in found["note"][0]
     change(file, source("double", "def double(x):\n    return FACTOR * x"))
     change(file, lambda nb: nb.cells.append(new_code_cell("FACTOR = 2", execution_count=7)))
     found = findings(file)
@@ -495,6 +496,90 @@ def test_a_notebook_that_ends_python(file: Path) -> None:
     (text,) = found["wrong"]
     assert text.startswith("a fresh run did not end: cell 2 ended Python itself")
     assert "not run  triple (cell 3): the run ended before" in found["note"]
+
+
+# --- what editors leave out, and what grading lacks -----------------------------------------------
+
+
+def edited(file: Path, damage: Callable[[dict], object]) -> None:
+    """Change the JSON, as an editor does that knows another nbformat than Jupyter."""
+    tree = json.loads(file.read_text())
+    for cell in tree["cells"]:
+        damage(cell)
+    file.write_text(json.dumps(tree))
+
+
+def one_text(cell: dict) -> None:
+    cell["source"] = "".join(cell["source"])
+
+
+ODD = [
+    pytest.param(lambda cell: cell.pop("execution_count", 0), "execution_count", id="no count"),
+    pytest.param(lambda cell: cell.pop("outputs", 0), "outputs", id="no outputs"),
+    pytest.param(lambda cell: cell.update(id=f"{cell['id']} !"), "does not match", id="odd ids"),
+    pytest.param(lambda cell: cell.pop("id"), "", id="no ids"),
+    pytest.param(one_text, "", id="not in lines"),
+    pytest.param(
+        lambda cell: (
+            cell.update(outputs=[{"output_type": "stream", "text": "x"}])
+            if "outputs" in cell
+            else None
+        ),
+        "'name' is a required property",
+        id="a stream without a name",
+    ),
+    pytest.param(
+        lambda cell: (
+            cell.update(outputs=[{"output_type": "display_data", "data": {}}])
+            if "outputs" in cell
+            else None
+        ),
+        "'metadata' is a required property",
+        id="a display without metadata",
+    ),
+]
+
+
+@pytest.mark.parametrize(("damage", "said"), ODD)
+def test_what_an_editor_leaves_out_is_a_note(file: Path, damage: Callable, said: str) -> None:
+    edited(file, damage)
+    data = file.read_bytes()
+    nb = submit.read(file.name, data)
+    assert list(completeness.structure(nb, manifest(file.parent))["double"]) == []
+    assert len(parse(file.name, data, LAB).cells) == 5
+    notes = list(submit.oddities(data))
+    assert [note.state for note in notes] == ["note"] * bool(said)
+    assert all(said in note.text for note in notes)
+
+
+@pytest.mark.parametrize("magic", ["%%time", "%%capture shown", "%%timeit -n 1", "%%prun -q"])
+def test_a_cell_magic_is_no_obstacle(file: Path, magic: str) -> None:
+    change(file, source("double", f"{magic}\n{RIGHT['double']}"))
+    change(file, source("triple", f"%%time\n{magic}\n{RIGHT['triple']}"))
+    found = findings(file)
+    assert found["wrong"] == []
+    assert any("2 of 2 checks pass" in text for text in found["ready"])
+
+
+def test_what_grading_does_not_have_is_said_before(file: Path) -> None:
+    first = "import json\nfrom google.colab import drive\nimport pytest as p"
+    second = "try:\n    import cupy\nexcept ImportError:\n    pass"
+    change(file, lambda nb: nb.cells.insert(0, new_code_cell(first)))
+    change(file, lambda nb: nb.cells.insert(1, new_code_cell(second)))
+    change(file, source("double", "def double(x):\n    return p.approx(2 * x)"))
+    nb, lab = nbformat.read(file, as_version=4), manifest(file.parent)
+    needed = Outcome(nb, lab, Run()).needed()
+    assert needed == [2, 4, 0]
+    note, wrong = lacking.lacking(nb, lab["files"], needed)
+    assert (note.state, wrong.state) == ("note", "wrong")
+    assert note.text.startswith("cell 1, line 2: grading has no google.colab; the other lines")
+    assert wrong.text == "cell 1, line 3: grading has no pytest, and your functions use it"
+
+
+@pytest.mark.parametrize("lab", sorted((ROOT / "solutions" / "notebooks").glob("0*/*.ipynb")))
+def test_grading_has_whatever_a_lab_imports(lab: Path) -> None:
+    nb = nbformat.read(lab, as_version=4)
+    assert list(lacking.lacking(nb, manifest(lab.parent)["files"], range(len(nb.cells)))) == []
 
 
 # --- nothing that could be packed -----------------------------------------------------------------
