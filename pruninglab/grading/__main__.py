@@ -13,6 +13,7 @@ from pruninglab.grading.gradebook.trouble import GradingError
 from pruninglab.grading.intake.collect import printable
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
 from pruninglab.limits import GIB, Limits
+from pruninglab.terminal import accept_any_text
 
 EPILOG = """\
 Notebooks are taken from downloaded/LAB/archive/ (files of a learning platform, zipped or not; the
@@ -69,7 +70,8 @@ def in_units(limits: Limits, name: str) -> float:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command."""
+    accept_any_text()
     parser = argparse.ArgumentParser(
         prog="python -m pruninglab.grading",
         description="Grade what a class handed in: marks, feedback pages, a CSV of the totals.",

@@ -123,9 +123,7 @@ def test_a_slow_machine_is_told_how_slow(monkeypatch):
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8"])
 def test_output_on_any_terminal(encoding):
-    code = (
-        "from pruninglab.terminal import accept_any_text; accept_any_text(); print('✗ ■□ → Zoë 你')"
-    )
+    start = "from pruninglab.terminal import accept_any_text; accept_any_text()"
     done = subprocess.run(
         [sys.executable, "-c", f"{start}; print('✗ ■□ → Zoë 你')"],
         env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
