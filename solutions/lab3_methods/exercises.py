@@ -76,9 +76,10 @@ def prune_remaining(weights: dict[str, Tensor], masks: Masks, share: float) -> M
         share: the share of the remaining weights to prune now, 0 to 1.
 
     Returns:
-        New masks (the ones passed in are not changed). With n weights remaining in the whole
-        network, exactly `round(share * n)` of them are pruned now: those of least magnitude,
-        wherever they are.
+        New masks (neither the ones passed in nor the weights are changed). With n weights
+        remaining in the whole network, exactly `round(share * n)` of them are pruned now: those
+        of least magnitude, wherever they are. Half a weight goes to the even number, as always
+        with `round`.
 
     >>> weights = {"a": torch.tensor([0.1, 2.0, -0.3]), "b": torch.tensor([0.2, -4.0])}
     >>> masks = {"a": torch.tensor([False, True, True]), "b": torch.tensor([True, True])}
@@ -216,7 +217,8 @@ def soft_filter_pruning(
 
     Returns:
         For each name a bool tensor `(out,)`, False for the `round(sparsity * out)` filters that
-        are zero at the end: those whose L2 norm was the smallest of that convolution.
+        were chosen last: those whose L2 norm was the smallest of that convolution. (Others may be
+        zero, too, if they were dead before.)
 
     >>> conv = nn.Conv2d(1, 4, 1, bias=False)
     >>> grow = lambda: conv.weight.data.add_(torch.tensor([1.0, 2, 3, 4]).view(4, 1, 1, 1))
@@ -244,7 +246,8 @@ def add_sparsity_penalty(model: nn.Module, strength: float) -> None:
 
     Args:
         model: any network after a backward pass: each `nn.BatchNorm2d` in it has a
-            `weight.grad`. These gradients are changed in place, and nothing else.
+            `weight.grad`. These gradients are changed in place, and nothing else; a
+            `BatchNorm1d` has no filters before it and is left alone.
         strength: λ, 0 or more.
 
     >>> bn = nn.BatchNorm2d(3)
@@ -277,7 +280,7 @@ def compare(
     accuracy over the seeds on `val` wins, and its networks alone are then measured on `test`.
 
     Args:
-        dense: the trained network; it is not changed.
+        dense: the trained network, in training or evaluation mode; it is not changed.
         methods: name -> `method(model, seed)`, which prunes and retrains `model` in place and may
             leave it in training mode.
         seeds: one run per method and seed.

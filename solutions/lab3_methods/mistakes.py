@@ -458,6 +458,13 @@ def prune_remaining_times_mask(weights: dict[str, Tensor], masks: Masks, share: 
     return drop(scores, total - left + round(share * left))
 
 
+def prune_remaining_in_float(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    total, left = size_of(masks)
+    scores = {n: s.float() for n, s in magnitudes(weights, masks).items()}
+    return drop(scores, total - left + round(share * left))
+
+
 def prune_remaining_half_up(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
     """The count is off by one where share · n ends in .5: Python's `round(2.5)` is 2."""
     total, left = size_of(masks)
@@ -1077,6 +1084,30 @@ def retraining_lrs_from_the_front(
     return per_step(epoch_lrs[epochs:] if rewind else last, steps_per_epoch)
 
 
+def retraining_lrs_one_late(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """The replay starts an epoch too late: of the last k epochs, the first is `epoch_lrs[-k]`."""
+    late = [*epoch_lrs[len(epoch_lrs) - epochs + 1 :], epoch_lrs[-1]]
+    return per_step(late if rewind else epochs * [epoch_lrs[-1]], steps_per_epoch)
+
+
+def retraining_lrs_without_the_last(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """The last epoch is missing: a slice ends *before* its second number."""
+    short = epoch_lrs[-epochs:-1]
+    return per_step(short if rewind else epochs * [epoch_lrs[-1]], steps_per_epoch)
+
+
+def retraining_lrs_one_more(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """The replay has an epoch too many: it goes back by `epochs`, not one further."""
+    long = epoch_lrs[max(len(epoch_lrs) - epochs - 1, 0) :]
+    return per_step(long if rewind else epochs * [epoch_lrs[-1]], steps_per_epoch)
+
+
 def retraining_lrs_index(
     epoch_lrs: Sequence[float], epochs: int, steps_per_epoch: int, rewind: bool
 ) -> list[float]:
@@ -1333,6 +1364,27 @@ def soft_filter_pruning_last_left_out(
     return keep
 
 
+def soft_filter_pruning_zeros_found(
+    convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
+) -> Masks:
+    """A filter may be zero without being chosen, if it was dead before: return what you *chose*."""
+    structure = methods.soft_filter_pruning(convs, sparsity, epochs, steps_per_epoch, train_step)
+    return {name: convs[name].weight.detach().flatten(1).norm(dim=1) > 0 for name in structure}
+
+
+def soft_filter_pruning_half_up(
+    convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
+) -> Masks:
+    """Half a filter is rounded to the even number, as Python's `round` does: 2.5 is 2."""
+
+    def choose() -> Masks:
+        norms = l2(convs)
+        ranks = {name: norm.argsort().argsort() for name, norm in norms.items()}
+        return {name: r >= int(sparsity * len(r) + 0.5) for name, r in ranks.items()}
+
+    return soft_by(convs, epochs, steps_per_epoch, train_step, choose)
+
+
 @torch.no_grad()
 def soft_filter_pruning_topk(
     convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
@@ -1356,19 +1408,21 @@ def soft_filter_pruning_topk(
 def soft_filter_pruning_helper(
     convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
 ) -> Masks:
-    """A helper for one convolution; the zeros found at the end."""
+    """A helper for one convolution, filter by filter."""
 
-    def prune(conv: nn.Conv2d) -> None:
+    def prune(conv: nn.Conv2d) -> Tensor:
         norms = torch.linalg.vector_norm(conv.weight.detach(), dim=(1, 2, 3))
+        keep = torch.ones(len(norms), dtype=torch.bool)
         for i in norms.argsort()[: round(sparsity * len(norms))].tolist():
             conv.weight.data[i].zero_()
+            keep[i] = False
+        return keep
 
     for _ in range(epochs):
         for _ in range(steps_per_epoch):
             train_step()
-        for conv in convs.values():
-            prune(conv)
-    return {name: conv.weight.detach().flatten(1).any(dim=1) for name, conv in convs.items()}
+        kept = {name: prune(conv) for name, conv in convs.items()}
+    return kept
 
 
 def soft_filter_pruning_numpy(
@@ -1486,6 +1540,15 @@ def add_sparsity_penalty_by_shape(model: nn.Module, strength: float) -> None:
             parameter.grad += strength * parameter.detach().sign()
 
 
+def add_sparsity_penalty_of_any_kind(model: nn.Module, strength: float) -> None:
+    """A `BatchNorm1d` is pushed, too, which has no filters: ask for `nn.BatchNorm2d`."""
+    for layer in model.modules():
+        if "BatchNorm" in type(layer).__name__:
+            gamma = layer.get_parameter("weight")
+            assert gamma.grad is not None
+            gamma.grad += strength * gamma.detach().sign()
+
+
 def add_sparsity_penalty_divides(model: nn.Module, strength: float) -> None:
     """γ / |γ| is 0 / 0 where γ = 0, and the network is lost: `torch.sign` gives 0 there."""
     push(model, lambda gamma: strength * gamma / gamma.abs())
@@ -1596,6 +1659,13 @@ def compare_counts_seeds(
 ) -> dict[str, Any]:
     """The seeds are 0, 1, 2 ...: use those that you are given."""
     return compare_copies(dense, methods, list(range(len(seeds))), evaluate, val, test)
+
+
+def compare_switches_dense(
+    dense: nn.Module, methods: Methods, seeds: list[int], evaluate: Evaluate, val: Any, test: Any
+) -> dict[str, Any]:
+    """The dense network came in training mode and is left in evaluation mode: switch the copies."""
+    return compare_copies(dense.eval(), methods, seeds, evaluate, val, test)
 
 
 def compare_one_model(
