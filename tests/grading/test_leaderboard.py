@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from pruninglab import checkpoints, counters, data
-from pruninglab.grading.leaderboard import measure, standings
+from pruninglab.grading.leaderboard import copies, measure, standings
 from pruninglab.grading.leaderboard.standings import Entry, front
 from pruninglab.masks import apply, random_masks
-from pruninglab.models import ResNet20
+from pruninglab.models import ResNet20, prunable
 from pruninglab.project import networks
 from pruninglab.training import accuracy
 
@@ -70,7 +70,7 @@ def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monk
     rows = measure.measure_all(folder, images, progress=False)
     found = {row.student: row for row in rows}
     assert set(found) == {
-        "", "ada", "ben", "<b>eve", "liar", "nobody", "late", "many", "zip",
+        "", "ada", "ben", "(b)eve", "liar", "nobody", "late", "many", "zip",
         "Lovelace Ada_12",
     }  # fmt: skip
     honest, model, dense = found["ada"], pruned(0.5), checkpoints.trained(16)
@@ -86,7 +86,7 @@ def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monk
     assert liar.accuracy < 0.5
     assert found["nobody"].reason == "no network (.npz) was handed in"
     assert found["late"].reason == "no network (.npz) was handed in"
-    assert "no .npz file" in found["<b>eve"].reason
+    assert "no .npz file" in found["(b)eve"].reason
     assert found["Lovelace Ada_12"].reason == "it tells 100 classes apart, and cifar10 has 10"
     reasons = [row.reason for row in rows if row.student == "many"]
     assert len(reasons) == 5
@@ -96,7 +96,7 @@ def test_everybody_has_a_row_and_claims_count_for_nothing(folder, tmp_path, monk
     html, png = standings.write(rows, len(images), tmp_path / "out", was_busy=True)
     text = html.read_text(encoding="utf-8")
     assert "0.999" not in text.replace("accuracy-0.999.npz", "")
-    assert "&lt;b&gt;eve" in text
+    assert "(b)eve" in text
     assert "<b>eve" not in text
     assert "<script" not in text
     assert "do not trust the times" in text
@@ -199,6 +199,68 @@ def test_a_network_that_would_take_for_ever_is_refused(monkeypatch) -> None:
     ruler = measure.Ruler(data.subset("test"))
     with pytest.raises(networks.Unreadable, match="more than 20 times the dense ones"):
         ruler.measured("slow", "n.npz", ResNet20(80))
+
+
+@torch.no_grad()
+def dressed_up(kind: str) -> ResNet20:
+    """A copy of the network 4 wide that its bytes do not show."""
+    model = checkpoints.trained(4)
+    inner, norm, outer = model.layer1[0].conv1, model.layer1[0].bn1, model.layer1[0].conv2
+    if kind == "float16":
+        return model.half().float()
+    if kind == "permuted":
+        order = torch.tensor([2, 0, 3, 1])
+        for tensor in (inner.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var):
+            tensor.copy_(tensor[order])
+        outer.weight.copy_(outer.weight[:, order])
+    if kind == "rescaled":  # batch normalisation takes it back; the classifier keeps its order
+        inner.weight.mul_(3)
+        norm.running_mean.mul_(3)
+        norm.running_var.mul_(9)
+        model.fc.weight.mul_(0.5)
+        model.fc.bias.mul_(0.5)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["as it is", "float16", "permuted", "rescaled"])
+def test_a_network_of_the_course_is_named(kind: str, tmp_path: Path) -> None:
+    networks.save(dressed_up(kind), tmp_path / "mine.npz")
+    row = measure.Ruler(data.subset("test")).entry(
+        "eve", "mine.npz", (tmp_path / "mine.npz").read_bytes
+    )
+    assert row.file == "mine.npz (is the dense network, 4 wide, of the course)"
+
+
+def test_work_of_ones_own_is_not_named() -> None:
+    """Pruned, trained a little further, or trained from other weights."""
+    assert copies.copy_of(pruned(0.05)) == ""
+    assert copies.copy_of(ResNet20(4, seed=3)) == ""
+    assert copies.copy_of(checkpoints.trained(8)) == "the dense network, 8 wide"
+    further = checkpoints.trained(4)
+    with torch.no_grad():
+        for weight in prunable(further).values():
+            noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+            weight.add_(0.05 * weight.std() * noise)
+    assert copies.copy_of(further) == ""
+
+
+def test_sparsity_by_layer(tmp_path: Path) -> None:
+    model = checkpoints.trained(16)
+    with torch.no_grad():
+        before = int(model.layer2[1].conv1.weight.count_nonzero())
+        model.layer2[1].conv1.weight[:8] = 0  # 8 of 32 filters
+        after = int(model.layer2[1].conv1.weight.count_nonzero())
+    row = measure.Ruler(data.subset("test")).measured("ada", "n.npz", model)
+    shares = dict(row.layers)
+    assert next(iter(shares)) == "conv1"
+    assert after < before
+    assert shares["layer2.1.conv1"] == 1 - after / (32 * 32 * 9)
+    assert shares["layer3.0.conv1"] == 1 - counters.nonzeros(model.layer3[0].conv1) / (64 * 32 * 9)
+    narrow = dict(measure.layers(checkpoints.trained(8), checkpoints.trained(16)))
+    assert narrow["conv1"] >= 0.5
+    assert narrow["layer1.0.conv1"] >= 0.75
+    text = standings.write([row], 200, tmp_path)[0].read_text(encoding="utf-8")
+    assert f'title="layer2.1.conv1: {shares["layer2.1.conv1"]:.0%}"' in text
 
 
 def entry(student: str, size: float, right: float) -> Entry:

@@ -41,7 +41,9 @@ from pruninglab.grading.intake.read import (
     members_of,
     read_file,
 )
+from pruninglab.grading.leaderboard.copies import copy_of
 from pruninglab.grading.leaderboard.standings import Entry, write
+from pruninglab.models import prunable
 from pruninglab.project import networks
 from pruninglab.project.run import in_turns
 from pruninglab.training import accuracy
@@ -158,10 +160,12 @@ class Ruler:
             path = Path(scratch) / "network.npz"
             path.write_bytes(content)
             try:
-                return replace(
-                    self.measured(student, file, networks.load(path)),
-                    digest=hashlib.sha256(content).hexdigest(),
-                )
+                model = networks.load(path)
+                found = self.measured(student, file, model)
+                same = copy_of(model)
+                note = f" (is {same}, of the course)" if same else ""
+                digest = hashlib.sha256(content).hexdigest()
+                return replace(found, file=file + note, digest=digest)
             except networks.Unreadable as error:
                 return Entry(student, file, str(error).removeprefix("network.npz: "))
             except Exception as error:  # one file must not stop the others
@@ -184,7 +188,7 @@ class Ruler:
         return Entry(
             student, file, "", accuracy(model, self.images), gone,
             counters.compression(model, self.dense), counters.macs(self.dense) / macs,
-            before / after,
+            before / after, layers=layers(model, self.dense),
         )  # fmt: skip
 
     def controls(self) -> list[Entry]:
@@ -193,6 +197,18 @@ class Ruler:
             self.measured("", f"dense, {width} wide", checkpoints.trained(width))
             for width in (16, 8, 4)
         ]
+
+
+def layers(model: nn.Module, dense: nn.Module) -> tuple[tuple[str, float], ...]:
+    """Layer of the dense network -> share of its weights that is zero or removed, 0 to 1.
+
+    A network that is wider than the dense one has negative shares.
+    """
+    left = {name: int(weight.count_nonzero()) for name, weight in prunable(model).items()}
+    return tuple(
+        (name.removesuffix(".weight"), 1 - left.get(name, 0) / weight.numel())
+        for name, weight in prunable(dense).items()
+    )
 
 
 def content_of(read: Read) -> bytes:

@@ -36,6 +36,7 @@ class Entry:
         accuracy: on the test images, 0 to 1.
         sparsity, compression, macs_ratio, speedup: against the dense ResNet-20, 16 filters wide.
         digest: of the file's content.
+        layers: (layer, share of the dense one's weights that is zero or removed), in order.
     """
 
     student: str
@@ -47,6 +48,7 @@ class Entry:
     macs_ratio: float = math.nan
     speedup: float = math.nan
     digest: str = ""
+    layers: tuple[tuple[str, float], ...] = ()
 
 
 def front(rows: Sequence[Entry], axis: str) -> list[Entry]:
@@ -137,6 +139,7 @@ def cells(row: Entry, rows: Sequence[Entry], images: int) -> dict[str, object]:
         "accuracy": f"{row.accuracy:.1%} ± {half:.1%}",
         "numbers": [f"{row.sparsity:.1%}", f"{row.compression:.2f}"],
         "ratios": [f"{row.macs_ratio:.2f}", f"{row.speedup:.2f}"],
+        "layers": [{"name": name, "share": f"{max(share, 0):.0%}"} for name, share in row.layers],
         "fronts": ", ".join(axis.replace("macs_ratio", "MACs") for axis in fronts),
     }
 
