@@ -64,7 +64,7 @@ def show_looks(report: Report) -> None:
 
 
 def in_units(limits: Limits, name: str) -> float:
-    """A limit in seconds, GiB or processes."""
+    """Return a limit in seconds, GiB or processes."""
     value = getattr(limits, name)
     return value / GIB if name == "memory" else value
 
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument(
         "--marks-only",
         action="store_true",
-        help="grade nothing: after marking by hand, write feedback, CSVs and report anew",
+        help="grade nothing: after marking by hand, write feedback, CSVs and report again",
     )
     parser.add_argument(
         "--with-answers",

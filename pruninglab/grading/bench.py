@@ -26,7 +26,7 @@ from pruninglab.grading.gradebook.course import open_course, open_nbgrader, succ
 
 
 def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> None:
-    """`count` submissions, one notebook after the other."""
+    """Hand in `count` times, one notebook after the other."""
     shutil.rmtree(course / "submitted", ignore_errors=True)
     for number, notebook in enumerate(islice(cycle(notebooks), count)):
         folder = course / "submitted" / f"student{number:04}" / demo.LAB
@@ -52,13 +52,13 @@ def stock(course: Path, students: Sequence[str]) -> list[float]:
 
 
 def megabytes() -> float:
-    """The most memory that this process, or any one that it has started and seen end, has used."""
+    """Return the most memory that this process, or one that it started, has used, in MB."""
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(w).ru_maxrss for w in who) / 1024
 
 
 def report(sizes: Sequence[int], few: int, workers: int) -> str:
-    """The measurements as Markdown."""
+    """Measure, and write the numbers as Markdown."""
     with tempfile.TemporaryDirectory() as folder:
         course = Path(folder, "course")
         notebooks = list(demo.sample_class(demo.make_course(Path.cwd(), course)).values())

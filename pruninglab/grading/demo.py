@@ -60,7 +60,7 @@ def sample_class(released: NotebookNode) -> dict[str, NotebookNode]:
 
 
 def make_course(repository: Path, course: Path) -> NotebookNode:
-    """A fresh course in `course` with lab 1 released; returns the released notebook."""
+    """Make a fresh course in `course` with lab 1 released; returns the released notebook."""
     shutil.rmtree(course, ignore_errors=True)
     shutil.copytree(
         repository / "solutions" / "notebooks" / LAB, course / "solutions" / "notebooks" / LAB
@@ -85,7 +85,7 @@ def hand_in(course: Path, submissions: dict[str, NotebookNode]) -> None:
 
 
 def pruned(model: nn.Module, masks: dict[str, Tensor]) -> nn.Module:
-    """A copy of the model with the weights outside the masks set to zero."""
+    """Copy the model and set the weights outside the masks to zero."""
     model = copy.deepcopy(model)
     with torch.no_grad():
         for name, weight in prunable(model).items():
@@ -136,7 +136,7 @@ def heading(number: int, text: str) -> None:
 
 
 def options() -> flow.Options:
-    """Where no sandbox can be had, the samples are graded without: they are the course's own."""
+    """Do without a sandbox where there is none: the samples are the course's own."""
     try:
         bubblewrap()
     except NoSandboxError as error:

@@ -12,7 +12,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pruninglab.grading.gradebook import marks, moodle
-from pruninglab.grading.gradebook.course import Course, open_course, register
+from pruninglab.grading.gradebook.course import (
+    Course,
+    open_course,
+    reference_solutions,
+    register,
+)
 from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
 from pruninglab.grading.gradebook.log import Record, digest
@@ -45,7 +50,7 @@ class Options:
     scheduler: str | None = None
 
     def pool(self) -> AbstractContextManager[Executor]:
-        """Where submissions are judged."""
+        """Open the place where submissions are judged."""
         if self.scheduler is not None:
             return cluster_pool(self.scheduler)
         return local_pool(self.workers)
@@ -60,7 +65,8 @@ def grade_class(course: Course, options: Options) -> Report:
     """
     if not options.unsafe and options.scheduler is None:
         bubblewrap()
-    exam = Exam(course.lab, *register(course), 0, options.limits, options.unsafe)
+    own = reference_solutions(course)
+    exam = Exam(course.lab, *register(course), 0, options.limits, options.unsafe, own)
     students = course.students()
     record = Record(course.root / f"grades_{course.lab}.jsonl")
     if record.begin(exam.version(), options.seed):
@@ -89,7 +95,7 @@ def grade_class(course: Course, options: Options) -> Report:
 
 
 def graded_before(course: Course, files: Iterable[tuple[str, bytes]]) -> Report:
-    """The last run, with the marks that the gradebook has now. Nothing is graded.
+    """Report on the last run, with the marks that the gradebook has now. Nothing is graded.
 
     Raises:
         GradingError: there was none, or it was killed.
@@ -103,7 +109,7 @@ def graded_before(course: Course, files: Iterable[tuple[str, bytes]]) -> Report:
 
 
 def as_graded(course: Course, record: Record, files: Iterable[tuple[str, bytes]]) -> Report:
-    """What the log and the gradebook say of a run."""
+    """Report what the log and the gradebook say of a run."""
     rows = {student: marks.marks(course, student) for student in sorted(record.done)}
     failed = {s: record.done[s]["reason"] for s in rows if record.done[s]["reason"]}
     judgements = {
@@ -118,7 +124,7 @@ def as_graded(course: Course, record: Record, files: Iterable[tuple[str, bytes]]
 
 
 def known_mistakes(files: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
-    """exercise -> hints of its known mistakes, from the lab's expected.json."""
+    """Read exercise -> hints of its known mistakes from the lab's expected.json."""
     for name, content in files:
         if name == "expected.json":
             table = json.loads(content)
@@ -136,7 +142,7 @@ def run(
     grading: bool = True,
     answers: bool = False,
 ) -> Report:
-    """The whole flow: collect, grade, feedback, export.
+    """Run the whole flow: collect, grade, write feedback and tables.
 
     Args:
         folder: of the course.

@@ -54,7 +54,7 @@ BOXES = {"alert", "alert-info"}  # only the course itself draws boxes: the marki
 
 
 def cleaned(text: str, boxes: bool = False) -> str:
-    """HTML without anything live.
+    """Clean HTML of everything live.
 
     Args:
         text: HTML.
@@ -78,7 +78,7 @@ def cleaned(text: str, boxes: bool = False) -> str:
 
 
 def harmless(tag: str, attribute: str, value: str) -> str | None:
-    """The value of an attribute; None drops it.
+    """Return the value of an attribute; None drops it.
 
     A link without a protocol would lead into the Jupyter server of whoever clicks it.
     """
@@ -103,7 +103,7 @@ def is_picture(url: str) -> bool:
 
 
 def rendered(markdown: str, attachments: Attachments | None = None) -> str:
-    """A student's Markdown as HTML, cleaned; mathematics stays as it is, for MathJax.
+    """Render a student's Markdown as clean HTML; mathematics stays as it is, for MathJax.
 
     HTML in it is shown as text. Else a browser would take "if a<b and b>c" for a tag, and nobody
     would see these words.
@@ -120,12 +120,12 @@ def rendered(markdown: str, attachments: Attachments | None = None) -> str:
 
 
 def as_written(text: str) -> str:
-    """A text as HTML that shows it letter by letter."""
+    """Show a text letter by letter, as HTML."""
     return f"<pre>{html.escape(text)}</pre>"
 
 
 def to_html(markdown: str, attachments: Attachments, escape: bool) -> str:
-    """Markdown as nbconvert renders it; as it is written, should that take too long."""
+    """Render Markdown as nbconvert does; show it as it is written, should that take too long."""
     renderer = IPythonRenderer(
         escape=escape, attachments=plain_attachments(attachments), exclude_anchor_links=True
     )
@@ -138,7 +138,7 @@ def to_html(markdown: str, attachments: Attachments, escape: bool) -> str:
 
 
 def plain_attachments(attachments: object) -> dict[str, dict[str, str]]:
-    """Those attachments of a cell, whatever is written there, that say they are PNG or JPEG.
+    """Keep those attachments of a cell that say they are PNG or JPEG, whatever else is there.
 
     >>> plain_attachments({"a.png": {"image/png": ["iVBO", "Rw=\\n"]}, "b": {"image/svg+xml": "<"}})
     {'a.png': {'image/png': 'iVBORw='}}
@@ -155,7 +155,7 @@ def plain_attachments(attachments: object) -> dict[str, dict[str, str]]:
 
 
 def stored(markdown: str, attachments: Attachments | None = None) -> str:
-    """What a cell of a graded notebook holds in place of a student's Markdown: inert HTML.
+    """Make the inert HTML that a graded notebook holds in place of a student's Markdown.
 
     Nothing is left of it for a renderer to interpret, whichever shows the notebook: it is one HTML
     block, which ends at the first empty line, and so it has no line breaks of its own.
@@ -168,7 +168,7 @@ def stored(markdown: str, attachments: Attachments | None = None) -> str:
 
 @pass_context
 def markdown2html(context: Context, source: str) -> str:
-    """nbconvert's filter of this name, with its HTML cleaned (nbgrader_config.py puts it to work).
+    """Render Markdown as nbconvert's filter of this name does, and clean it (nbgrader_config.py).
 
     The second wall: it also cleans notebooks that were graded by an older version.
     """

@@ -17,7 +17,7 @@ from pruninglab.notebook import used
 
 
 def globals_of(function: Callable) -> dict[str, Any]:
-    """The global names in the source of a function (or class) -> values, without aliases of types.
+    """Return the global names in a function's (or class's) source -> values; no aliases of types.
 
     >>> globals_of(globals_of)["GenericAlias"] is GenericAlias
     True
@@ -28,7 +28,7 @@ def globals_of(function: Callable) -> dict[str, Any]:
 
 
 def statement(name: str, value: Any) -> str:
-    """A line of code that gives `value` the name `name`."""
+    """Write a line of code that gives `value` the name `name`."""
     if isinstance(value, ModuleType):
         return f"import {value.__name__} as {name}"
     if hasattr(value, "__module__"):
@@ -43,7 +43,7 @@ def lab_of(thing: Any) -> str:
 
 
 def code_of(name: str, function: Callable, present: Collection[str] = ()) -> list[str]:
-    """What a notebook needs for `function` to work there, and the function itself, as `name`.
+    """Write what a notebook needs for `function` to work there, and the function, as `name`.
 
     Args:
         name: what it is called in the notebook.
@@ -75,7 +75,7 @@ def code_of(name: str, function: Callable, present: Collection[str] = ()) -> lis
 
 
 def cell_source(name: str, function: Callable, present: Collection[str]) -> str:
-    """The text of a solution cell; annotations need not be known in the notebook."""
+    """Write a solution cell; annotations need not be known in the notebook."""
     parts = dict.fromkeys(code_of(name, function, present))  # each helper once
     return "\n\n".join(["from __future__ import annotations", *parts])
 
@@ -87,7 +87,7 @@ def fill(
     *,
     alone: bool = False,
 ) -> NotebookNode:
-    """A copy of a released notebook as a student would hand it in.
+    """Copy a released notebook, and fill it in as a student would.
 
     Args:
         notebook: as nbgrader released it.

@@ -299,4 +299,4 @@ def test_the_command(folder, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("sys.argv", ["leaderboard", str(tmp_path / "cut.zip")])
     with pytest.raises(SystemExit):
         measure.main()
-    assert "cut.zip is no zip file, or a damaged one: download it anew" in capsys.readouterr().err
+    assert "cut.zip is no zip file, or a damaged one: download it again" in capsys.readouterr().err

@@ -52,19 +52,19 @@ class Course:
         return self.root / self.api.coursedir.source_directory / self.lab / f"{self.lab}.ipynb"
 
     def submitted(self, student: str) -> Path:
-        """The folder with what a student has handed in."""
+        """Return the folder with what a student has handed in."""
         return self.root / self.api.coursedir.submitted_directory / student / self.lab
 
     def autograded(self, student: str) -> Path:
-        """The folder with a student's graded notebook."""
+        """Return the folder with a student's graded notebook."""
         return self.root / self.api.coursedir.autograded_directory / student / self.lab
 
     def feedback(self, student: str) -> Path:
-        """The folder with a student's feedback page."""
+        """Return the folder with a student's feedback page."""
         return self.root / self.api.coursedir.feedback_directory / student / self.lab
 
     def students(self) -> list[str]:
-        """Everybody who has handed in the lab.
+        """List everybody who has handed in the lab.
 
         Raises:
             GradingError: nobody has; or a folder's name cannot be an id: it is no text, so that no
@@ -86,7 +86,7 @@ class Course:
         return students
 
     def submission(self, student: str) -> tuple[str, bytes, str]:
-        """What a student has handed in: file name, content, and why there is none, if so."""
+        """Read what a student has handed in: file name, content, and why there is none, if so."""
         try:
             return *read.pick(self.submitted(student), self.lab), ""
         except read.Unreadable as error:
@@ -96,7 +96,7 @@ class Course:
 
 
 def open_nbgrader(folder: Path) -> NbGraderAPI:
-    """nbgrader's API on the course in `folder`, set up by its nbgrader_config.py.
+    """Open nbgrader's API on the course in `folder`, set up by its nbgrader_config.py.
 
     Raises:
         GradingError: there is no nbgrader_config.py.
@@ -114,7 +114,7 @@ def open_nbgrader(folder: Path) -> NbGraderAPI:
 
 
 def open_course(folder: Path, lab: str) -> Course:
-    """A lab of the course in `folder`; see `open_nbgrader` for what it raises."""
+    """Open a lab of the course in `folder`; see `open_nbgrader` for what it raises."""
     return Course(open_nbgrader(folder), lab)
 
 
@@ -126,7 +126,7 @@ def succeed(result: dict[str, Any], task: str) -> None:
 
 
 def why(result: dict[str, Any]) -> str:
-    """The line of nbgrader's log that says why a step failed.
+    """Find the line of nbgrader's log that says why a step failed.
 
     >>> why({"log": "[ERROR] There was an error\\nTraceback\\nValueError: no cells", "error": ""})
     'ValueError: no cells'
@@ -167,3 +167,10 @@ def register(course: Course) -> tuple[str, tuple[tuple[str, bytes], ...]]:
     for cell in skeleton.cells:
         cell.source = tests.get(grade_id(cell), cell.source)
     return nbformat.writes(skeleton), files
+
+
+def reference_solutions(course: Course) -> tuple[tuple[str, str], ...]:
+    """The (grade_id, source) of each solution in code: see `judging.helpers` for their use."""
+    solved = nbformat.read(course.solved, as_version=4).cells
+    code = [c for c in solved if kind_of(c) == "solution" and c.cell_type == "code"]
+    return tuple((grade_id(cell), cell.source) for cell in code)

@@ -73,13 +73,13 @@ def name_student(gradebook: Gradebook, student: str) -> None:
 
 
 def answers(notebook: str) -> dict[str, str]:
-    """Exercise -> the student's text in a graded notebook."""
+    """Read exercise -> the student's text from a graded notebook."""
     cells = nbformat.reads(notebook, as_version=4).cells
     return {grade_id(cell): cell.source for cell in cells if kind_of(cell) == "solution"}
 
 
 def answers_before(path: Path) -> dict[str, str]:
-    """The same of the notebook that was graded last; nothing if there is none that can be read."""
+    """Read the same from the notebook that was graded last; nothing if there is none to read."""
     try:
         return answers(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, NotJSONError, ValidationError):
@@ -131,7 +131,7 @@ def no_session_warnings() -> Iterator[None]:
 
 
 def small_text(path: Path) -> str:
-    """The text of a small file that is no link; an empty one if there is none."""
+    """Read a small file that is no link; an empty text if there is none."""
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > SMALL:
             return ""
@@ -141,7 +141,7 @@ def small_text(path: Path) -> str:
 
 
 def collected(folder: Path) -> datetime | None:
-    """When a submission was handed in, if nbgrader's exchange says so."""
+    """Read when a submission was handed in, if nbgrader's exchange says so."""
     try:
         return parse_utc(text) if (text := small_text(folder / STAMP)) else None
     except (ValueError, OverflowError):

@@ -72,7 +72,7 @@ class FeedbackPage(HTMLExporter):
         return config
 
     def default_filters(self) -> Any:
-        """nbconvert's, and two of our own."""
+        """Yield nbconvert's filters, and two of our own."""
         yield from super().default_filters()
         yield "exercise", exercise
         yield "explained", explained
@@ -86,7 +86,7 @@ class FeedbackPage(HTMLExporter):
 
 
 def with_policy(page: str) -> str:
-    """A page whose Content-Security-Policy allows the scripts of its head, and no others."""
+    """Add a Content-Security-Policy that allows the scripts of the page's head, and no others."""
     head = page.partition("</head>")[0]
     scripts = re.findall(r"<script>(.*?)</script>", head, flags=re.S)
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
@@ -97,12 +97,12 @@ def with_policy(page: str) -> str:
 
 
 def exercise(name: str) -> str:
-    """The name of an exercise as a heading: `test_filter_mask` tests "filter_mask"."""
+    """Name the exercise of a cell: `test_filter_mask` tests "filter_mask"."""
     return name.removeprefix("test_")
 
 
 def explained(text: str) -> str:
-    """What a check says as HTML: its table as it is written, the hint's Markdown rendered.
+    """Show what a check says: its table as it is written, the hint's Markdown rendered.
 
     >>> explained("✘ mask is wrong\\nLikely: `abs` is missing")
     '<pre>✘ mask is wrong</pre><div><p>Likely: <code>abs</code> is missing</p>\\n</div>'

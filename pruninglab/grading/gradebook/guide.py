@@ -19,7 +19,7 @@ BOX = '<div class="alert alert-info">\n\n*For whoever marks.*\n\n{}\n\n</div>'
 
 
 def guides(solved: NotebookNode) -> dict[str, str]:
-    """Free response -> what its solution says, of a lab's notebook with solutions."""
+    """Read free response -> what its solution says from a lab's notebook with solutions."""
     written = [c for c in solved.cells if c.cell_type == "markdown" and BEGIN in c.source]
     return {grade_id(c): c.source.split(BEGIN)[1].split(END)[0] for c in written}
 
@@ -70,7 +70,7 @@ class ShowAnswers(Preprocessor):
 
 
 def model_answer(guide: str) -> str:
-    """The part of a guide that students may read; what follows is for whoever marks.
+    """Return the part of a guide that students may read; the rest is for whoever marks.
 
     >>> model_answer("Because.\\n\\n**Marking guide.** 1 point: ...")
     '**Model answer.** Because.'

@@ -71,7 +71,7 @@ def class_report(course: Course, report: Report) -> None:
 
 
 def write_feedback(course: Course, report: Report) -> None:
-    """feedback/<student>/<lab>/<lab>.html for each submission; an outdated page goes.
+    """Write feedback/<student>/<lab>/<lab>.html for each submission; an outdated page goes.
 
     Text can be made so that turning it into a page takes hours: then there is none.
     """
@@ -90,7 +90,7 @@ def write_feedback(course: Course, report: Report) -> None:
 
 
 def export(course: Course, report: Report) -> None:
-    """nbgrader's CSV of everybody's total; worksheet and feedback pages for Moodle."""
+    """Write nbgrader's CSV of all totals; worksheet and feedback pages for Moodle."""
     report.csv = course.root / f"grades_{course.lab}.csv"
     plugin = CsvExportPlugin(parent=course.api, to=str(report.csv), assignment=[course.lab])
     with course.gradebook as marks:

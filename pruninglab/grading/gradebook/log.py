@@ -15,7 +15,7 @@ from pruninglab.grading.judging.judgement import Result
 
 
 def digest(name: str, data: bytes) -> str:
-    """SHA-256 of a submission, its file's name and its content, in hexadecimal digits."""
+    """Hash a submission, its file's name and its content (SHA-256, hexadecimal)."""
     return hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
 
 
@@ -36,7 +36,7 @@ class Record:
     done: dict[str, dict[str, Any]] = field(default_factory=dict)  # student -> the line of the mark
 
     def lines(self) -> list[dict[str, Any]]:
-        """All lines; one that was being written when the run was killed is left out."""
+        """Read all lines; one that was being written when the run was killed is left out."""
         if not self.path.exists():
             return []
         found = []
@@ -78,7 +78,7 @@ class Record:
         return False
 
     def last_run(self) -> list[dict[str, Any]]:
-        """The lines of the last run, from its start; empty if there was none."""
+        """Return the lines of the last run, from its start; empty if there was none."""
         lines = self.lines()
         starts = [i for i, line in enumerate(lines) if line["event"] == "start"]
         return lines[starts[-1] :] if starts else []

@@ -37,7 +37,7 @@ def read_mark(grade: Grade) -> Mark:
 
 
 def exercises(course: Course) -> dict[str, float]:
-    """Exercise -> its points, in the lab's order; "test_filter_mask" counts for "filter_mask"."""
+    """Read exercise -> points, in the lab's order; "test_filter_mask" is for "filter_mask"."""
     with course.gradebook as gradebook:
         notebook = gradebook.find_notebook(course.lab, course.lab)
         points = {cell.name: cell.max_score for cell in notebook.grade_cells}
@@ -46,7 +46,7 @@ def exercises(course: Course) -> dict[str, float]:
 
 
 def marks(course: Course, student: str) -> dict[str, Mark]:
-    """Exercise -> mark of one student; empty if nothing of theirs was ever graded."""
+    """Read exercise -> mark of one student; empty if nothing of theirs was ever graded."""
     with course.gradebook as gradebook:
         try:
             notebook = gradebook.find_submission_notebook(course.lab, course.lab, student)
@@ -67,7 +67,7 @@ def lateness(course: Course, student: str) -> tuple[float, float]:
 
 
 def table(points: Mapping[str, float], rows: Mapping[str, Mapping[str, Mark]]) -> str:
-    """The marks as text: a line per student, a numbered column per exercise.
+    """Write the marks as text: a line per student, a numbered column per exercise.
 
     Args:
         points: exercise -> its maximum.
@@ -104,6 +104,6 @@ def in_columns(items: Sequence[str], width: int = 80) -> list[str]:
 
 
 def total(row: Mapping[str, Mark]) -> str:
-    """The sum of the points so far; "+ ?" if marks by hand are still to come."""
+    """Add up the points so far; "+ ?" if marks by hand are still to come."""
     known = sum(mark.points for mark in row.values() if mark.points is not None)
     return f"{known:g}" + (" + ?" if any(mark.points is None for mark in row.values()) else "")

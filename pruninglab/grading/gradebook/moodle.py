@@ -19,7 +19,7 @@ COLUMNS = ("Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (
 
 
 def participant(student: str) -> tuple[str, str]:
-    """Name and number of a student in Moodle; the number is empty if the name says none.
+    """Split an id into name and number in Moodle; the number is empty if there is none.
 
     >>> participant("Lovelace Ada_12"), participant("ada")
     (('Lovelace Ada', '12'), ('ada', ''))
@@ -29,7 +29,7 @@ def participant(student: str) -> tuple[str, str]:
 
 
 def names(students: Iterable[str]) -> dict[str, str]:
-    """Student -> the name to show: Moodle's number only where two have the same name.
+    """Return student -> the name to show: Moodle's number only where two names are the same.
 
     In the gradebook, in submitted/ and in the log a student keeps the number.
 
@@ -42,7 +42,7 @@ def names(students: Iterable[str]) -> dict[str, str]:
 
 
 def plain_cell(text: str) -> str:
-    """A text for a table that no spreadsheet computes.
+    """Make a text for a table that no spreadsheet computes.
 
     Some take a semicolon or a tab for the end of a cell, full-width signs for plain ones, and skip
     signs without a width.
@@ -58,7 +58,7 @@ def plain_cell(text: str) -> str:
 def lines(
     rows: Mapping[str, Mapping[str, Mark]], taken: Mapping[str, float] | None = None
 ) -> list[list[str]]:
-    """The grading worksheet.
+    """Fill the grading worksheet.
 
     Args:
         rows: student -> exercise -> mark.

@@ -40,7 +40,7 @@ def needs_look(course: Course, report: Report) -> list[tuple[str, str]]:
 
 
 def of_marks(report: Report) -> Iterator[tuple[str, str]]:
-    """Marks that are missing, or that were given for another answer."""
+    """Find marks that are missing, or that were given for another answer."""
     for student, row in report.marks.items():
         waiting = [name for name, mark in row.items() if mark.points is None]
         changed = [name for name, mark in row.items() if mark.review]
@@ -60,7 +60,7 @@ def handed_in_late(seconds: float, points: float) -> str:
 
 
 def of_notebooks(course: Course, report: Report) -> Iterator[tuple[str, str]]:
-    """Answers that were found beside their cell."""
+    """Find answers that were written beside their cell."""
     for student in report.marks:
         path = course.autograded(student) / f"{course.lab}.ipynb"
         cells = nbformat.read(path, as_version=4).cells if path.is_file() else []
@@ -70,7 +70,7 @@ def of_notebooks(course: Course, report: Report) -> Iterator[tuple[str, str]]:
 
 
 def of_tests(report: Report) -> Iterator[tuple[str, str]]:
-    """Tests that end otherwise in the student's own notebook."""
+    """Find tests that end differently in the student's own notebook."""
     for student, judgements in report.judgements.items():
         found = [judgement.exercise for judgement in judgements if judgement.tampered]
         if found:

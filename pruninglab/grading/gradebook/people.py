@@ -38,7 +38,7 @@ class Person:
     Attributes:
         name: to show.
         first, last, email, number: from nbgrader's fields; empty if nobody filled them.
-        ids: lab -> the student's id there; Moodle numbers a person anew in each assignment.
+        ids: lab -> the student's id there; Moodle gives a person another number in each.
         cells: lab -> what the person got.
         warning: why a human should look at this row; empty if there is no reason.
     """

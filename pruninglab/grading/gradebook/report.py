@@ -41,7 +41,7 @@ class ClassReport:
     looks: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
     def shares(self) -> dict[str, float]:
-        """Exercise -> the class's mean share of its points, 0 to 1."""
+        """Return exercise -> the class's mean share of its points, 0 to 1."""
         means = {}
         for name, maximum in self.points.items():
             got = [earned(row.get(name)) for row in self.marks.values()]
@@ -49,13 +49,13 @@ class ClassReport:
         return means
 
     def counts(self) -> dict[str, list[int]]:
-        """Exercise -> how many students made each of its known mistakes."""
+        """Count, for each exercise, how many students made each of its known mistakes."""
         told = Counter(item for own in self.hints.values() for item in own.items())
         return {name: [told[name, hint] for hint in hints] for name, hints in self.known.items()}
 
 
 def earned(mark: Mark | None) -> float:
-    """The points of a mark; 0 while there is none."""
+    """Return the points of a mark; 0 while there is none."""
     return (mark.points or 0.0) if mark else 0.0
 
 
@@ -76,7 +76,7 @@ def figure(report: ClassReport) -> Figure:
 
 
 def heat_map(axes: Axes, names: Sequence[str], counts: Mapping[str, Sequence[int]]) -> None:
-    """A field per known mistake, with the number of students who made it."""
+    """Draw a field per known mistake, with the number of students who made it."""
     width = max((len(row) for row in counts.values()), default=1) or 1
     fields = np.full((len(names), width), np.nan)
     for y, name in enumerate(names):
@@ -96,7 +96,7 @@ def heat_map(axes: Axes, names: Sequence[str], counts: Mapping[str, Sequence[int
 
 
 def mistakes(report: ClassReport) -> list[dict[str, Any]]:
-    """Those that somebody made, the most frequent first, numbered as in the picture."""
+    """List those that somebody made, the most frequent first, numbered as in the picture."""
     rows = [
         {"exercise": name, "number": i, "students": count, "hint": report.known[name][i - 1]}
         for name, row in report.counts().items()
@@ -107,7 +107,7 @@ def mistakes(report: ClassReport) -> list[dict[str, Any]]:
 
 
 def rows(report: ClassReport) -> list[dict[str, Any]]:
-    """A line per student for the table of points."""
+    """Make a line per student for the table of points."""
     lines = []
     for student, marks in sorted(report.marks.items()):
         cells = [
@@ -122,7 +122,7 @@ def rows(report: ClassReport) -> list[dict[str, Any]]:
 
 
 def write(report: ClassReport, folder: Path) -> tuple[Path, Path]:
-    """<folder>/report_<lab>.html, which needs no other file, and its picture as .png.
+    """Write <folder>/report_<lab>.html, which needs no other file, and its picture as .png.
 
     Returns:
         The two paths.

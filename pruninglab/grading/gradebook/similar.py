@@ -20,21 +20,21 @@ class Anonymous(ast.NodeTransformer):
         self.numbers: dict[str, str] = {}
 
     def number(self, name: str) -> str:
-        """The same for the same name."""
+        """Return the same for the same name."""
         return self.numbers.setdefault(name, f"n{len(self.numbers)}")
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        """A variable or function."""
+        """Rename a variable or function."""
         node.id = self.number(node.id)
         return node
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
-        """An argument; its type goes."""
+        """Rename an argument; its type goes."""
         node.arg, node.annotation = self.number(node.arg), None
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        """A function; its docstring and return type go."""
+        """Rename a function; its docstring and return type go."""
         if ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         node.name, node.returns = self.number(node.name), None
@@ -43,7 +43,7 @@ class Anonymous(ast.NodeTransformer):
 
 
 def fingerprint(source: str) -> str | None:
-    """The same for two solutions that differ in names, comments and layout only.
+    """Make a hash that is the same for solutions that differ in names, comments and layout only.
 
     None for what is too short, or no Python: then nothing can be said.
 
@@ -62,7 +62,7 @@ def fingerprint(source: str) -> str | None:
 
 
 def alike(sources: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], list[str]]:
-    """Pairs of students with `ENOUGH` or more exercises alike that hardly anybody else has so.
+    """Find pairs of students with `ENOUGH` or more exercises alike that hardly anybody shares.
 
     A reason to look at both notebooks, never a verdict.
 

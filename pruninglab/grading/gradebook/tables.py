@@ -34,13 +34,13 @@ def write(semester: Semester, folder: Path) -> list[Path]:
 
 
 def points(person: Person, lab: str) -> str:
-    """A lab's points; empty while an answer waits for its mark, or if nothing was handed in."""
+    """Return a lab's points; empty while an answer waits, or if nothing was handed in."""
     cell = person.cells.get(lab)
     return "" if cell is None or cell.waits else f"{cell.points:g}"
 
 
 def total(person: Person) -> str:
-    """The points of all labs; empty while an answer waits for its mark."""
+    """Return the points of all labs; empty while an answer waits for its mark."""
     return "" if person.waits else f"{person.total:g}"
 
 
@@ -50,7 +50,7 @@ def texts(*values: str) -> list[str]:
 
 
 def spreadsheet(semester: Semester) -> Rows:
-    """Everything, for people: "2 + ?" waits for a mark, "late" was handed in late."""
+    """Show everything, for people: "2 + ?" waits for a mark, "late" was handed in late."""
     labs = list(semester.labs)
     top = ["out of", "", *(f"{semester.labs[lab]:g}" for lab in labs)]
     rows = [["student", "email", *labs, "total", "penalties", "look at"]]
@@ -65,7 +65,7 @@ def spreadsheet(semester: Semester) -> Rows:
 
 
 def moodle(semester: Semester) -> Rows:
-    """For Moodle's *Grades > Import > CSV file*, mapped by email address or ID number.
+    """Fill Moodle's *Grades > Import > CSV file*, mapped by email address or ID number.
 
     It leaves a grade alone whose cell is empty.
     """
@@ -77,7 +77,7 @@ def moodle(semester: Semester) -> Rows:
 
 
 def canvas(semester: Semester) -> Rows:
-    """For Canvas's *Grades > Import*, which finds students by their ID; points come second."""
+    """Fill Canvas's *Grades > Import*, which finds students by their ID."""
     rows = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *semester.labs]]
     most = [f"{maximum:g}" for maximum in semester.labs.values()]
     rows.append(["    Points Possible", "", "", "", "", *most])
@@ -89,7 +89,7 @@ def canvas(semester: Semester) -> Rows:
 
 
 def gradescope(semester: Semester) -> Rows:
-    """As Gradescope writes a course's grades itself; students are found by SID or email."""
+    """Write what Gradescope writes itself; students are found by SID or email."""
     rows = [["First Name", "Last Name", "SID", "Email"]]
     rows[0] += [head for lab in semester.labs for head in (lab, f"{lab} - Max Points")]
     rows[0] += [f"{lab} - Lateness (H:M:S)" for lab in semester.labs]
@@ -103,13 +103,13 @@ def gradescope(semester: Semester) -> Rows:
 
 
 def lateness(person: Person, lab: str) -> str:
-    """How late something was handed in, as hours, minutes and seconds."""
+    """Say how late something was handed in, as hours, minutes and seconds."""
     seconds = round(person.cells[lab].late) if lab in person.cells else 0
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def html(semester: Semester) -> str:
-    """The page; names are shown as text: autoescape."""
+    """Make the page; names are shown as text: autoescape."""
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         resources.files(__package__).joinpath("semester.html").read_text(encoding="utf-8")
     )
@@ -117,7 +117,7 @@ def html(semester: Semester) -> str:
 
 
 def totals(people: Sequence[Person]) -> dict[str, int]:
-    """What the page says above its table."""
+    """Count what the page says above its table."""
     cells = [cell for person in people for cell in person.cells.values()]
     return {
         "waits": sum(cell.waits for cell in cells),

@@ -31,7 +31,7 @@ class GradingError(RuntimeError):
 
 
 def meaning(text: str) -> str | None:
-    """What a message of SQLite's or the system's in a text means; None if there is none.
+    """Explain a message of SQLite's or the system's in a text; None if there is none.
 
     >>> meaning("(sqlite3.OperationalError) database is locked")[:25]
     'the gradebook is in use: '

@@ -17,7 +17,7 @@ LOST = 0.001  # share of the weights that rounding alone may have made 0
 
 
 def copy_of(model: nn.Module) -> str:
-    """Which of the course's dense networks this one is; empty if none.
+    """Say which of the course's dense networks this one is; empty if none.
 
     It is one if it has as many weights that are not 0, and the same scores up to their mean and
     length, which change no answer. So has a copy in float16, one whose channels have another order,
@@ -37,11 +37,11 @@ def copy_of(model: nn.Module) -> str:
 
 @cache
 def shipped() -> dict[tuple[int, int], tuple[int, Tensor]]:
-    """Width and seed of each checkpoint -> how many weights are not 0, and its scores."""
+    """Return width and seed of each checkpoint -> its weights that are not 0, and its scores."""
     return {key: described(checkpoints.trained(*key)) for key in SHIPPED}
 
 
 def described(model: nn.Module) -> tuple[int, Tensor]:
-    """How many weights are not 0, and scores `(N, classes)` without their mean and length."""
+    """Count weights that are not 0; compute scores `(N, classes)` without mean and length."""
     raw = predict(model, data.subset("test")[:IMAGES])  # (N, classes)
     return counters.nonzeros(model), F.normalize(raw - raw.mean(dim=1, keepdim=True), dim=1)

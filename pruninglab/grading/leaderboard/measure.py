@@ -58,7 +58,7 @@ SLOWEST = 20  # times the MACs of the dense network; one four times as wide has 
 
 
 def handed_in(place: Path) -> Iterator[tuple[str, str, Read]]:
-    """(student, file name, how to read it) of every network, one after the other.
+    """Yield (student, file name, how to read it) of every network, one after the other.
 
     A student who handed in something else gets a line, too: (student, "", ...).
 
@@ -86,7 +86,7 @@ def whose(path: str) -> str:
 
 
 def files(place: Path) -> Iterator[tuple[str, str, Read | None]]:
-    """(path, name, how to read it) of every file in a folder, or in the zip of a class.
+    """Yield (path, name, how to read it) of every file in a folder, or in the zip of a class.
 
     Of what is no network there is nothing to read, nor of an empty folder.
     """
@@ -105,13 +105,13 @@ def files(place: Path) -> Iterator[tuple[str, str, Read | None]]:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether it is a folder, and nothing that counts is in it."""
+    """Whether it is a folder in which there is nothing that counts."""
     mine = path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
     return mine and not any(is_plain(inner, path) for inner in path.rglob("*"))
 
 
 def members(top: str, file: Path) -> Iterator[tuple[str, str, Read | None]]:
-    """What `files` says of those in a zip, a student's own or that of a class.
+    """Yield what `files` says of those in a zip, a student's own or that of a class.
 
     Args:
         top: where they would lie, were it unpacked.
@@ -132,7 +132,7 @@ def members(top: str, file: Path) -> Iterator[tuple[str, str, Read | None]]:
 
 
 def own_zip(path: PurePosixPath, data: bytes) -> Iterator[tuple[str, str, Read | None]]:
-    """What `files` says of those in a student's zip: all of them lie where the zip lies."""
+    """Yield what `files` says of those in a student's zip: all of them are where the zip is."""
     yield str(path), path.name, None
     try:
         for inner, content in members_of(path.name, data, {".npz": networks.LIMIT}):
@@ -151,7 +151,7 @@ class Ruler:
         self.images, self.dense = images, checkpoints.trained(16)
 
     def entry(self, student: str, file: str, read: Read) -> Entry:
-        """The row of a file, whatever is in it."""
+        """Make the row of a file, whatever is in it."""
         content = content_of(read)
         if not content:
             reason = f"{file} cannot be read" if file else "no network (.npz) was handed in"
@@ -172,7 +172,7 @@ class Ruler:
                 return Entry(student, file, f"cannot be measured: {type(error).__name__}: {error}")
 
     def measured(self, student: str, file: str, model: nn.Module) -> Entry:
-        """All numbers of a network.
+        """Measure all numbers of a network.
 
         Raises:
             Unreadable: it is for other classes, or too slow.
@@ -192,7 +192,7 @@ class Ruler:
         )  # fmt: skip
 
     def controls(self) -> list[Entry]:
-        """The dense networks of the course: whole, and narrow from the start."""
+        """Measure the dense networks of the course: whole, and narrow from the start."""
         return [
             self.measured("", f"dense, {width} wide", checkpoints.trained(width))
             for width in (16, 8, 4)
@@ -200,7 +200,7 @@ class Ruler:
 
 
 def layers(model: nn.Module, dense: nn.Module) -> tuple[tuple[str, float], ...]:
-    """Layer of the dense network -> share of its weights that is zero or removed, 0 to 1.
+    """Measure, layer by layer of the dense network, the share of weights that is gone, 0 to 1.
 
     A network that is wider than the dense one has negative shares.
     """
@@ -212,7 +212,7 @@ def layers(model: nn.Module, dense: nn.Module) -> tuple[tuple[str, float], ...]:
 
 
 def content_of(read: Read) -> bytes:
-    """The content of a file; nothing if it cannot be read."""
+    """Read a file; nothing if it cannot be read."""
     try:
         return read()
     except (Unreadable, OSError):
@@ -220,7 +220,7 @@ def content_of(read: Read) -> bytes:
 
 
 def measure_all(place: Path, images: data.Images, progress: bool = True) -> list[Entry]:
-    """A row for every network that was handed in, and for every student without one."""
+    """Make a row for every network that was handed in, and for every student without one."""
     torch.set_flush_denormal(True)  # tiny numbers are slow on purpose or by accident
     ruler, counted, rows = Ruler(images), Counter[str](), []
     for student, file, read in tqdm(handed_in(place), unit=" networks", disable=not progress):
@@ -234,7 +234,7 @@ def measure_all(place: Path, images: data.Images, progress: bool = True) -> list
 
 
 def twins(rows: Sequence[Entry]) -> list[Entry]:
-    """The rows; where two students handed in the same file, both names say so."""
+    """Return the rows; where two students handed in the same file, both names say so."""
     owners: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         owners[row.digest].add(row.student)
@@ -270,7 +270,7 @@ def main() -> None:
     try:
         rows = measure_all(args.folder, images)
     except Unreadable as error:
-        parser.error(f"{error}: download it anew")
+        parser.error(f"{error}: download it again")
     html, png = write(rows, len(images), args.out, was_busy)
     broken = [row for row in rows if row.reason]
     for row in broken:

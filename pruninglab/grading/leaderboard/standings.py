@@ -52,7 +52,7 @@ class Entry:
 
 
 def front(rows: Sequence[Entry], axis: str) -> list[Entry]:
-    """The rows that none beats in accuracy and in `axis`; equals do not beat each other."""
+    """Return the rows that none beats in accuracy and in `axis`; equals beat nobody."""
     ordered = sorted(rows, key=lambda r: (-getattr(r, axis), -r.accuracy))
     best, kept = -math.inf, list[Entry]()
     for row in ordered:
@@ -104,12 +104,12 @@ def panel(axes: Axes, rows: Sequence[Entry], axis: str, images: int) -> None:
 
 
 def names_of(rows: Sequence[Entry]) -> str:
-    """Who is at one place."""
+    """Name those at one place."""
     return brief(", ".join(dict.fromkeys(row.student or row.file for row in rows)))
 
 
 def label(axes: Axes, texts: Mapping[tuple[float, float], str]) -> None:
-    """A text right of each point, moved down until it covers no other text."""
+    """Write a text right of each point, moved down until it covers no other text."""
     taken = list[tuple[float, float]]()
     for (x, y), text in sorted(texts.items(), key=lambda item: -item[0][1]):
         right, top = axes.transData.transform((x, y))
@@ -123,12 +123,12 @@ def label(axes: Axes, texts: Mapping[tuple[float, float], str]) -> None:
 
 
 def brief(text: str, longest: int = 40) -> str:
-    """A text that fits beside a point."""
+    """Shorten a text so that it fits beside a point."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def cells(row: Entry, rows: Sequence[Entry], images: int) -> dict[str, object]:
-    """What the table shows of a row."""
+    """Return what the table shows of a row."""
     good = [r for r in rows if not r.reason]
     fronts = [axis for axis in AXES if row in front(good, axis)] if not row.reason else []
     shown: dict[str, object] = {"student": row.student, "file": row.file, "reason": row.reason}
@@ -147,7 +147,7 @@ def cells(row: Entry, rows: Sequence[Entry], images: int) -> dict[str, object]:
 def write(
     rows: Sequence[Entry], images: int, folder: Path, was_busy: bool = False
 ) -> tuple[Path, Path]:
-    """<folder>/leaderboard.html, which needs no other file, and leaderboard.png.
+    """Write <folder>/leaderboard.html, which needs no other file, and leaderboard.png.
 
     Args:
         images: on how many the accuracies were measured.
