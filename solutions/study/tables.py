@@ -23,11 +23,11 @@ from pruninglab.results.curves import (
     ranked,
     share,
 )
-from pruninglab.results.records import FOLDER, Record, load_all
+from pruninglab.results.records import Record, load_all
 from solutions.study import comparisons, worth
 from solutions.study.comparisons import table
+from solutions.study.numbers import numbers
 
-LONG = FOLDER / "points.md"  # every point: too long for a page
 BESIDE = ("chance", "magnitude")  # roles of the systems that all others are compared with
 
 
@@ -209,12 +209,13 @@ TABLES: dict[str, Callable[[list[Record]], str]] = {
     "all": points_table,
 }
 MARK = r"<!-- table ([a-z ]+?)((?: (?:quick|standard|full|any))(?: \d+)*) -->.*?<!-- end -->"
+NUMBER = r"<!-- = ([\w .]+) -->.*?<!-- / -->"  # in a sentence: its name, its value
 
 
 def refreshed(text: str, found: list[Record]) -> str:
-    """A page with each table between its marks made again.
+    """A page with each table and each number between its marks made again.
 
-    A mark names the table, the budget and, if not all, the seeds of the dense networks.
+    The mark of a table names it, the budget and, if not all, the seeds of the dense networks.
 
     >>> refreshed("<!-- table worth quick 0 --> old <!-- end -->", []).count("\\n")
     3
@@ -228,7 +229,11 @@ def refreshed(text: str, found: list[Record]) -> str:
         ]  # fmt: skip
         return f"<!-- table {name}{match[2]} -->\n{TABLES[name](some)}\n<!-- end -->"
 
-    return re.sub(MARK, again, text, flags=re.DOTALL)
+    text = re.sub(MARK, again, text, flags=re.DOTALL)
+    if not re.search(NUMBER, text):
+        return text
+    known = numbers(found)
+    return re.sub(NUMBER, lambda m: f"<!-- = {m[1]} -->{known[m[1]]}<!-- / -->", text)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ from solutions.study.steps import Steps
 from solutions.study.words import FIFTHS, OF_ALL, OF_EACH, REWOUND, SINGLE, WEIGHTS
 
 ROUNDS = 4  # of OBD, to any target
-QUALITIES = (0.5, 0.8, 0.95, 1.1)  # threshold / standard deviation: about the shares of WEIGHTS
+IMAGES = 100  # for its curvature
+QUALITIES = (0.8, 0.95, 1.1)  # threshold / standard deviation: about the shares of WEIGHTS
 LOG_ALPHAS = (3.0, 1.0, 0.0)  # the noisiest weight that stays
 # Of Adam, for means and variances. With 1e-3 log σ² cannot reach its place in 40 epochs: Adam moves
 # it by about the rate a step.
@@ -73,9 +74,9 @@ def renda(job: Job, targets: Sequence[float], rewind: bool) -> Iterator[Pruned]:
 
 
 def obd(job: Job, targets: Sequence[float]) -> Iterator[Pruned]:
-    """OBD 1989: rounds of pruning by saliency on 100 training images, other ones for each seed."""
+    """OBD 1989: rounds of pruning by saliency on some training images, others for each seed."""
     generator = torch.Generator().manual_seed(job.seed)
-    x, _ = next(batches(job.images, 100, train=True, generator=generator))
+    x, _ = next(batches(job.images, IMAGES, train=True, generator=generator))
 
     def choose(network: nn.Module, sparsity: float) -> dict[str, Tensor]:
         diagonal = further.hessian_diagonal(network.eval(), x.to(job.device))

@@ -9,7 +9,7 @@ from typing import Any
 from pruninglab import checkpoints, data
 from pruninglab.models import ResNet20
 from pruninglab.results.records import Record
-from solutions.study import job, run, scratch, search
+from solutions.study import job, run, scratch, search, weights
 from solutions.study.job import System
 
 really_trained = checkpoints.trained
@@ -36,6 +36,7 @@ SMALL: list[tuple[Any, str, Any]] = [
     (checkpoints, "trained", trained),
     (scratch, "ResNet20", fresh),
     (search, "FOR_BN", 50),
+    (weights, "IMAGES", 5),
     (data, "load", load),
     (job.BUDGETS, "quick", job.Budget(retrain=1, scratch=1)),
     (job.BUDGETS, "full", job.Budget(retrain=3, scratch=1, long=2, papers=True)),
