@@ -4,6 +4,7 @@ import os
 import sysconfig
 
 from pruninglab.grading.intake.owners import NAMED
+from pruninglab.notebook import ANSWER_STUB
 
 # nbgrader makes a new gradebook with the command `alembic`, which it expects on the PATH. It is
 # beside Python, and not on the PATH where the virtual environment was not activated.
@@ -39,7 +40,7 @@ c.CourseDirectory.ignore = [
 c.ClearSolutions.code_stub = {
     "python": 'raise NotImplementedError("write your solution here, in place of this line")'
 }
-c.ClearSolutions.text_stub = "*Write your answer here: two or three sentences, in place of these.*"
+c.ClearSolutions.text_stub = ANSWER_STUB
 
 # --- collecting what a learning platform hands over: `nbgrader zip_collect LAB` -------------------
 # Put the files into downloaded/LAB/archive/. These names are understood, zipped or not:

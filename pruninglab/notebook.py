@@ -14,6 +14,9 @@ from functools import lru_cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+# What a student finds in place of an answer in words.
+ANSWER_STUB = "*Write your answer here: two or three sentences, in place of these.*"
+
 # Cell magics that run the cell as the notebook's own code, and those that run it elsewhere.
 OWN_CODE = re.compile(r"\s*%%(time|timeit|prun|capture)\b([^\n]*)\n?")
 ELSEWHERE = (

@@ -11,6 +11,8 @@ from typing import Any
 from pruninglab.checks.manifest import manifest, points_of
 from pruninglab.checks.progress import Progress, so_far
 from pruninglab.files import write
+from pruninglab.notebook import ANSWER_STUB, grade_id
+from pruninglab.notebook_file import Unreadable, read_notebook
 
 PAGE = """\
 # Pruning neural networks: the labs
@@ -30,78 +32,113 @@ marked by hand.
 
 ## Before you hand in
 
-*Kernel → Restart Kernel and Run All Cells…*, then save (Ctrl+S). Then, in a
-terminal (*File → New → Terminal*):
+Save the notebook (Ctrl+S). Then, in a terminal (*File → New → Terminal*), one of:
 
 ```
-{command}
+{commands}
 ```
 
-It looks for what would cost you points, and packs what you hand in.
+It runs the whole notebook by itself, looks for what would cost you points, and packs what you hand
+in.
 
 On a projector, or in the dark: *Settings → Theme*; Ctrl and + enlarges everything.
 """
 
 
 def page(labs: Path) -> str:
-    """The start page, in Markdown."""
+    """Return the start page, in Markdown."""
     folders = sorted(path.parent for path in labs.glob("*/manifest.json"))
-    entries = [(folder, manifest(folder), Progress(folder).stored()) for folder in folders]
+    entries = [(folder, manifest(folder), done(folder)) for folder in folders]
     rows = ["| lab | what it is about | minutes | so far |", "|:--|:--|--:|:--|"]
-    rows += [row(folder.name, lab, passed) for folder, lab, passed in entries]
-    unfinished = [f.name for f, lab, passed in entries if points_of(lab).keys() - passed]
+    rows += [row(folder.name, lab, finished) for folder, lab, finished in entries]
+    unfinished = [f.name for f, lab, finished in entries if names_in(lab) - finished]
     details = [
-        exercises(lab, passed, unfolded=folder.name in unfinished[:1])
-        for folder, lab, passed in entries
+        exercises(lab, finished, unfolded=folder.name in unfinished[:1])
+        for folder, lab, finished in entries
     ]
-    command = f"{python(labs.parent)} -m pruninglab.student.submit {(unfinished or ['LAB'])[0]}"
-    return PAGE.format(table="\n".join(rows), details="\n".join(details), command=command)
+    commands = [f"{python()} -m pruninglab submit {folder.name}" for folder in folders]
+    return PAGE.format(
+        table="\n".join(rows), details="\n".join(details), commands="\n".join(commands)
+    )
 
 
-def row(name: str, lab: dict[str, Any], passed: Collection[str]) -> str:
-    """A lab in the table.
+def done(folder: Path) -> set[str]:
+    """Return the exercises whose checks pass, and the questions with an answer, in a lab."""
+    return Progress(folder).stored() | answered(folder / f"{folder.name}.ipynb")
+
+
+def answered(file: Path) -> set[str]:
+    """Return the answers in words that are written in a notebook, as it was saved."""
+    try:
+        cells = read_notebook(file.name, file.read_bytes())["cells"]
+    except (OSError, Unreadable):
+        return set()
+    return {
+        grade_id(cell)
+        for cell in cells
+        if cell["cell_type"] == "markdown" and cell["source"].strip() not in ("", ANSWER_STUB)
+    }
+
+
+def names_in(lab: dict[str, Any]) -> set[str]:
+    """Return the names of a lab's exercises and questions."""
+    return {*points_of(lab), *(cell["name"] for cell in lab["cells"] if cell["kind"] == "answer")}
+
+
+def row(name: str, lab: dict[str, Any], finished: Collection[str]) -> str:
+    """Return a lab's row in the table.
 
     >>> lab = {"title": "Lab 1 · A", "about": "What?", "minutes": 90, "cells": []}
     >>> row("01_a", lab, []).split("|")[1:4]
     [' [Lab\xa01\xa0·\xa0A](01_a/01_a.ipynb) ', ' What? ', ' 90 ']
     """
-    title, done = (x.replace(" ", "\N{NO-BREAK SPACE}") for x in (
-        lab["title"], so_far(passed, points_of(lab)),
-    ))  # fmt: skip
-    return f"| [{title}]({name}/{name}.ipynb) | {lab['about']} | {lab['minutes']} | {done} |"
+    so = so_far(finished, points_of(lab))
+    questions = {cell["name"] for cell in lab["cells"] if cell["kind"] == "answer"}
+    if questions:
+        so += f", {len(questions & {*finished})} of {len(questions)} answers"
+    title, so = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (lab["title"], so))
+    return f"| [{title}]({name}/{name}.ipynb) | {lab['about']} | {lab['minutes']} | {so} |"
 
 
-def exercises(lab: dict[str, Any], passed: Collection[str], unfolded: bool) -> str:
-    """The exercises of a lab, to unfold."""
-    lines = ["| | exercise | you write | points |", "|:--|:--|:--|--:|"]
+def exercises(lab: dict[str, Any], finished: Collection[str], unfolded: bool) -> str:
+    """Return the exercises of a lab, to unfold; their minutes add up to the lab's."""
+    lines = ["| | exercise | you write | points | minutes |", "|:--|:--|:--|--:|--:|"]
+    left, heading = lab["minutes"], ""
     for cell in lab["cells"]:
+        if cell["kind"] == "solution":
+            continue
         name = cell["name"].removeprefix("test_")
-        done, what = ("✔ passed" if name in passed else ""), f"`{name}`"
-        if cell["kind"] == "answer":
-            done, what = "", "an answer in words"
-        if cell["kind"] != "solution":
-            time = f" ({cell['minutes']} minutes)" if cell["minutes"] else ""
-            lines.append(f"| {done} | {cell['heading']}{time} | {what} | {cell['points']} |")
+        # Exercises with several functions have one time for all of them.
+        minutes = cell["minutes"] if cell["heading"] != heading else 0
+        heading, left = cell["heading"], left - minutes
+        tick = "" if name not in finished else "✔"
+        if tick:
+            tick += " written" if cell["kind"] == "answer" else " passed"
+        what = "an answer in words" if cell["kind"] == "answer" else f"`{name}`"
+        lines.append(f"| {tick} | {heading} | {what} | {cell['points']} | {minutes or ''} |")
+    if left > 0:
+        lines.append(f"| | reading, and running what is given | | | {left} |")
     opening = "<details open>" if unfolded else "<details>"
     summary = f"{opening}<summary>{lab['title']}: what you build</summary>"
     return "\n".join([summary, "", *lines, "", "</details>"])
 
 
-def python(root: Path) -> str:
-    """How to call this Python from a terminal in `root`."""
-    here = Path(sys.executable)
-    return str(here.relative_to(root) if here.is_relative_to(root) else here)
+def python() -> str:
+    """Return how to call this Python from a terminal in any folder."""
+    if " " not in sys.executable:
+        return sys.executable
+    return f'& "{sys.executable}"' if sys.platform == "win32" else f'"{sys.executable}"'
 
 
 def write_page(labs: Path) -> Path:
-    """Write labs/START.md; returns its path."""
+    """Write labs/START.md; return its path."""
     file = labs / "START.md"
     write(file, page(labs))
     return file
 
 
 def note(progress: Progress, exercise: str, passed: bool) -> str:
-    """Note how a check ended, and rewrite the start page if there is one; returns what to show."""
+    """Note how a check ended, and rewrite the start page if there is one; return what to show."""
     shown = progress.note(exercise, passed)
     if progress.kept:
         with contextlib.suppress(OSError):  # a full disk is no reason to fail a check

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from pruninglab.checks import manifest as manifests
 from pruninglab.checks import page
 from pruninglab.checks.lab import Lab, Probe, WrongAnswer
 from pruninglab.checks.progress import Progress
+from pruninglab.notebook import ANSWER_STUB
 from solutions.builder import build
 from solutions.builder.manifest import manifest
 
@@ -59,11 +62,40 @@ def test_with_a_start_page_it_outlives_the_notebook(folder: Path) -> None:
     written = page.write_page(folder.parent)
     page.note(Progress(folder), "double", passed=True)
     assert Progress(folder).stored() == {"double"}
-    assert "| ✔ passed | Twice (5 minutes) | `double` | 2 |" in written.read_text()
+    assert "| ✔ passed | Twice | `double` | 2 | 5 |" in written.read_text()
     assert "5 of 5" in page.note(Progress(folder), "triple", passed=True)
     page.note(Progress(folder), "double", passed=False)  # changed for the worse
     assert "3\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}5" in written.read_text()
     assert "✔ passed | Twice" not in written.read_text()
+
+
+def test_an_answer_in_words_has_its_tick(folder: Path) -> None:
+    def answer(text: str) -> dict:
+        meta = {"nbgrader": {"grade_id": "why"}}
+        return {"cell_type": "markdown", "source": text, "metadata": meta, "id": "a"}
+
+    def shown(text: str) -> str:
+        tree = {"cells": [answer(text)], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}
+        (folder / "01_tiny.ipynb").write_text(json.dumps(tree))
+        return page.page(folder.parent).replace("\N{NO-BREAK SPACE}", " ")
+
+    for text in ("", " ", ANSWER_STUB):
+        assert "✔ written" not in shown(text)
+    assert "0 of 5 points, 0 of 1 answers" in shown("")
+    assert "| ✔ written | Question | an answer in words | 4 | 3 |" in shown("Because.")
+    assert "0 of 5 points, 1 of 1 answers" in shown("Because.")
+
+
+def test_minutes_add_up_and_each_lab_has_its_command(folder: Path) -> None:
+    """Also when everything is done: somebody still has to hand it in."""
+    text = page.page(folder.parent)
+    minutes = [int(n) for n in re.findall(r"\| (\d+) \|$", text.split("<details")[1], flags=re.M)]
+    assert sum(minutes) == MANIFEST["minutes"] == 20
+    for _ in range(2):
+        assert f"{sys.executable} -m pruninglab submit 01_tiny\n" in page.page(folder.parent)
+        page.write_page(folder.parent)
+        for name in ("double", "triple"):
+            page.note(Progress(folder), name, passed=True)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"passed": 3}', '{"done": []}'])
@@ -76,15 +108,18 @@ def test_a_damaged_record_counts_as_none(folder: Path, text: str) -> None:
     assert noted.stored() == {"double"}
 
 
-def test_a_disk_that_cannot_be_written_fails_no_check(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_cannot_be_written_fails_no_check_and_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError("no space left on device")
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
 
     page.write_page(folder.parent)
-    monkeypatch.setattr("os.replace", full)
-    assert "2 of 5" in page.note(Progress(folder), "double", passed=True)
+    monkeypatch.setattr("os.replace", refused)
+    said = page.note(Progress(folder), "double", passed=True)
+    assert "2 of 5" in said
+    assert f"START.md cannot show it: {os.strerror(number)}. Your answers are not affected" in said
 
 
 def test_a_check_outside_of_a_notebook_notes_nothing(
