@@ -9,11 +9,13 @@ from itertools import cycle
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
+from pruninglab.terminal import in_notebook
 from pruninglab.values import close
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
@@ -25,8 +27,22 @@ DIFFERENCE = ListedColormap(["#FFFFFF", RED])
 READABLE = 40  # entries: in a picture with more of them no numbers are written
 
 
+def sharpen() -> None:
+    """Draw a notebook's figures with twice as many pixels, for screens that show them ("retina").
+
+    Every lab imports this module, so that it is said in one place.
+    """
+    if in_notebook():
+        from matplotlib_inline.config import InlineBackend
+
+        InlineBackend.instance(parent=get_ipython()).figure_formats = {"retina"}
+
+
+sharpen()
+
+
 def as_picture(x: Tensor) -> np.ndarray:
-    """Any tensor as a matrix: `(N,) -> (1, N)`, `(out, in, kh, kw) -> (out, in*kh*kw)`.
+    """Make any tensor a matrix: `(N,) -> (1, N)`, `(out, in, kh, kw) -> (out, in*kh*kw)`.
 
     >>> as_picture(torch.zeros(8, 3, 3, 3)).shape
     (8, 27)
@@ -36,7 +52,7 @@ def as_picture(x: Tensor) -> np.ndarray:
 
 
 def show_tensor(axes: Axes, x: Tensor, title: str) -> None:
-    """A mask in two colours, other tensors in shades from blue (negative) to red."""
+    """Show a mask in two colours, another tensor in shades from blue (negative) to red."""
     picture = as_picture(x)
     if x.dtype == torch.bool:
         axes.imshow(picture, cmap=MASK, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
@@ -63,7 +79,7 @@ def _largest(picture: np.ndarray) -> float:
 
 
 def show_difference(axes: Axes, differs: Tensor) -> None:
-    """Where two tensors differ: red, and in a small tensor a sign."""
+    """Show where two tensors differ: in red, and in a small tensor by a sign."""
     picture = as_picture(differs)
     axes.imshow(picture, cmap=DIFFERENCE, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     for row, column in np.argwhere(picture) if picture.size <= READABLE else ():
@@ -73,7 +89,7 @@ def show_difference(axes: Axes, differs: Tensor) -> None:
 
 
 def side_by_side(yours: Tensor, target: Tensor, name: str) -> None:
-    """Your tensor, the right one, and where they differ: by more than a check allows."""
+    """Show your tensor, the right one, and where they differ by more than a check allows."""
     comparable = yours.shape == target.shape
     figure, axes = plt.subplots(1, 2 + comparable, figsize=(3.2 * (2 + comparable), 1.9))
     meaning = ", blue: True" if target.dtype == yours.dtype == torch.bool else ""
@@ -87,7 +103,7 @@ def side_by_side(yours: Tensor, target: Tensor, name: str) -> None:
 
 
 def confidence(accuracy: float, images: int) -> float:
-    """Half the width of the 95 % confidence interval of an accuracy measured on `images` images.
+    """Give half the width of the 95 % confidence interval of an accuracy on `images` images.
 
     Normal approximation of the binomial: 1.96·sqrt(a·(1 - a)/n).
 
@@ -104,7 +120,7 @@ def confidence(accuracy: float, images: int) -> float:
 
 
 def plus_minus(values: Sequence[float]) -> str:
-    """Mean ± sample standard deviation in percent, or one value.
+    """Write mean ± sample standard deviation in percent, or one value.
 
     >>> plus_minus([0.91, 0.92]), plus_minus([0.5])
     ('91.50 ± 0.71', '50.00')
@@ -116,7 +132,7 @@ def plus_minus(values: Sequence[float]) -> str:
 def accuracy_against_sparsity(
     curves: Mapping[str, Mapping[float, float]], images: int, title: str = ""
 ) -> Axes:
-    """Accuracy against sparsity, a line per method, with 95 % confidence bands.
+    """Draw accuracy against sparsity, a line per method, with 95 % confidence bands.
 
     Args:
         curves: label -> (sparsity 0..1 -> accuracy 0..1). A label with "random" in it is drawn
@@ -149,7 +165,7 @@ def accuracy_against_sparsity(
 
 
 def bars_per_layer(series: Mapping[str, Mapping[str, float]], ylabel: str) -> Axes:
-    """One group of bars a layer, one colour a series: label -> (layer -> value).
+    """Draw a group of bars per layer, a colour per series: label -> (layer -> value).
 
     Raises:
         ValueError: no series.

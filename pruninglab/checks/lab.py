@@ -21,8 +21,9 @@ from pruninglab.checks import page
 from pruninglab.checks.blame import caller, describe, exercise_of, not_written, unwritten
 from pruninglab.checks.manifest import manifest
 from pruninglab.checks.message import AFTERWARDS, wrong_answer
-from pruninglab.checks.progress import Progress, in_notebook
+from pruninglab.checks.progress import Progress
 from pruninglab.checks.unchanged import HINT, changes, remember
+from pruninglab.terminal import in_notebook
 from pruninglab.values import Values, decode, encode, plain, same
 
 # White on green and on red (160), in any theme, and said by a sign and a word, too.

