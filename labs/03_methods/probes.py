@@ -106,19 +106,20 @@ def trained(_: Any, inputs: Inputs) -> Values:
     }
 
 
+TRAINED = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "training")
 TRAIN_MASKED = [
-    Probe("one layer, two steps", one_layer, trained, changes_inputs=True),
+    Probe("one layer, two steps", one_layer, trained, changes_inputs=TRAINED),
     Probe(
         "50 steps after a dense training, with momentum and weight decay",
         lambda: after_dense_training(sgd, 50),
         trained,
-        changes_inputs=True,
+        changes_inputs=TRAINED,
     ),
     Probe(
         "a layer between that has no mask, five steps of Adam",
         lambda: after_dense_training(adam, 5, free=True),
         trained,
-        changes_inputs=True,
+        changes_inputs=TRAINED,
     ),
 ]
 
@@ -172,6 +173,13 @@ def all_equal() -> Inputs:
     return {"weights": weights, "masks": {"a": torch.arange(20).view(4, 5) > 7}, "share": 0.5}
 
 
+def close_weights() -> Inputs:
+    """Six weights in two layers that differ by a billionth; one is gone already."""
+    weights = 1 - 1e-9 * torch.arange(6).double()
+    masks = {"a": torch.tensor([True, False, True]), "b": torch.ones(3, dtype=torch.bool)}
+    return {"weights": {"a": weights[:3], "b": -weights[3:]}, "masks": masks, "share": 0.4}
+
+
 PRUNE_REMAINING = [
     Probe("first round: 2/7 of seven weights", lambda: two_layers(2 / 7, False), by_layer),
     Probe("a quarter of the four that remain", lambda: two_layers(0.25, True), by_layer),
@@ -180,6 +188,7 @@ PRUNE_REMAINING = [
     Probe("all that remain", lambda: two_layers(1.0, True), by_layer),
     Probe("0.45 of the six that remain of ten: round(2.7)", ten_in_order, by_layer),
     Probe("half of the five that remain of ten: round(2.5)", five_of_ten, by_layer),
+    Probe("double precision: each weight 1e-9 below the one before", close_weights, by_layer),
     Probe("ties: half of the twelve that remain of twenty", all_equal, counts),
 ]
 
@@ -269,18 +278,18 @@ def rounds(masks: Any, inputs: Inputs) -> Values:
 
 
 PRUNE_AND_RETRAIN = [
-    Probe("one round", lambda: in_rounds([0.5], 60), rounds, changes_inputs=True),
+    Probe("one round", lambda: in_rounds([0.5], 60), rounds, changes_inputs=("weight",)),
     Probe(
         "three rounds of 20 steps",
         lambda: in_rounds([0.25, 0.5, 0.75], 60),
         rounds,
-        changes_inputs=True,
+        changes_inputs=("weight",),
     ),
     Probe(
         "two rounds, in which other weights go each time",
         lambda: in_rounds([0.4, 0.5], 10, in_turn),
         rounds,
-        changes_inputs=True,
+        changes_inputs=("weight",),
     ),
 ]
 
@@ -366,13 +375,41 @@ def softly(keep: Any, inputs: Inputs) -> Values:
     return seen
 
 
+def soft_with_dead_filters(sparsity: float) -> Inputs:
+    """Two filters are zero from the start; no filter grows."""
+    inputs = soft(sparsity, epochs=2, steps=1)
+    for layer in inputs["convs"].values():
+        layer.weight.data[1:3] = 0
+    growth = {name: [0.0] * 4 for name in inputs["convs"]}
+    return inputs | {"train_step": growing(inputs["convs"], growth)}
+
+
+def counted(keep: Any, inputs: Inputs) -> Values:
+    """Of dead filters any may be chosen: how many are, and whether these are zero."""
+    seen: Values = {}
+    for name, layer in inputs["convs"].items():
+        seen[f"filters of {name} that are kept"] = int(keep[name].sum())
+        seen[f"sum of the others in {name}"] = layer.weight[~keep[name]].abs().sum()
+    return seen
+
+
 SOFT_FILTER_PRUNING = [
-    Probe("one epoch of one step", lambda: soft(0.25, 1, 1), softly, changes_inputs=True),
-    Probe("0.4 of four: round(1.6)", lambda: soft(0.4, 1, 1), softly, changes_inputs=True),
-    Probe("0.625 of four: round(2.5)", lambda: soft(0.625, 1, 2), softly, changes_inputs=True),
-    Probe("three epochs of two steps", lambda: soft(0.25, 3, 2), softly, changes_inputs=True),
-    Probe("half of the filters", lambda: soft(0.5, 2, 3), softly, changes_inputs=True),
-    Probe("all filters", lambda: soft(1.0, 1, 1), softly, changes_inputs=True),
+    Probe("one epoch of one step", lambda: soft(0.25, 1, 1), softly, changes_inputs=("weight",)),
+    Probe("0.4 of four: round(1.6)", lambda: soft(0.4, 1, 1), softly, changes_inputs=("weight",)),
+    Probe(
+        "0.625 of four: round(2.5)", lambda: soft(0.625, 1, 2), softly, changes_inputs=("weight",)
+    ),
+    Probe(
+        "three epochs of two steps", lambda: soft(0.25, 3, 2), softly, changes_inputs=("weight",)
+    ),
+    Probe("half of the filters", lambda: soft(0.5, 2, 3), softly, changes_inputs=("weight",)),
+    Probe(
+        "two of four filters are dead before and do not grow",
+        lambda: soft_with_dead_filters(0.25),
+        counted,
+        changes_inputs=("weight",),
+    ),
+    Probe("all filters", lambda: soft(1.0, 1, 1), softly, changes_inputs=("weight",)),
 ]
 
 
@@ -390,9 +427,9 @@ def norm(gamma: list[float], gradient: list[float]) -> nn.BatchNorm2d:
 def block() -> nn.Module:
     """A block of a ResNet with random parameters and gradients, inside another module.
 
-    The last layer has scales, too, but is no batch normalisation.
+    The last layers have scales, too, but no filters in front of them.
     """
-    norms = (nn.BatchNorm2d(4), nn.GroupNorm(2, 4))
+    norms = (nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.BatchNorm1d(4))
     model = nn.Sequential(Block(2, 3, 4, stride=2, option="B"), *norms)
     randomise(model, seed=3)
     for i, parameter in enumerate(model.parameters()):
@@ -412,13 +449,11 @@ ADD_SPARSITY_PENALTY = [
         "five scales γ",
         lambda: {"model": norm([2.0, -0.5, 0.001, -3.0, 0.0], [0.0, 0, 1, 1, 1]), "strength": 0.25},
         gradients,
-        changes_inputs=True,
     ),
     Probe(
         "a block of a ResNet",
         lambda: {"model": block(), "strength": 0.1},
         gradients,
-        changes_inputs=True,
     ),
 ]
 
@@ -470,6 +505,12 @@ def contest(methods: dict[str, dict[int, float]], seeds: list[int]) -> Inputs:
     }
 
 
+def in_training_mode(inputs: Inputs) -> Inputs:
+    """The dense network as it comes out of a training."""
+    inputs["dense"].train()
+    return inputs
+
+
 def verdict(result: Any, inputs: Inputs) -> Values:
     """The result, what was read when and in which mode, and the dense network afterwards."""
     log = inputs["evaluate"].log
@@ -492,20 +533,21 @@ STEADY = {1: 0.11, 5: 0.12, 7: 0.13}
 LUCKY = {1: 0.0, 5: 0.3, 7: 0.02}
 UNEVEN = {1: 0.1, 5: 0.1, 7: 0.4}
 COMPARE = [
-    Probe(
-        "one method, one seed", lambda: contest({"a": STEADY}, [5]), verdict, changes_inputs=True
-    ),
+    Probe("one method, one seed", lambda: contest({"a": STEADY}, [5]), verdict),
     Probe(
         "a steady method, a lucky one, a weak one; three seeds",
         lambda: contest({"weak": {5: 0.1}, "lucky": LUCKY, "steady": STEADY}, [7, 5, 1]),
         verdict,
-        changes_inputs=True,
+    ),
+    Probe(
+        "the dense network comes in training mode",
+        lambda: in_training_mode(contest({"a": STEADY, "b": LUCKY}, [1, 5])),
+        verdict,
     ),
     Probe(
         "the best mean, though not in most of the runs",
         lambda: contest({"even": {1: 0.15, 5: 0.15, 7: 0.15}, "uneven": UNEVEN}, [1, 7, 5]),
         verdict,
-        changes_inputs=True,
     ),
 ]
 

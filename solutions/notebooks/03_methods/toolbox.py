@@ -21,8 +21,9 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
 
     Returns:
         A bool tensor of the weight's shape, True = keep. Exactly
-        `round(sparsity * weight.numel())` entries are False. Among equal magnitudes any may go,
-        but the count stays exact. `weight` itself is not changed.
+        `round(sparsity * weight.numel())` entries are False: half a weight goes to the even
+        number, as always with `round`. Among equal magnitudes any may go, but the count stays
+        exact. `weight` itself is not changed.
 
     >>> magnitude_mask(torch.tensor([[0.1, -3.0], [-0.2, 2.0]]), sparsity=0.5)
     tensor([[False,  True],
@@ -45,7 +46,8 @@ def local_masks(scores: dict[str, Tensor], sparsity: float) -> dict[str, Tensor]
 
     Returns:
         For each name a bool tensor of the score's shape, True = keep, with exactly
-        `round(sparsity * n)` entries False, n being the size of *that* layer.
+        `round(sparsity * n)` entries False, n being the size of *that* layer. The scores are
+        not changed.
 
     >>> scores = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([30.0, -40.0])}
     >>> local_masks(scores, sparsity=0.5)
@@ -69,7 +71,8 @@ def global_masks(scores: dict[str, Tensor], sparsity: float) -> dict[str, Tensor
 
     Returns:
         For each name a bool tensor of the score's shape, True = keep. Over all layers together
-        exactly `round(sparsity * n)` entries are False, n being the size of all layers.
+        exactly `round(sparsity * n)` entries are False, n being the size of all layers. The
+        scores are not changed.
 
     >>> scores = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([30.0, 40.0])}
     >>> global_masks(scores, sparsity=0.5)
@@ -104,7 +107,8 @@ def account(model: nn.Module, masks: dict[str, Tensor]) -> dict[str, float]:
     Args:
         model: a network; its parameters are dense (nothing is removed from it yet).
         masks: parameter name -> bool tensor, True = keep, for some or all of
-            `prunable(model)`; a layer without a mask is not pruned.
+            `prunable(model)`; a layer without a mask is not pruned. What is pruned is what the
+            masks say: a weight that happens to be 0 is not. Neither argument is changed.
 
     Returns:
         "sparsity": pruned share of the prunable weights (of *all* of `prunable(model)`);
@@ -136,6 +140,7 @@ def filter_mask(weight: Tensor, sparsity: float) -> Tensor:
     Returns:
         A bool tensor `(out,)`, True = keep. Exactly `round(sparsity * out)` filters are False,
         but one filter always stays: a convolution without filters would cut the network in two.
+        `weight` itself is not changed.
 
     >>> weight = torch.tensor([[1.0, -1.0], [0.0, 3.0], [0.5, 0.5]]).reshape(3, 2, 1, 1)
     >>> filter_mask(weight, sparsity=1 / 3)
@@ -153,9 +158,9 @@ def silence_filters(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
 
     Works in place: `conv` and `bn` are changed (and stay trainable), nothing is returned. After
     it, the channels of `bn(conv(x))` outside `keep` are exactly 0 for every x, and the others are
-    what they were. To a filter belong its weights (and its bias, where the convolution has one)
-    and, in the batch normalisation behind it, its scale γ (`bn.weight`) and its shift β
-    (`bn.bias`).
+    what they were. A filter's parameters are its weights (and its bias, where the convolution has
+    one) and, in the batch normalisation behind it, its scale γ (`bn.weight`) and its shift β
+    (`bn.bias`). Modes, and what trains, stay as they are.
 
     Args:
         conv: the convolution, `out` filters, with or without bias.
@@ -179,7 +184,7 @@ def remove_filters(
 
     `conv2(relu(bn1(conv1(x))))` is what the network computes. The new three layers give the same
     output, to rounding, as the old ones with the other filters silenced. The layers passed in are
-    not changed.
+    not changed, not even when the new ones are trained later: they share no tensor.
 
     Args:
         conv1: the convolution that loses filters, `out` of them, with or without bias.
@@ -275,7 +280,8 @@ def gradient_scores(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]
 
     Returns:
         For each name in `prunable(model)` a tensor of the weight's shape, never negative. The
-        model, its mode and its BN statistics are as before (only `.grad` may differ).
+        model, the mode of each of its layers and its BN statistics are as before (only `.grad`
+        may differ).
 
     >>> layer = nn.Linear(2, 2, bias=False)
     >>> layer.weight.data.zero_()
@@ -304,7 +310,7 @@ def filter_scores(tensors: dict[str, Tensor], p: int) -> dict[str, Tensor]:
         p: 1 or 2.
 
     Returns:
-        For each name one score per filter, `(out,)` float.
+        For each name one score per filter, `(out,)` float. The tensors are not changed.
 
     >>> tensors = {"a": torch.tensor([[3.0, -4.0], [0.0, 6.0]]).reshape(2, 2, 1, 1)}
     >>> scores = filter_scores(tensors, p=1)["a"]
@@ -403,7 +409,7 @@ def filter_masks(
         For each name a bool tensor `(out,)`, True = keep. Exactly `round(sparsity * n)` of all n
         filters go, the lowest scores first, passing over those that have to stay: for each of
         these the next in the list goes. If sparsity asks for more than may go, all go that may.
-        `scores` is not changed.
+        `scores` is not changed. Scores may have any size, 1e30 too.
 
     >>> scores = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0, 4.0])}
     >>> filter_masks(scores, sparsity=0.5)
@@ -459,13 +465,13 @@ def sensitivity(
 
 
 def recalibrate_bn(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> None:
-    """Measure the running statistics of all batch normalisations anew, as pruning changed them.
+    """Measure the running statistics of all batch normalisations again: pruning changed them.
 
     Works in place, returns nothing and trains nothing. Afterwards `running_mean` and
     `running_var` of each `nn.BatchNorm2d` are the plain averages over the batches of what that
     layer saw in training mode: a batch's mean, and its variance as PyTorch stores it (unbiased).
     What they were before does not count. All else is as before: weights, biases, γ, β, the mode
-    of the model and of each of its layers, and their `momentum`.
+    of the model and of each of its layers, and their `momentum` (`num_batches_tracked` may change).
 
     Args:
         model: a network with `nn.BatchNorm2d` layers, in evaluation or training mode.
