@@ -122,6 +122,7 @@ def test_bars_stand_in_the_order_of_the_layers() -> None:
     assert [b.get_height() for b in axes.patches] == [0.2, 0.4]
 
 
+@pytest.mark.filterwarnings("ignore:InlineBackend")  # of traitlets, about matplotlib's own code
 def test_figures_of_a_notebook_are_sharp(monkeypatch):
     InlineBackend.clear_instance()
     plots.sharpen()
