@@ -1,13 +1,21 @@
 """The class report: its numbers, what it flags, and that nothing in it is live."""
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 from PIL import Image
 
 from pruninglab.grading.gradebook import report, similar
+from pruninglab.grading.gradebook.hand_back import Report
 from pruninglab.grading.gradebook.marks import Mark
+from pruninglab.grading.gradebook.needs_look import needs_look
 from pruninglab.grading.gradebook.report import ClassReport
+from pruninglab.grading.intake import canonical
+from pruninglab.grading.judging.judgement import Judgement
 
 LONG = """
 def prune(weight, sparsity):
@@ -103,3 +111,53 @@ DEEP = "def f(x):\n    a = b = c = x\n    d = a\n    e = d\n    return " + "+".j
 )
 def test_of_short_or_broken_code_nothing_is_said(source):
     assert similar.fingerprint(source) is None
+
+
+# --- what to look at ----------------------------------------------------------------------------
+
+
+@dataclass
+class Folder:
+    """As much of a course as is looked at here."""
+
+    root: Path
+    lab: str = "01"
+
+    def autograded(self, student: str) -> Path:
+        return self.root / student
+
+
+def graded(folder: Path, student: str, answer: str) -> None:
+    """A graded notebook with one question; the answer was written below its cell."""
+    question = new_markdown_cell("*Write here*", id="q")
+    question.metadata["nbgrader"] = {"grade_id": "why", "grade": True, "solution": True}
+    handed_in = new_notebook(cells=[question.copy(), new_markdown_cell(answer, id="mine")])
+    cells = canonical.merge(new_notebook(cells=[question]), handed_in)
+    (folder / student).mkdir()
+    nbformat.write(canonical.to_notebook(cells, {}), folder / student / "01.ipynb")
+
+
+def test_everything_that_needs_a_look_is_listed_with_its_reason(tmp_path):
+    graded(tmp_path, "Ng An_1", "Because.\n\n- of this")
+    graded(tmp_path, "Ng An_2", "")
+    graded(tmp_path, "bob", "")
+    marks = {"Ng An_1": {"why": Mark(None, 1)}, "Ng An_2": {"why": Mark(1, 1, review=True)},
+             "bob": {"why": Mark(1, 1)}}  # fmt: skip
+    tampered = Judgement("test_mask", False, "no", tampered=True)
+    made = Report({"why": 1}, marks, {"Ng An_2": "is empty"}, judgements={"bob": [tampered]},
+                  without={"bob": "too long"}, late={"bob": (7200.0, 0.5)})  # fmt: skip
+    assert needs_look(Folder(tmp_path), made) == [
+        ("Ng An_2", "could not be graded, and has 0: is empty"),
+        ("bob", "has no feedback page: too long"),
+        ("Ng An_1", "waits for a mark by hand: why"),
+        ("Ng An_2", "the answer has changed since it was marked: why"),
+        ("bob", "handed in 2.0 hours late: 0.5 points taken off"),
+        ("Ng An_1", "the answer was not in its cell, and may be another: why"),
+        ("bob", "the test passes in the notebook, but not here: mask"),
+        ("Ng An", "2 students have this name"),
+    ]
+
+
+def test_a_class_in_which_all_is_well_needs_no_look(tmp_path):
+    graded(tmp_path, "bob", "")
+    assert needs_look(Folder(tmp_path), Report({"why": 1}, {"bob": {"why": Mark(1, 1)}}, {})) == []
