@@ -145,6 +145,11 @@ STORED_BYTES = [
         three_sizes,
     ),
     Probe("nothing kept", lambda: {"mask": torch.zeros(4, 4).bool()}, three_sizes),
+    Probe(
+        "one weight kept, in the last of three rows",
+        lambda: {"mask": bits(0, 0, 0, 0, 0, 0, 0, 1, 0).view(3, 3), "value_bytes": 2},
+        three_sizes,
+    ),
 ]
 
 

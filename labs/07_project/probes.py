@@ -99,6 +99,18 @@ PARETO_FRONT = [
         "a dent in the front: (3, 0.85) lies under the line between its neighbours",
         lambda: {"points": [(1.0, 0.95), (3.0, 0.85), (8.0, 0.8)]},
     ),
+    Probe(
+        "better by a hair is better",
+        lambda: {"points": [(5.0, 0.9), (5.0001, 0.9), (4.0, 0.90004), (4.0, 0.90002)]},
+    ),
+    Probe(
+        "an accuracy of 0, and one below it in compression",
+        lambda: {"points": [(9.0, 0.0), (4.0, 0.1), (2.0, 0.1)]},
+    ),
+    Probe(
+        "a compression of 2,000",
+        lambda: {"points": [(2000.0, 0.1), (4.0, 0.9)]},
+    ),
 ]
 
 
@@ -135,6 +147,22 @@ CHOOSE = [
             "networks": [network(4.0, 0.9, 0.95), network(8.0, 0.85, 0.95)],
             "dense": DENSE_ROW,
             "tolerance": 0.01,
+        },
+    ),
+    Probe(
+        "the first one is the only one that is good enough",
+        lambda: {
+            "networks": [network(4.0, 0.95, 0.9), network(8.0, 0.85, 0.95)],
+            "dense": DENSE_ROW,
+            "tolerance": 0.01,
+        },
+    ),
+    Probe(
+        "a hair too much is lost",
+        lambda: {
+            "networks": [network(8.0, 0.7499, 0.7), network(4.0, 0.7501, 0.7)],
+            "dense": {"val": 1.0, "test": 0.9},
+            "tolerance": 0.25,
         },
     ),
     Probe(

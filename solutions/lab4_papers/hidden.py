@@ -559,7 +559,9 @@ class _Molchanov:
             self.during.append(_filters(model))
             labels = torch.randint(10, (4,), generator=self.generator)
             batches.append((self.images(4), labels))
-            model.get_parameter("fc.weight").data.add_(0.01)
+            classifier = model.get_parameter("fc.weight")
+            pace = torch.randn(classifier.shape, generator=self.generator).double()
+            classifier.data.add_(0.3 * pace)  # or it would not matter when the gates are measured
         self.batches.extend((x.clone(), y.clone()) for x, y in batches)
         if len(self.lrs) % self.length == 0 and len(self.lrs) <= self.rounds * self.length:
             self.before.append(copy.deepcopy(model))

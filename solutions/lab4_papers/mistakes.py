@@ -1774,6 +1774,150 @@ def he2018_rates_by_torch(
     shrink(model, keep)
 
 
+def remove_lowest(model: nn.Module, scores: dict[str, Tensor], filters: int) -> None:
+    """What a round ends with."""
+    present = sum(len(score) for score in scores.values())
+    shrink(model, filter_masks(scores, min(filters / present, 1.0)))
+
+
+def molchanov2019_first_minibatch(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """The score is that of the first minibatch alone: average over all of the round."""
+    for _ in range(rounds):
+        batches = train(model, {}, steps * [lr])
+        remove_lowest(model, gate_scores(model.eval(), free_convs(model), batches[:1]), filters)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_before_its_training(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """The scores are those of the network *before* the round's training: it scores what it has
+    become."""
+    for _ in range(rounds):
+        before = copy.deepcopy(model)
+        batches = train(model, {}, steps * [lr])
+        remove_lowest(model, gate_scores(before.eval(), free_convs(model), batches), filters)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_more_minibatches(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """You train on to get minibatches for the scores: `train` has returned those of the round."""
+    for _ in range(rounds):
+        train(model, {}, steps * [lr])
+        batches = train(model, {}, steps * [lr])
+        remove_lowest(model, gate_scores(model.eval(), free_convs(model), batches), filters)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_every_minibatch(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """Filters go after every minibatch: a round has `steps` of them, and ends with *one*
+    removal."""
+    for _ in range(rounds * steps):
+        batches = train(model, {}, [lr])
+        remove_lowest(model, gate_scores(model.eval(), free_convs(model), batches), filters)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_one_round_less(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """The last round removes nothing: there are `rounds` removals, each after its training."""
+    for number in range(rounds):
+        batches = train(model, {}, steps * [lr])
+        if number < rounds - 1:
+            remove_lowest(model, gate_scores(model.eval(), free_convs(model), batches), filters)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_root(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """The slopes of the gates are averaged without their square, by magnitude: it is (dL/dz)² that
+    is averaged."""
+    for _ in range(rounds):
+        batches = train(model, {}, steps * [lr])
+        parts = [gate_scores(model.eval(), free_convs(model), [batch]) for batch in batches]
+        mean = {n: torch.stack([p[n].sqrt() for p in parts]).mean(0) for n in parts[0]}
+        remove_lowest(model, mean, filters)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_by_layer_mean(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """The scores of each layer are divided by their mean: the ranking is that of the raw scores."""
+    for _ in range(rounds):
+        batches = train(model, {}, steps * [lr])
+        scores = gate_scores(model.eval(), free_convs(model), batches)
+        remove_lowest(model, {n: s / s.mean() for n, s in scores.items()}, filters)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_prunes_first(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+) -> None:
+    """A round trains first and prunes then: yours ends with training, and begins with a removal."""
+    batches = train(model, {}, steps * [lr])
+    for number in range(rounds):
+        remove_lowest(model, gate_scores(model.eval(), free_convs(model), batches), filters)
+        batches = train(model, {}, (steps if number < rounds else 0) * [lr])
+    train(model, {}, last_steps * [lr])
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "han2015": [
         han2015_one_threshold,
@@ -1855,6 +1999,14 @@ MISTAKES: dict[str, list[Callable]] = {
         molchanov2019_most_important,
         molchanov2019_all_minibatches,
         molchanov2019_too_few,
+        molchanov2019_first_minibatch,
+        molchanov2019_before_its_training,
+        molchanov2019_more_minibatches,
+        molchanov2019_every_minibatch,
+        molchanov2019_one_round_less,
+        molchanov2019_root,
+        molchanov2019_by_layer_mean,
+        molchanov2019_prunes_first,
     ],
     "he2018": [
         he2018_hard,

@@ -1078,6 +1078,249 @@ def shrink_resnet_evaluation(model: ResNet20, keep: Keep) -> ResNet20:
     return speed.shrink_resnet(model, keep).eval()
 
 
+def conv_macs_rounded_up(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You round up: where the stride does not fit, the last pixels of the image are left out."""
+    sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
+    rows, columns = (math.ceil((n + 2 * int(p) - k) / s) + 1 for n, k, s, p in sides)
+    return conv.weight.numel() * rows * columns
+
+
+def conv_macs_fractions(conv: nn.Conv2d, height: int, width: int) -> float:
+    """Your output has a fraction of a row: `//` leaves out what does not fit."""
+    sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
+    rows, columns = ((n + 2 * int(p) - k) / s + 1 for n, k, s, p in sides)
+    return conv.weight.numel() * rows * columns
+
+
+def conv_macs_axes_swapped(conv: nn.Conv2d, height: int, width: int) -> int:
+    """Rows and columns are mixed up: kernel, stride and padding have the vertical number first."""
+    rows, columns = output_size(conv, width, height)
+    return conv.weight.numel() * rows * columns
+
+
+def conv_macs_padding_not_divided(conv: nn.Conv2d, height: int, width: int) -> int:
+    """The padding is added after the division: it makes the image larger *before* the stride."""
+    sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
+    rows, columns = ((n - k) // s + 1 + 2 * int(p) for n, k, s, p in sides)
+    return conv.weight.numel() * rows * columns
+
+
+def conv_macs_square_kernel(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You take the kernel for a square: it has `kh * kw` weights per channel."""
+    rows, columns = output_size(conv, height, width)
+    return conv.out_channels * conv.in_channels * int(conv.kernel_size[0]) ** 2 * rows * columns
+
+
+def conv_macs_sum_of_channels(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You add input and output channels: every filter looks at every input channel, so multiply."""
+    rows, columns = output_size(conv, height, width)
+    channels = conv.in_channels + conv.out_channels
+    return channels * int(np.prod(conv.kernel_size)) * rows * columns
+
+
+def conv_macs_of_the_output(conv: nn.Conv2d, height: int, width: int) -> int:
+    """That is the size of the output: each of its numbers is a sum of `in * kh * kw` products."""
+    rows, columns = output_size(conv, height, width)
+    return conv.out_channels * rows * columns
+
+
+def conv_macs_without_zeros(conv: nn.Conv2d, height: int, width: int) -> int:
+    """Products with the zeros of the padding are left out: hardware does them, and they count."""
+    image = torch.ones(1, conv.in_channels, height, width)
+    settings = {"stride": conv.stride, "padding": conv.padding}
+    return int(nn.functional.conv2d(image, torch.ones_like(conv.weight), **settings).sum())  # type: ignore[arg-type]
+
+
+def race_upper_median(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Of two times in the middle you take the larger one: take their mean."""
+    warm(contestants, warmup)
+    seconds = rounds_of(contestants, rounds, clock)
+    return {name: statistics.median_high(times) for name, times in seconds.items()}
+
+
+def race_total(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """That is the time of all rounds together: take the median of a run."""
+    warm(contestants, warmup)
+    return {n: sum(s) for n, s in rounds_of(contestants, rounds, clock).items()}
+
+
+def race_slowest(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Yours is the slowest run: take the median."""
+    warm(contestants, warmup)
+    return {n: max(s) for n, s in rounds_of(contestants, rounds, clock).items()}
+
+
+def race_warm_in_every_round(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """You warm up again in every round: it comes once, before the first of them."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        warm(contestants, warmup)
+        for name, run in contestants.items():
+            seconds[name].append(timed(run, clock))
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def race_to_and_fro(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Every second round goes backwards: in each round the order is that of the dict."""
+    warm(contestants, warmup)
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name in list(contestants)[:: -1 if number % 2 else 1]:
+            seconds[name].append(timed(contestants[name], clock))
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def race_relative(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """You divide by the first contestant's time: seconds were asked for."""
+    right = speed.race(contestants, warmup, rounds, clock)
+    first = next(iter(right.values()))
+    return {name: seconds / first for name, seconds in right.items()}
+
+
+def race_stops_late(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """The clock is read only after the whole round, so each time includes those that run later."""
+    warm(contestants, warmup)
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        starts = {}
+        for name, run in contestants.items():
+            starts[name] = clock()
+            run()
+        for name, start in starts.items():
+            seconds[name].append(clock() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def race_one_round_too_few(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """There is one round too few: `range(1, rounds)` has `rounds - 1` numbers."""
+    warm(contestants, warmup)
+    seconds = rounds_of(contestants, rounds - 1, clock) or rounds_of(contestants, 1, clock)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def race_warms_once(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Each contestant has one run to warm up, whatever `warmup` says."""
+    warm(contestants, 1)
+    seconds = rounds_of(contestants, rounds, clock)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def race_rounded(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """The times are rounded: a run of microseconds would take no time at all."""
+    right = speed.race(contestants, warmup, rounds, clock)
+    return {name: float(round(seconds)) for name, seconds in right.items()}
+
+
+def stored_bytes_byte_too_many(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Your bitmask has a byte too many where the bits fill whole bytes: round up, only where
+    needed."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    bits = mask.numel() // 8 + 1
+    return right | {"bitmask": bits + int(mask.sum()) * value_bytes}
+
+
+def stored_bytes_bits_by_row(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Every row of your bitmask begins with a new byte: it is one bit per entry, on end."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    bits = len(mask) * math.ceil(mask[0].numel() / 8)
+    return right | {"bitmask": bits + int(mask.sum()) * value_bytes}
+
+
+def stored_bytes_by_column(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """You store compressed *columns*: the index says where each *row* begins."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    columns = mask[0].numel()
+    csr = int(mask.sum()) * (value_bytes + index_bytes) + (columns + 1) * index_bytes
+    return right | {"csr": csr}
+
+
+def stored_bytes_starts_as_values(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """The row starts have the size of values with you: they are indices."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    csr = int(mask.sum()) * (value_bytes + index_bytes) + (len(mask) + 1) * value_bytes
+    return right | {"csr": csr}
+
+
+def stored_bytes_index_of_all(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Zeros have an index with you: only the kept values need their column."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    csr = int(mask.sum()) * value_bytes + (mask.numel() + len(mask) + 1) * index_bytes
+    return right | {"csr": csr}
+
+
+def stored_bytes_bitmask_with_indices(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """The bitmask has indices as well: its bits already say where the values belong."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {"bitmask": right["bitmask"] + int(mask.sum()) * index_bytes}
+
+
+def stored_bytes_in_bits(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Those are bits: a byte has eight."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return {name: 8 * size for name, size in right.items()}
+
+
+def stored_bytes_swapped_sizes(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Sizes of values and of indices are swapped."""
+    return speed.stored_bytes(mask, index_bytes, value_bytes)
+
+
+def stored_bytes_empty_rows_left_out(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Rows in which nothing is kept have no entry with you: every row says where it begins."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    rows = int(mask.flatten(1).any(1).sum())
+    csr = int(mask.sum()) * (value_bytes + index_bytes) + (rows + 1) * index_bytes
+    return right | {"csr": csr}
+
+
+def stored_bytes_bits_scaled(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, int]:
+    """Each bit of your mask is as large as a value: a bit is an eighth of a byte."""
+    right = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return right | {
+        "bitmask": (mask.numel() + 7) // 8 * value_bytes + int(mask.sum()) * value_bytes
+    }
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "conv_macs": [
         conv_macs_input_size,
@@ -1091,6 +1334,14 @@ MISTAKES: dict[str, list[Callable]] = {
         conv_macs_weights,
         conv_macs_with_bias,
         conv_macs_square,
+        conv_macs_rounded_up,
+        conv_macs_fractions,
+        conv_macs_axes_swapped,
+        conv_macs_padding_not_divided,
+        conv_macs_square_kernel,
+        conv_macs_sum_of_channels,
+        conv_macs_of_the_output,
+        conv_macs_without_zeros,
     ],
     "race": [
         race_mean,
@@ -1106,6 +1357,16 @@ MISTAKES: dict[str, list[Callable]] = {
         race_own_clock,
         race_all_times,
         race_sorted_by_time,
+        race_upper_median,
+        race_total,
+        race_slowest,
+        race_warm_in_every_round,
+        race_to_and_fro,
+        race_relative,
+        race_stops_late,
+        race_one_round_too_few,
+        race_warms_once,
+        race_rounded,
     ],
     "stored_bytes": [
         stored_bytes_no_indices,
@@ -1119,6 +1380,16 @@ MISTAKES: dict[str, list[Callable]] = {
         stored_bytes_floor,
         stored_bytes_mask_alone,
         stored_bytes_always_four,
+        stored_bytes_byte_too_many,
+        stored_bytes_bits_by_row,
+        stored_bytes_by_column,
+        stored_bytes_starts_as_values,
+        stored_bytes_index_of_all,
+        stored_bytes_bitmask_with_indices,
+        stored_bytes_in_bits,
+        stored_bytes_swapped_sizes,
+        stored_bytes_empty_rows_left_out,
+        stored_bytes_bits_scaled,
     ],
     "coupled_groups": [
         coupled_groups_no_stem,

@@ -1193,6 +1193,337 @@ def amc_reward_state_dict(
     return evaluate(twin) - 1.0
 
 
+def bounded_sparsity_counts_itself(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """This layer is among those that can still make up for it: the later ones begin at `t + 1`."""
+    t = len(chosen)
+    removed = sum(m * s for m, s in zip(macs, chosen, strict=False))
+    needed = target - removed - highest * sum(macs[t:])
+    return min(highest, max(wanted, needed / macs[t]))
+
+
+def bounded_sparsity_layer_before(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """You divide by the MACs of another layer: counted from 0 it is layer `len(chosen)`'s turn."""
+    needed = needed_macs(macs, chosen, target, highest)
+    return min(highest, max(wanted, needed / macs[len(chosen) - 1]))
+
+
+def bounded_sparsity_adds(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """What the budget needs is added to the wish: it takes the place of a wish that is too
+    small."""
+    needed = needed_macs(macs, chosen, target, highest) / macs[len(chosen)]
+    return min(highest, wanted + max(0.0, needed))
+
+
+def bounded_sparsity_all_or_nothing(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """A wish that is too small becomes `highest`: raise it to just what the budget needs."""
+    needed = needed_macs(macs, chosen, target, highest) / macs[len(chosen)]
+    return min(wanted, highest) if wanted >= needed else highest
+
+
+def bounded_sparsity_cut_too_early(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """Only the wish is cut off at `highest`: cut off last, what the budget needs may be more,
+    too."""
+    needed = needed_macs(macs, chosen, target, highest) / macs[len(chosen)]
+    return max(min(wanted, highest), needed)
+
+
+def bounded_sparsity_just_needed(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """You return what the budget needs: a wish that is larger is granted."""
+    needed = needed_macs(macs, chosen, target, highest) / macs[len(chosen)]
+    return min(highest, max(0.0, needed))
+
+
+def bounded_sparsity_share(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """You take `target` for a share of the MACs: it is a number of MACs."""
+    needed = needed_macs(macs, chosen, target * sum(macs), highest)
+    return min(highest, max(wanted, needed / macs[len(chosen)]))
+
+
+def bounded_sparsity_kept_counted(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """You count the MACs that the layers before *keep*: a layer of sparsity s loses s · its
+    MACs."""
+    t = len(chosen)
+    kept = sum(m * (1 - s) for m, s in zip(macs, chosen, strict=False))
+    return min(highest, max(wanted, (target - kept - highest * sum(macs[t + 1 :])) / macs[t]))
+
+
+def bounded_sparsity_not_divided(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """You compare the wish, a share, with a number of MACs: divide by the MACs of this layer."""
+    return min(highest, max(wanted, needed_macs(macs, chosen, target, highest)))
+
+
+def variational_loss_falling(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The weight of the KL falls from 1 to 0 in the warm-up: it grows from 0 to 1."""
+    share = 1 - min(1.0, progress / warmup)
+    return F.cross_entropy(outputs, labels) + share * kl / images
+
+
+def variational_loss_product(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The weight is progress *times* warm-up: it should be 1 when `progress` has reached
+    `warmup`."""
+    return F.cross_entropy(outputs, labels) + min(1.0, progress * warmup) * kl / images
+
+
+def variational_loss_upside_down(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The weight is warm-up / progress: it is the other way round."""
+    share = min(1.0, warmup / progress) if progress else 0.0
+    return F.cross_entropy(outputs, labels) + share * kl / images
+
+
+def variational_loss_whole_scaled(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The cross-entropy is weighted by the warm-up as well: only the KL is."""
+    return min(1.0, progress / warmup) * (F.cross_entropy(outputs, labels) + kl / images)
+
+
+def variational_loss_softmax_twice(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """`F.cross_entropy` takes the raw scores and has its own softmax: yours comes on top."""
+    fit = F.cross_entropy(outputs.softmax(dim=1), labels)
+    return fit + min(1.0, progress / warmup) * kl / images
+
+
+def variational_loss_no_logarithm(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """`F.nll_loss` wants log-probabilities: what you hand it has no logarithm."""
+    return F.nll_loss(outputs, labels) + min(1.0, progress / warmup) * kl / images
+
+
+def variational_loss_squared(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The weight of the KL grows with the square of the progress: it grows linearly."""
+    share = min(1.0, progress / warmup) ** 2
+    return F.cross_entropy(outputs, labels) + share * kl / images
+
+
+def variational_loss_both_scaled(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The cross-entropy is divided by the number of images, too: it is a mean already."""
+    return (F.cross_entropy(outputs, labels) + min(1.0, progress / warmup) * kl) / images
+
+
+def variational_loss_gone_after(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """After the warm-up the KL is gone: its weight stays at 1 to the end."""
+    share = progress / warmup if progress < warmup else 0.0
+    return F.cross_entropy(outputs, labels) + share * kl / images
+
+
+def obd_scores_no_curvature(weights: Named, diagonal: Named) -> Named:
+    """The curvature does not enter: along which of two equal weights does the loss rise faster?"""
+    return {name: 0.5 * w.detach() ** 2 for name, w in weights.items()}
+
+
+def obd_scores_negative(weights: Named, diagonal: Named) -> Named:
+    """The scores are negative: at a minimum the loss *rises*, whichever way a weight moves."""
+    return {name: -score for name, score in further.obd_scores(weights, diagonal).items()}
+
+
+def obd_scores_normalised(weights: Named, diagonal: Named) -> Named:
+    """The scores of each layer are divided by their sum: a saliency is a change of the loss, and is
+    compared between layers."""
+    right = further.obd_scores(weights, diagonal)
+    return {name: score / score.sum() for name, score in right.items()}
+
+
+def obd_scores_half_squared(weights: Named, diagonal: Named) -> Named:
+    """The ½ is inside the square: it stands before it, ½·h·w²."""
+    return {name: diagonal[name] * (0.5 * w.detach()) ** 2 for name, w in weights.items()}
+
+
+def obd_scores_first_order(weights: Named, diagonal: Named) -> Named:
+    """The slope is added, w·h: at a minimum it is 0, and only the second order is left."""
+    return {
+        n: w.detach() * diagonal[n] + 0.5 * diagonal[n] * w.detach() ** 2
+        for n, w in weights.items()
+    }
+
+
+def obd_scores_root_of_it(weights: Named, diagonal: Named) -> Named:
+    """There is a square root too many: the saliency itself was asked for."""
+    return {name: score.sqrt() for name, score in further.obd_scores(weights, diagonal).items()}
+
+
+def obd_scores_mean_curvature(weights: Named, diagonal: Named) -> Named:
+    """Every weight of a layer gets the layer's mean curvature: each has its own h_kk."""
+    return {n: 0.5 * diagonal[n].mean() * w.detach() ** 2 for n, w in weights.items()}
+
+
+def synflow_scores_squares(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The parameters are squared, which has no sign either: their *magnitudes* were asked for."""
+    twin = copy.deepcopy(model).double().eval()
+    for parameter in twin.parameters():
+        parameter.data.square_()
+    return further.synflow_scores(twin, shape)
+
+
+def synflow_scores_signed_weight(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """A score has the sign of its weight: it is |θ| times the gradient."""
+    right = further.synflow_scores(model, shape)
+    return {name: right[name] * w.detach().sign() for name, w in prunable(model).items()}
+
+
+def synflow_scores_without_biases(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Biases and shifts are set to zero: every parameter becomes its magnitude, and adds to the
+    flow."""
+    twin = copy.deepcopy(model)
+    for name, parameter in twin.named_parameters():
+        if name.endswith("bias"):
+            parameter.data.zero_()
+    return further.synflow_scores(twin, shape)
+
+
+def synflow_scores_normalised(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The scores of a layer are divided by their sum: then all layers look alike, and the ranking
+    is no longer that of the network."""
+    right = further.synflow_scores(model, shape)
+    return {name: score / score.sum() for name, score in right.items()}
+
+
+def synflow_scores_linear_only(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Only linear layers have scores: `prunable` lists the convolutions, too."""
+    linear = [
+        f"{n}.weight".lstrip(".") for n, m in model.named_modules() if isinstance(m, nn.Linear)
+    ]
+    return {
+        name: score
+        for name, score in further.synflow_scores(model, shape).items()
+        if name in linear
+    }
+
+
+def synflow_scores_one_output(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """R is the largest output here: it is the *sum* of the outputs."""
+    twin = copy.deepcopy(model).double().eval()
+    for parameter in twin.parameters():
+        parameter.data.abs_()
+    weights = prunable(twin)
+    gradients = torch.autograd.grad(twin(ones(shape)).max(), list(weights.values()))
+    return {n: (w * g).detach() for (n, w), g in zip(weights.items(), gradients, strict=True)}
+
+
+def synflow_scores_two_inputs(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """More than one input of ones goes through: every flow is counted once for each."""
+    return {name: 2 * score for name, score in further.synflow_scores(model, shape).items()}
+
+
+def synflow_scores_logarithm(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """R is the logarithm of the flow here: it is the sum of the outputs itself."""
+    right = further.synflow_scores(model, shape)
+    whole = copy.deepcopy(model).double().eval()
+    for parameter in whole.parameters():
+        parameter.data.abs_()
+    total = float(whole(ones(shape)).sum())
+    return {name: score / total for name, score in right.items()}
+
+
+def hessian_diagonal_log_for_probability(model: nn.Module, x: Tensor) -> Named:
+    """A squared gradient is weighted by log p: its weight is the probability, `log_p.exp()`."""
+    return fisher(model, x, lambda p, g: p.log() * g.square())
+
+
+def hessian_diagonal_classes_first(model: nn.Module, x: Tensor) -> Named:
+    """The classes are summed before the square, and their gradients cancel: square first, for each
+    class, then sum."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for one in x:
+        loss = model(one[None]).log_softmax(1).sum()
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        for name, g in zip(weights, gradients, strict=True):
+            total[name] += g.square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def hessian_diagonal_root(model: nn.Module, x: Tensor) -> Named:
+    """There is a square root too many at the end."""
+    return {name: h.sqrt() for name, h in further.hessian_diagonal(model, x).items()}
+
+
+def hessian_diagonal_last_input(model: nn.Module, x: Tensor) -> Named:
+    """The last input overwrites those before: add up with `+=`."""
+    return {name: h / len(x) for name, h in further.hessian_diagonal(model, x[-1:]).items()}
+
+
+def hessian_diagonal_clears_gradients(model: nn.Module, x: Tensor) -> Named:
+    """Gradients that the model held are gone: `torch.autograd.grad` leaves them alone."""
+    model.zero_grad()
+    return further.hessian_diagonal(model, x)
+
+
+def hessian_diagonal_outer_weights(model: nn.Module, x: Tensor) -> Named:
+    """Only the last layer is there: `prunable(model)` lists all weights."""
+    found = further.hessian_diagonal(model, x)
+    return dict(list(found.items())[-1:])
+
+
+def hessian_diagonal_variance(model: nn.Module, x: Tensor) -> Named:
+    """The weight is p·(1 - p): the sum over the classes already makes that, the weight is p."""
+    return fisher(model, x, lambda p, g: p * (1 - p) * g.square())
+
+
+def hessian_diagonal_of_summed_outputs(model: nn.Module, x: Tensor) -> Named:
+    """The sum of all outputs is differentiated: h_kk is about log p, one class at a time."""
+    weights = prunable(model)
+    gradients = torch.autograd.grad(model(x).sum(), list(weights.values()))
+    return {n: g.square() / len(x) for n, g in zip(weights, gradients, strict=True)}
+
+
+def synflow_masks_half_kept(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """You round the number of weights that *stay*: where it is a half, that is another number than
+    `weights - round((1 - density) * weights)`."""
+    twin = copy.deepcopy(model)
+    weights = prunable(twin)
+    masks = {n: torch.ones_like(w, dtype=torch.bool) for n, w in weights.items()}
+    total = sum(w.numel() for w in weights.values())
+    for k in range(1, rounds + 1):
+        alive = {n: s.detach().masked_fill(~masks[n], -torch.inf) for n, s in score(twin).items()}
+        masks = global_masks(alive, 1 - round(density ** (k / rounds) * total) / total)
+        held.apply(twin, masks)
+    return masks
+
+
+def synflow_masks_single_precision(
+    model: nn.Module, score: Score, density: float, rounds: int
+) -> Named:
+    """Scores that differ in the tenth digit are equal with you: rank them in double precision, as
+    they come."""
+    twin = copy.deepcopy(model)
+    return further.synflow_masks(
+        twin, lambda net: {n: s.float() for n, s in score(net).items()}, density, rounds
+    )
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "hessian_diagonal": [
         hessian_diagonal_square_of_mean, hessian_diagonal_no_probability,
@@ -1201,11 +1532,26 @@ MISTAKES: dict[str, list[Callable]] = {
         hessian_diagonal_of_outputs, hessian_diagonal_with_biases,
         hessian_diagonal_stale_gradients, hessian_diagonal_mean_of_classes,
         hessian_diagonal_of_the_label, hessian_diagonal_linear_only,
+        hessian_diagonal_log_for_probability,
+        hessian_diagonal_classes_first,
+        hessian_diagonal_root,
+        hessian_diagonal_last_input,
+        hessian_diagonal_clears_gradients,
+        hessian_diagonal_outer_weights,
+        hessian_diagonal_variance,
+        hessian_diagonal_of_summed_outputs,
     ],
     "obd_scores": [
         obd_scores_no_half, obd_scores_not_squared, obd_scores_magnitude,
         obd_scores_curvature_squared, obd_scores_inverse, obd_scores_no_weight, obd_scores_sum,
         obd_scores_by_place, obd_scores_in_place,
+        obd_scores_no_curvature,
+        obd_scores_negative,
+        obd_scores_normalised,
+        obd_scores_half_squared,
+        obd_scores_first_order,
+        obd_scores_root_of_it,
+        obd_scores_mean_curvature,
     ],
     "synflow_scores": [
         synflow_scores_signs_kept, synflow_scores_signs_kept_abs, synflow_scores_weights_only,
@@ -1213,12 +1559,22 @@ MISTAKES: dict[str, list[Callable]] = {
         synflow_scores_single_precision, synflow_scores_cast_at_the_end,
         synflow_scores_train_mode, synflow_scores_signs_lost, synflow_scores_stale_gradients,
         synflow_scores_mean, synflow_scores_modes, synflow_scores_frozen,
+        synflow_scores_squares,
+        synflow_scores_signed_weight,
+        synflow_scores_without_biases,
+        synflow_scores_normalised,
+        synflow_scores_linear_only,
+        synflow_scores_one_output,
+        synflow_scores_two_inputs,
+        synflow_scores_logarithm,
     ],
     "synflow_masks": [
         synflow_masks_one_round, synflow_masks_linear,
         synflow_masks_not_zeroed, synflow_masks_from_zero, synflow_masks_every_round_all,
         synflow_masks_density_for_sparsity, synflow_masks_local, synflow_masks_revived,
         synflow_masks_in_place, synflow_masks_times_mask, synflow_masks_threshold,
+        synflow_masks_half_kept,
+        synflow_masks_single_precision,
     ],
     "kl_divergence": [
         kl_divergence_negative, kl_divergence_mean, kl_divergence_no_constant,
@@ -1236,6 +1592,15 @@ MISTAKES: dict[str, list[Callable]] = {
         variational_loss_not_scaled, variational_loss_batch_size, variational_loss_sum,
         variational_loss_no_warmup, variational_loss_no_limit, variational_loss_never_full,
         variational_loss_switched, variational_loss_minus, variational_loss_detached,
+        variational_loss_falling,
+        variational_loss_product,
+        variational_loss_upside_down,
+        variational_loss_whole_scaled,
+        variational_loss_softmax_twice,
+        variational_loss_no_logarithm,
+        variational_loss_squared,
+        variational_loss_both_scaled,
+        variational_loss_gone_after,
     ],
     "bounded_sparsity": [
         bounded_sparsity_ignores_budget, bounded_sparsity_upper_bound,
@@ -1243,6 +1608,15 @@ MISTAKES: dict[str, list[Callable]] = {
         bounded_sparsity_forgets_chosen, bounded_sparsity_forgets_the_rest,
          bounded_sparsity_sparsities_summed,
         bounded_sparsity_of_all, bounded_sparsity_target_is_kept,
+        bounded_sparsity_counts_itself,
+        bounded_sparsity_layer_before,
+        bounded_sparsity_adds,
+        bounded_sparsity_all_or_nothing,
+        bounded_sparsity_cut_too_early,
+        bounded_sparsity_just_needed,
+        bounded_sparsity_share,
+        bounded_sparsity_kept_counted,
+        bounded_sparsity_not_divided,
     ],
     "amc_reward": [
         amc_reward_in_place, amc_reward_error, amc_reward_accuracy, amc_reward_not_pruned,

@@ -509,6 +509,67 @@ def choose_product(networks: Rows, dense: Counts, tolerance: float) -> int | Non
     )
 
 
+def pareto_front_rounded(points: Points) -> list[int]:
+    """The numbers are rounded first, and small differences are lost: compare them as they are."""
+    return project.pareto_front([(round(size, 2), round(accuracy, 3)) for size, accuracy in points])
+
+
+def pareto_front_nothing_is_zero(points: Points) -> list[int]:
+    """The sweep begins with a best accuracy of 0, and a network of accuracy 0 never gets past it:
+    begin with `-math.inf`."""
+    return [i for i in project.pareto_front(points) if points[i][1] > 0]
+
+
+def pareto_front_sentinel(points: Points) -> list[int]:
+    """A large number stands for infinity, and a compression may be larger: use `math.inf`."""
+    return [i for i in project.pareto_front(points) if points[i][0] < 1000]
+
+
+def choose_first_is_none(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The first network is never chosen: its position, 0, counts as False. Ask `is None`."""
+    return project.choose(networks, dense, tolerance) or None
+
+
+def choose_rounded(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Accuracies are rounded, and a network that has lost too much gets through: compare as they
+    are."""
+    lowest = round(dense["val"] - tolerance, 2)
+    rounded = [{**n, "val": round(n["val"], 2)} for n in networks]
+    return chosen(rounded, dense, lowest)
+
+
+def choose_first_good_enough(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The first one of the list that is good enough is taken: the most compressed one was asked
+    for."""
+    lowest = dense["val"] - tolerance
+    return next((i for i, n in enumerate(networks) if n["val"] >= lowest), None)
+
+
+def choose_within_the_tolerance_above(
+    networks: Rows, dense: Counts, tolerance: float
+) -> int | None:
+    """A network that is *better* than the dense one is left out: lost may be at most `tolerance`,
+    and it has lost nothing."""
+    near = [i for i, n in enumerate(networks) if 0 <= dense["val"] - n["val"] <= tolerance]
+    return max(near, key=lambda i: (networks[i]["compression"], networks[i]["val"]), default=None)
+
+
+def mean_and_spread_rounded(runs: Runs) -> Table:
+    """Means and spreads are rounded: round only what you print."""
+    right = project.mean_and_spread(runs)
+    return {
+        target: (round(mean, 2), None if spread is None else round(spread, 2), n)
+        for target, (mean, spread, n) in right.items()
+    }
+
+
+def mean_and_spread_of_all_targets(runs: Runs) -> Table:
+    """Every target has the mean of all accuracies: each target has its own runs."""
+    values = [accuracy for run in runs for accuracy in run.values()]
+    right = project.mean_and_spread(runs)
+    return {t: (sum(values) / len(values), spread, n) for t, (_, spread, n) in right.items()}
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "definitions": [
         definitions_own_weights, definitions_density, definitions_of_parameters,
@@ -524,18 +585,27 @@ MISTAKES: dict[str, list[Callable]] = {
         mean_and_spread_not_sorted,
         mean_and_spread_distinct,
         mean_and_spread_truth,
+        mean_and_spread_rounded,
+        mean_and_spread_of_all_targets,
     ],
     "pareto_front": [
         pareto_front_strict, pareto_front_twins, pareto_front_itself,
         pareto_front_small_compression, pareto_front_low_accuracy, pareto_front_beaten,
         pareto_front_hull, pareto_front_best_of_each, pareto_front_sorted, pareto_front_points,
         pareto_front_masks,
+        pareto_front_rounded,
+        pareto_front_nothing_is_zero,
+        pareto_front_sentinel,
     ],
     "choose": [
         choose_on_test, choose_dense_test, choose_most_accurate, choose_lowest_compression,
         choose_strict, choose_relative, choose_first_of_equals, choose_equals_by_test,
         choose_always_one, choose_in_the_shortlist, choose_row, choose_last,
         choose_product,
+        choose_first_is_none,
+        choose_rounded,
+        choose_first_good_enough,
+        choose_within_the_tolerance_above,
     ],
 }  # fmt: skip
 

@@ -207,6 +207,11 @@ def neighbours(network: nn.Module) -> dict[str, Tensor]:
     return {first: a * b.sum(0)[:, None], second: b * a.sum(1)}
 
 
+def almost_equal(network: nn.Module) -> dict[str, Tensor]:
+    """Scores of four weights in double precision."""
+    return {"weight": 1 + torch.tensor([[3.0, 2.0, 1.0, 4.0]]).double() * 1e-10}
+
+
 def changing(values: list[list[float]]) -> Callable[[nn.Module], dict[str, Tensor]]:
     """Scores of a single layer that are others each time; at the end the last ones again."""
     left = [torch.tensor([row]) for row in values]
@@ -274,6 +279,21 @@ SYNFLOW_MASKS = [
         "one round",
         lambda: {
             "model": two_layers(), "score": Recorded(neighbours), "density": 0.3, "rounds": 1,
+        },
+        masks_and_trace,
+    ),
+    Probe(
+        "half of five weights: `round(2.5)` are False",
+        lambda: {
+            "model": linear([[0.5, 0.1, 0.4, 0.2, 0.3]]), "score": Recorded(magnitudes),
+            "density": 0.5, "rounds": 1,
+        },
+        masks_and_trace,
+    ),
+    Probe(
+        "scores that differ in the tenth digit",
+        lambda: {
+            "model": linear(FOUR), "score": Recorded(almost_equal), "density": 0.5, "rounds": 1,
         },
         masks_and_trace,
     ),
@@ -455,6 +475,11 @@ BOUNDED_SPARSITY = [
     Probe(
         "the last layer has to make up for all others",
         lambda: turn(0.0, [0.2, 0.3, 0.1], 120),
+        number,
+    ),
+    Probe(
+        "the last layer, less than one MAC is missing",
+        lambda: turn(0.0, [0.75, 0.75, 0.75], target=262.9),
         number,
     ),
     Probe(

@@ -280,7 +280,8 @@ def gradient_scores(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]
 
     Returns:
         For each name in `prunable(model)` a tensor of the weight's shape, never negative. The
-        model, its mode and its BN statistics are as before (only `.grad` may differ).
+        model, the mode of each of its layers and its BN statistics are as before (only `.grad`
+        may differ).
 
     >>> layer = nn.Linear(2, 2, bias=False)
     >>> layer.weight.data.zero_()
@@ -309,7 +310,7 @@ def filter_scores(tensors: dict[str, Tensor], p: int) -> dict[str, Tensor]:
         p: 1 or 2.
 
     Returns:
-        For each name one score per filter, `(out,)` float.
+        For each name one score per filter, `(out,)` float. The tensors are not changed.
 
     >>> tensors = {"a": torch.tensor([[3.0, -4.0], [0.0, 6.0]]).reshape(2, 2, 1, 1)}
     >>> scores = filter_scores(tensors, p=1)["a"]
@@ -408,7 +409,7 @@ def filter_masks(
         For each name a bool tensor `(out,)`, True = keep. Exactly `round(sparsity * n)` of all n
         filters go, the lowest scores first, passing over those that have to stay: for each of
         these the next in the list goes. If sparsity asks for more than may go, all go that may.
-        `scores` is not changed.
+        `scores` is not changed. Scores may have any size, 1e30 too.
 
     >>> scores = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([3.0, 4.0])}
     >>> filter_masks(scores, sparsity=0.5)
@@ -464,13 +465,13 @@ def sensitivity(
 
 
 def recalibrate_bn(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> None:
-    """Measure the running statistics of all batch normalisations anew, as pruning changed them.
+    """Measure the running statistics of all batch normalisations again: pruning changed them.
 
     Works in place, returns nothing and trains nothing. Afterwards `running_mean` and
     `running_var` of each `nn.BatchNorm2d` are the plain averages over the batches of what that
     layer saw in training mode: a batch's mean, and its variance as PyTorch stores it (unbiased).
     What they were before does not count. All else is as before: weights, biases, γ, β, the mode
-    of the model and of each of its layers, and their `momentum`.
+    of the model and of each of its layers, and their `momentum` (`num_batches_tracked` may change).
 
     Args:
         model: a network with `nn.BatchNorm2d` layers, in evaluation or training mode.
@@ -568,9 +569,10 @@ def prune_remaining(weights: dict[str, Tensor], masks: Masks, share: float) -> M
         share: the share of the remaining weights to prune now, 0 to 1.
 
     Returns:
-        New masks (the ones passed in are not changed). With n weights remaining in the whole
-        network, exactly `round(share * n)` of them are pruned now: those of least magnitude,
-        wherever they are.
+        New masks (neither the ones passed in nor the weights are changed). With n weights
+        remaining in the whole network, exactly `round(share * n)` of them are pruned now: those
+        of least magnitude, wherever they are. Half a weight goes to the even number, as always
+        with `round`.
 
     >>> weights = {"a": torch.tensor([0.1, 2.0, -0.3]), "b": torch.tensor([0.2, -4.0])}
     >>> masks = {"a": torch.tensor([False, True, True]), "b": torch.tensor([True, True])}
@@ -700,7 +702,8 @@ def soft_filter_pruning(
 
     Returns:
         For each name a bool tensor `(out,)`, False for the `round(sparsity * out)` filters that
-        are zero at the end: those whose L2 norm was the smallest of that convolution.
+        were chosen last: those whose L2 norm was the smallest of that convolution. (Others may be
+        zero, too, if they were dead before.)
 
     >>> conv = nn.Conv2d(1, 4, 1, bias=False)
     >>> grow = lambda: conv.weight.data.add_(torch.tensor([1.0, 2, 3, 4]).view(4, 1, 1, 1))
@@ -726,7 +729,8 @@ def add_sparsity_penalty(model: nn.Module, strength: float) -> None:
 
     Args:
         model: any network after a backward pass: each `nn.BatchNorm2d` in it has a
-            `weight.grad`. These gradients are changed in place, and nothing else.
+            `weight.grad`. These gradients are changed in place, and nothing else; a
+            `BatchNorm1d` has no filters before it and is left alone.
         strength: λ, 0 or more.
 
     >>> bn = nn.BatchNorm2d(3)
@@ -757,7 +761,7 @@ def compare(
     accuracy over the seeds on `val` wins, and its networks alone are then measured on `test`.
 
     Args:
-        dense: the trained network; it is not changed.
+        dense: the trained network, in training or evaluation mode; it is not changed.
         methods: name -> `method(model, seed)`, which prunes and retrains `model` in place and may
             leave it in training mode.
         seeds: one run per method and seed.
