@@ -16,7 +16,10 @@ Anywhere = str | os.PathLike[str]
 
 @contextmanager
 def whole(path: Anywhere) -> Iterator[Path]:
-    """A place to write; what was written becomes `path` at the end, unless an error came before.
+    """Give a place to write; what is there at the end becomes `path`, unless an error came before.
+
+    Raises:
+        OSError: nothing can be written there; the message names `path` and the reason.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.txt")
@@ -26,6 +29,10 @@ def whole(path: Anywhere) -> Iterator[Path]:
     ('hello', False)
     """
     part = Path(f"{path}.{os.getpid()}.part")  # two kernels may write at once
+    try:  # first, because torch.save would only say that a file of this odd name "cannot be opened"
+        part.touch()
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write here: {error.strerror}", str(path)) from None
     try:
         yield part
         os.replace(part, path)

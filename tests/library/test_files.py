@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from pruninglab import masks
 from pruninglab.files import whole, write
 
 
@@ -39,3 +41,17 @@ def test_two_processes_do_not_take_each_others_part(
         write(path, "theirs")
         mine.write_text("mine")
     assert path.read_text() == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_named_with_the_reason(tmp_path: Path) -> None:
+    """As root may write anywhere, permissions are not tried; the ways through the code are one."""
+    (tmp_path / "file").write_text("x")
+    cases = {
+        tmp_path / "missing" / "a.pt": (FileNotFoundError, "No such file or directory"),
+        tmp_path / "file" / "a.pt": (NotADirectoryError, "Not a directory"),
+        tmp_path / ("long" * 100): (OSError, "File name too long"),
+    }
+    for path, (kind, reason) in cases.items():
+        with pytest.raises(kind, match=f"cannot write here: {reason}.*{path.name}"):
+            masks.save(path, {"w": torch.ones(1).bool()})
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
