@@ -72,8 +72,8 @@ class ShowAnswers(Preprocessor):
 def model_answer(guide: str) -> str:
     """Return the part of a guide that students may read; the rest is for whoever marks.
 
-    >>> model_answer("Because.\\n\\n**Marking guide.** 1 point: ...")
+    >>> model_answer("**Model answer.** Because.\\n\\n**Marking guide.** 1 point: ...")
     '**Model answer.** Because.'
     """
-    answer = re.split(r"^\W*Marking guide", guide, maxsplit=1, flags=re.M)[0].strip()
-    return f"**Model answer.** {answer}"
+    answer = re.split(r"^\W*Marking guide", guide, maxsplit=1, flags=re.M)[0]
+    return "**Model answer.** " + re.sub(r"^\W*Model answer\W*", "", answer).strip()
