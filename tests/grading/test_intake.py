@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -15,9 +16,15 @@ import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.grading.intake import collect, owners, read
+from pruninglab.grading.intake import canonical, collect, owners, read
+from pruninglab.grading.judging.mark import Exam
+from pruninglab.grading.judging.worker import work
+from pruninglab.limits import Limits
+from pruninglab.notebook import grade_id
 from tests.grading.test_grading import TINY, tiny_lab
 
 ROOT = Path(__file__).parents[2]
@@ -499,3 +506,160 @@ def test_a_very_deep_tree_and_very_many_files_end_with_a_row(inbox: Path, tmp_pa
             read.parse(*read.pick(tmp_path / "submitted/cyd" / TINY, TINY), TINY)
     finally:
         subprocess.run(["rm", "-rf", str(deep)], check=True)
+
+
+# --- a submission's cells on the lab's ------------------------------------------------------------
+
+GIVEN = "import math\n\nTWO = 2"
+ANSWERS = {"double": "def double(x): return TWO * x", "triple": "def triple(x): return 3 * x"}
+
+
+def lab_with_a_given_cell() -> NotebookNode:
+    lab = tiny_lab()
+    lab.cells.insert(0, new_code_cell(GIVEN, id="given"))
+    lab.cells.insert(5, new_markdown_cell("**Why?** Two sentences.", id="question"))
+    return lab
+
+
+def solved(**changed: str) -> NotebookNode:
+    """The lab, solved; other cells by grade_id or id."""
+    notebook = lab_with_a_given_cell()
+    for cell in notebook.cells:
+        name = grade_id(cell) or cell.id
+        cell.source = changed.get(name, ANSWERS.get(name, cell.source))
+    return notebook
+
+
+def merged(submission: NotebookNode) -> list[canonical.Cell]:
+    return canonical.merge(lab_with_a_given_cell(), submission)
+
+
+def without_metadata(notebook: NotebookNode) -> NotebookNode:
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata, cell.id = NotebookNode(), f"new-{number}"
+    return notebook
+
+
+def test_the_labs_own_cells_are_there_once_and_in_order() -> None:
+    """Whatever a student does to a notebook: cells deleted, copied, moved, or without metadata."""
+    lab = lab_with_a_given_cell()
+    wanted = [canonical.key_of(cell) for cell in lab.cells]
+    rng = random.Random(0)
+    for _ in range(200):
+        nb = solved(why="So.") if rng.random() < 0.7 else without_metadata(solved(why="So."))
+        for _ in range(rng.randrange(5)):
+            place = rng.randrange(len(nb.cells) + 1)
+            if rng.random() < 0.4:
+                nb.cells[place : place + 1] = []
+            elif rng.random() < 0.7:
+                nb.cells.insert(place, new_code_cell(f"x = {place}"))
+            elif nb.cells:
+                nb.cells.insert(place, rng.choice(nb.cells).copy())
+        cells = merged(nb)
+        of_lab = [cell for cell in cells if cell.template is not None]
+        assert [canonical.key_of(cell.template) for cell in of_lab] == wanted
+        for cell in of_lab:
+            if cell.kind in ("given", "test", "text"):
+                assert cell.source == cell.template.source
+        own = [cell.source for cell in cells if cell.kind == "own"]
+        assert {c.source for c in nb.cells if c.source.startswith("x = ")} <= set(own)
+
+
+@pytest.mark.parametrize(
+    ("version", "added"),
+    [
+        (GIVEN, ""),
+        ("# mine\nimport math;  TWO = 2", ""),
+        ("%%time\nimport math\nTWO = 2", ""),
+        ("TWO = 2", ""),
+        ("import seaborn\nimport math\nTWO = 2", "import seaborn"),
+        ("import math\nTWO = 3", "TWO = 3"),
+        ("import math\ndef (", "import math\ndef ("),
+        ("%load_ext x\nimport math\nTWO = 2", "get_ipython().run_line_magic('load_ext', 'x')"),
+    ],
+)
+def test_what_is_added_to_a_given_cell_is_a_cell_of_its_own(version: str, added: str) -> None:
+    cells = merged(solved(given=version))
+    assert (cells[0].kind, cells[0].source) == ("given", GIVEN)
+    assert [c.source for c in cells if c.kind == "added"] == [added] * bool(added)
+
+
+def test_what_follows_from_an_added_line_runs_again() -> None:
+    assert (
+        canonical.added("n = 3\nm = n + 1\nk = 5", "n = 4\nm = n + 1\nk = 5") == "n = 4\nm = n + 1"
+    )
+
+
+def below(nb: NotebookNode) -> NotebookNode:
+    nb.cells.append(new_markdown_cell("Because of this."))
+    return nb
+
+
+def above(nb: NotebookNode) -> NotebookNode:
+    nb.cells.insert(len(nb.cells) - 1, new_markdown_cell("Because of this."))
+    return nb
+
+
+def halves(nb: NotebookNode) -> NotebookNode:
+    """Split in JupyterLab: both have the name."""
+    nb.cells[-1].source = "Because"
+    nb.cells.append(nb.cells[-1].copy())
+    nb.cells[-1].source = "of this."
+    return nb
+
+
+@pytest.mark.parametrize(
+    "submission",
+    [
+        solved(why="Because of this."),
+        below(solved()),
+        above(solved()),
+        below(solved(why="")),
+        halves(solved()),
+        without_metadata(solved(why="Because of this.")),
+        without_metadata(below(solved())),
+    ],
+    ids=["in its cell", "below", "above", "emptied", "split", "no metadata", "neither"],
+)
+def test_an_answer_beside_its_cell_is_in_it(submission: NotebookNode) -> None:
+    (answer,) = [cell for cell in merged(submission) if cell.name == "why"]
+    assert answer.template is not None
+    assert answer.source != answer.template.source
+    for word in ("Because", "of this."):
+        assert word in answer.source
+
+
+def test_nothing_is_an_answer_where_nothing_is_written() -> None:
+    (answer,) = [cell for cell in merged(solved()) if cell.name == "why"]
+    assert answer.template is not None
+    assert answer.source == answer.template.source
+
+
+HONEST = [
+    {"given": f"import seaborn_of_mine as sns\n{GIVEN}"},
+    {"given": f"%load_ext nowhere\n%matplotlib widget\n{GIVEN}"},
+    {"given": f"from google.colab import drive\ndrive.mount('/x')\n{GIVEN}\nFACTOR = 2"},
+    {"given": f"import os\nos.chdir('/nowhere')\n{GIVEN}"},
+    {"given": f"%%capture\n{GIVEN}", "double": f"%%time\n{ANSWERS['double']}"},
+    {"given": f"{GIVEN}\nraise OSError\nN = 3", "triple": "def triple(x): return N * x"},
+    {"given": f"{GIVEN}\nraise RuntimeError\nN = 3", "triple": "def triple(x): return N * x"},
+    {"given": "def ("},
+    {"given": "\n".join(f"%time x{i} = {i}" for i in range(600))},
+    {"double": f"import seaborn_of_mine\nopen('mine.csv')\n{ANSWERS['double']}"},
+    {"double": f"%%timeit -n 1\n{ANSWERS['double']}", "triple": f"%%prun\n{ANSWERS['triple']}"},
+    {"double": f"%%capture out\n%%time\n{ANSWERS['double']}\nout.show()"},
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_sandbox")
+@pytest.mark.timeout(900)
+def test_what_this_machine_lacks_costs_no_points() -> None:
+    limits = Limits(cell=20, exercise=20, total=100)
+    exam = Exam(TINY, nbformat.writes(lab_with_a_given_cell()), (), 1, limits)
+    for changed in HONEST:
+        result = work(exam, f"{TINY}.ipynb", nbformat.writes(solved(**changed)).encode())
+        wrong = [found.text for found in result.judgements if not found.passed]
+        assert not wrong, (changed, wrong)
+    result = work(exam, f"{TINY}.ipynb", nbformat.writes(solved(**HONEST[0])).encode())
+    line = "import seaborn_of_mine as sns"
+    assert f"No module named 'seaborn_of_mine' (line 1: {line})" in result.notebook
