@@ -117,7 +117,7 @@ class Row:
 
     @property
     def sparsity(self) -> float | None:
-        """Share of zeros among the prunable weights; None where there are none."""
+        """Give the share of zeros among the prunable weights; None where there are no weights."""
         return 1 - self.nonzeros / self.prunable if self.prunable else None
 
 

@@ -59,7 +59,7 @@ class Images:
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(
             self.classes
         ):
-            raise ValueError(f"labels must lie in 0 .. {len(self.classes) - 1}")
+            raise ValueError(f"labels must be in 0 .. {len(self.classes) - 1}")
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -68,12 +68,12 @@ class Images:
         return Images(self.pixels[index], self.labels[index], self.classes, self.name)
 
     def to(self, device: torch.device | str) -> Images:
-        """The same images on `device`."""
+        """Move the images to `device`."""
         return Images(self.pixels.to(device), self.labels.to(device), self.classes, self.name)
 
 
 def load(name: str = "cifar10", split: Literal["train", "test"] = "train") -> Images:
-    """A full data set: 50,000 training or 10,000 test images.
+    """Load a full data set: 50,000 training or 10,000 test images.
 
     The first call looks for it in the places that `sources.find` lists, and may download 170 MB.
 
@@ -89,7 +89,7 @@ def load(name: str = "cifar10", split: Literal["train", "test"] = "train") -> Im
 
 
 def subset(split: Split = "train") -> Images:
-    """The embedded part of CIFAR-10: real images, without loss, no network needed.
+    """Load the embedded part of CIFAR-10: real images, without loss, no internet needed.
 
     "train" and "val" are the first 400 and the last 100 images of each class of the training
     set, "test" the first 200 of each class of the test set. The trained checkpoints have never
@@ -138,7 +138,7 @@ def hold_out(images: Images, per_class: int) -> tuple[Images, Images]:
 
 
 def normalise(pixels: Tensor, name: str = "cifar10") -> Tensor:
-    """Pixels `(N, 3, H, W)` uint8 -> float32 with mean 0 and standard deviation 1 per channel.
+    """Turn pixels `(N, 3, H, W)` uint8 into float32 with mean 0 and deviation 1 per channel.
 
     Raises:
         ValueError: pixels of another kind (so nothing is normalised twice), or an unknown `name`.
@@ -196,7 +196,7 @@ def batches(
     train: bool = False,
     generator: torch.Generator | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Normalised batches `(x float32 (B, 3, 32, 32), y int64 (B,))` in channels-last layout.
+    """Make normalised batches `(x float32 (B, 3, 32, 32), y int64 (B,))`, channels last.
 
     With `train=True` they are shuffled and augmented, and the last incomplete batch is left out.
 

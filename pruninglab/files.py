@@ -41,7 +41,7 @@ def whole(path: Anywhere) -> Iterator[Path]:
 
 
 def write(path: Anywhere, content: str | bytes) -> None:
-    """Write a small file, the whole of it or nothing. Text is written in UTF-8."""
+    """Write a small file, completely or not at all. Text is written in UTF-8."""
     with whole(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -62,7 +62,7 @@ def load_intact(path: Anywhere, device: torch.device | str = "cpu") -> Any:
 
 
 def load_state(path: Anywhere, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The same for the state of a training.
+    """Read the state of a training in the same way.
 
     Raises:
         ValueError: the file is damaged; the message names it and says what to do.

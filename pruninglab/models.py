@@ -39,7 +39,7 @@ class ZeroPadShortcut(nn.Module):
         self.extra = c_out - c_in
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images `(N, c_in, H, W)` to half their size."""
+        """Map images `(N, c_in, H, W)` to half their size."""
         before = self.extra // 2
         return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, before, self.extra - before))
 
@@ -69,13 +69,13 @@ class SelectShortcut(nn.Module):
         self.register_buffer("origin", origin)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images `(N, c_in, H, W)` to half their size."""
+        """Map images `(N, c_in, H, W)` to half their size."""
         with_zeros = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 1))  # (N, c_in + 1, H/2, W/2)
         return with_zeros[:, self.origin]
 
 
 def make_shortcut(c_in: int, c_out: int, option: Shortcut) -> nn.Module:
-    """The path around a block that halves the image: zeros ("A") or convolution and BN ("B")."""
+    """Make the path around a block that halves the image: zeros ("A") or a convolution and BN."""
     if option == "A":
         return ZeroPadShortcut(c_in, c_out)
     return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride=2, bias=False), nn.BatchNorm2d(c_out))
@@ -97,7 +97,7 @@ class Block(nn.Module):
         self.downsample = make_shortcut(c_in, c_out, option) if stride != 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Feature maps `(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)`."""
+        """Map features `(N, c_in, H, W)` to `(N, c_out, H / stride, W / stride)`."""
         shortcut = x if self.downsample is None else self.downsample(x)
         out = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(out)) + shortcut)
@@ -113,7 +113,7 @@ class ResNet20(nn.Module):
         seed: of the first weights; the global generator is left alone.
 
     Raises:
-        ValueError: `width` or `num_classes` is no whole number of 1 or more, or another shortcut
+        ValueError: `width` or `num_classes` is not a whole number of 1 or more, or a shortcut other
             than "A" and "B".
 
     >>> model = ResNet20()
@@ -149,20 +149,20 @@ class ResNet20(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images `(N, 3, 32, 32)` float, normalised, to class scores `(N, num_classes)`."""
+        """Map images `(N, 3, 32, 32)` float, normalised, to class scores `(N, num_classes)`."""
         x = F.relu(self.bn1(self.conv1(x)))  # (N, w, 32, 32)
         x = self.layer3(self.layer2(self.layer1(x)))  # (N, 4w, 8, 8)
         return self.fc(x.mean(dim=(2, 3)))  # (N, 4w) -> (N, num_classes)
 
 
 def make_stage(c_in: int, c_out: int, stride: int, option: Shortcut) -> nn.Sequential:
-    """Three blocks; the first one changes the number of channels and the image size."""
+    """Make three blocks; the first one changes the number of channels and the image size."""
     first = Block(c_in, c_out, c_out, stride, option)
     return nn.Sequential(first, *(Block(c_out, c_out, c_out, 1, option) for _ in range(2)))
 
 
 def ready_to_run(model: nn.Module, channels_last: bool = False) -> nn.Module:
-    """A faster copy for inference: batch normalisation folded into the convolutions before it.
+    """Make a faster copy for inference, with batch normalisation folded into the convolutions.
 
     In evaluation mode BN is a scale and a shift per channel, so the outputs stay the same but for
     rounding. The copy is not for training.

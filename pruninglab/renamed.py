@@ -32,23 +32,23 @@ class Alias(MetaPathFinder, Loader):
     """Finds a module under its old name, and gives the one under its new name."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: Any = None) -> Any:
-        """Called by `import`; None for every name that is not an old one."""
+        """Answer `import`: None for every name that is not an old one."""
         package, _, name = fullname.rpartition(".")
         known = package == "pruninglab" and name in OLD
         return ModuleSpec(fullname, self) if known else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The module itself, not a second copy of it: its classes must stay the same classes."""
+        """Give the module itself, not a second copy: its classes must stay the same classes."""
         module = importlib.import_module(_new(spec.name))
         self.own = module.__spec__, module.__loader__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has run already; `import` has just written the old name into it."""
+        """Run nothing again; undo that `import` has just written the old name into it."""
         module.__spec__, module.__loader__ = self.own
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """For `python -m pruninglab.submit`."""
+        """Give the code of the module, for `python -m pruninglab.submit`."""
         spec = find_spec(_new(fullname))
         return spec.loader.get_code(spec.name) if spec and spec.loader else None  # type: ignore[attr-defined]
 
@@ -58,6 +58,6 @@ def _new(fullname: str) -> str:
 
 
 def install() -> None:
-    """Let `import` ask here last, once."""
+    """Let `import` ask here, last."""
     if not any(isinstance(finder, Alias) for finder in sys.meta_path):
         sys.meta_path.append(Alias())

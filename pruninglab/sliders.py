@@ -35,7 +35,7 @@ def box(
 ) -> ipywidgets.VBox:
     """Make a slider over `values` above the picture of the value it is at (see `slider`).
 
-    Beside the slider stands what it is doing: drawing, or the error that drawing has ended in.
+    Beside the slider it says what it is doing: drawing, or the error that has ended the drawing.
     """
     if start not in values:
         raise ValueError(f"start={start!r} is not among the slider's values {list(values)}")

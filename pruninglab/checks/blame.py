@@ -115,7 +115,7 @@ def where_defined(name: str, headings: Mapping[str, str]) -> str:
 
 
 def unwritten(error: Exception) -> bool:
-    """Whether the placeholder of an exercise raised this, rather than torch.
+    """Tell whether the placeholder of an exercise raised this, rather than torch.
 
     PyTorch has NotImplementedError, too, for what it cannot do with a dtype: `-mask`, say.
 

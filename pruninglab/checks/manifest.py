@@ -9,7 +9,7 @@ from typing import Any
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """What the lab in `folder` asks for; without exercises if unknown.
+    """Read what the lab in `folder` asks for; without exercises if unknown.
 
     The build writes it as manifest.json beside each notebook.
 
@@ -22,7 +22,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def find_labs() -> Path:
-    """The folder with the labs: of the folder one is in, or else of this package.
+    """Find the folder with the labs: near the current folder, or else beside this package.
 
     Raises:
         FileNotFoundError: there is none.
@@ -34,7 +34,7 @@ def find_labs() -> Path:
 
 
 def points_of(lab: dict[str, Any]) -> dict[str, int]:
-    """exercise -> the points of its check.
+    """List exercise -> the points of its check.
 
     >>> points_of({"cells": [{"name": "test_double", "kind": "test", "points": 2}]})
     {'double': 2}

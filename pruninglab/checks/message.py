@@ -41,7 +41,7 @@ def wrong_answer(head: str, got: Values, expected: Values, given: Values, hint: 
 
 
 def what_differs(got: Values, expected: Values) -> list[str]:
-    """The lines that say what is wrong, the first difference at length."""
+    """Write the lines that say what is wrong, the first difference at length."""
     if "error" in got or "error" in expected:
         return textwrap.wrap(
             raised(got, expected), WIDTH, initial_indent="  ", subsequent_indent="    "
@@ -67,14 +67,14 @@ def in_what(now: Any) -> str:
 
 
 def both(difference: Difference) -> list[str]:
-    """Both values, where the difference itself names only one entry of them."""
+    """Show both values, where the difference itself names only one entry of them."""
     if not difference.inside:
         return []
     return [f"  expected {brief(difference.expected)}", f"  got      {brief(difference.got)}"]
 
 
 def raised(got: Values, expected: Values) -> str:
-    """A line about an error that came, or that should have come."""
+    """Tell about an error that came, or that should have come."""
     if "error" not in got:
         return f"it should raise {expected['error']} here, but gave back {brief(as_result(got))}"
     came = f"{got['error']}: {got['message']}"
@@ -84,5 +84,5 @@ def raised(got: Values, expected: Values) -> str:
 
 
 def as_result(values: Values) -> Any:
-    """What a function gave back, if that was all that was looked at."""
+    """Give what a function gave back, if that was all that was looked at."""
     return values["result"] if len(values) == 1 and "result" in values else values

@@ -50,7 +50,7 @@ class Progress:
 
     @property
     def kept(self) -> bool:
-        """Whether a start page is beside the lab, so that progress is kept on the disk."""
+        """Tell whether a start page is beside the lab, so that progress is kept on the disk."""
         return os.path.exists(self.folder.parent / "START.md")  # False where it may not look
 
     def note(self, exercise: str, passed: bool) -> str:

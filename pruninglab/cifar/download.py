@@ -109,7 +109,7 @@ def _reason(url: str, error: requests.RequestException) -> str:
 
 
 def npm_tarball(package: str) -> tuple[str, str]:
-    """Address and SHA-1 sum of a package's tarball, as the registry that npm is set up for says.
+    """Ask the registry that npm is set up for: the address and SHA-1 sum of a package's tarball.
 
     npm's own download is not used: it cannot go on where it was broken off.
 

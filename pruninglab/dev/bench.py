@@ -41,7 +41,7 @@ class Result:
     seconds: list[float]
 
     def row(self, base: Result) -> str:
-        """One line of a Markdown table."""
+        """Write one line of a Markdown table."""
         ratio = statistics.median(b / s for b, s in zip(base.seconds, self.seconds, strict=True))
         median, low, high = (1e3 * f(self.seconds) for f in (statistics.median, min, max))
         images = BATCH / median * 1e3
@@ -51,7 +51,7 @@ class Result:
 
 
 def compare(contestants: dict[str, Round], rounds: int, label: str) -> list[Result]:
-    """One warm-up each, then `rounds` rounds in which every contestant runs once."""
+    """Warm each up once, then run `rounds` rounds in which every contestant runs once."""
     for run in contestants.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -62,20 +62,20 @@ def compare(contestants: dict[str, Round], rounds: int, label: str) -> list[Resu
 
 
 def table(title: str, results: list[Result]) -> str:
-    """A Markdown table; the ratio says how many times faster than the first row."""
+    """Write a Markdown table; the ratio says how many times faster than the first row."""
     head = "| | ms a step, median | fastest–slowest | images/s | times faster |"
     rows = [r.row(results[0]) for r in results]
     return "\n".join([f"### {title}", "", head, "|---|---:|---:|---:|---:|", *rows, ""])
 
 
 def endless(make: Callable[[], Iterator[tuple[Tensor, Tensor]]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches for ever."""
+    """Give batches for ever."""
     while True:
         yield from make()
 
 
 def timed(step: Callable[[], object], steps: int, *, pause: float = 0.0, untimed: int = 0) -> Round:
-    """A round of `steps` calls, after a pause in seconds and some calls that are not timed."""
+    """Make a round of `steps` calls, after a pause in seconds and some calls without timing."""
 
     def run() -> float:
         time.sleep(pause)
@@ -90,14 +90,14 @@ def timed(step: Callable[[], object], steps: int, *, pause: float = 0.0, untimed
 
 
 def now() -> float:
-    """The time when all that was started is done: a GPU works on after its caller has gone on."""
+    """Tell the time when all that was started is done: a GPU works on while its caller goes on."""
     if device().type != "cpu":
         torch.accelerator.synchronize()
     return time.perf_counter()
 
 
 def usual_loader(images: Images, workers: int = 2) -> DataLoader:
-    """torchvision's CIFAR10 data set, its transforms, and a DataLoader."""
+    """Make torchvision's CIFAR10 data set, its transforms, and a DataLoader."""
     dataset = CIFAR10.__new__(CIFAR10)  # the pixels are here already: no files, no download
     dataset.data = images.pixels.permute(0, 2, 3, 1).numpy()
     dataset.targets = images.labels.tolist()
@@ -113,22 +113,22 @@ def usual_loader(images: Images, workers: int = 2) -> DataLoader:
 
 
 def network() -> ResNet20:
-    """What is trained, where it is trained."""
+    """Make what is trained, where it is trained."""
     return ResNet20().train().to(device())
 
 
 def trainer(model: nn.Module, compiled: bool = False) -> Trainer:
-    """One of this package's training loops."""
+    """Make one of this package's training loops."""
     return Trainer(model, Recipe(1, constant(0.01), BATCH), compiled=compiled)
 
 
 def step_of(run: Trainer, loader: Iterator[tuple[Tensor, Tensor]]) -> Callable[[], Tensor]:
-    """A training step with its data."""
+    """Make a training step with its data."""
     return lambda: run.step(*next(loader), lr=0.01)
 
 
 def usual_step(model: nn.Module, loader: Iterator[tuple[Tensor, Tensor]]) -> Callable[[], None]:
-    """What most tutorials do: float32, default memory format."""
+    """Make the step of most tutorials: float32, default memory format."""
     optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=5e-4, nesterov=True)
 
     def step() -> None:
@@ -142,15 +142,15 @@ def usual_step(model: nn.Module, loader: Iterator[tuple[Tensor, Tensor]]) -> Cal
 
 
 def our_batches(images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless augmented batches, of images that lie where the network is."""
+    """Make endless augmented batches, of images that are where the network is."""
     images, generator = images.to(device()), torch.Generator().manual_seed(0)
     return endless(lambda: batches(images, BATCH, train=True, generator=generator))
 
 
 def training_throughput(images: Images, rounds: int, steps: int) -> list[Result]:
-    """Data included: the usual way with two workers and with none, ours, ours compiled.
+    """Compare, data included: the usual way with two workers and with none, ours, ours compiled.
 
-    The workers of a DataLoader go on after the last step until four batches lie ready. The pause
+    The workers of a DataLoader go on after the last step until four batches are ready. The pause
     keeps that out of the next contestant's time, the untimed steps keep these batches out of its
     own.
     """
@@ -173,7 +173,7 @@ def training_throughput(images: Images, rounds: int, steps: int) -> list[Result]
 
 
 def data_share(images: Images, rounds: int, steps: int) -> list[Result]:
-    """A training step with its data against the data alone."""
+    """Compare a training step with its data and the data alone."""
     loader = our_batches(images)
     whole = step_of(trainer(network(), compiled=True), our_batches(images))
     contestants = {
@@ -184,7 +184,7 @@ def data_share(images: Images, rounds: int, steps: int) -> list[Result]:
 
 
 def masked_step(images: Images, rounds: int, steps: int) -> list[Result]:
-    """Dense, masks held by this package, torch.nn.utils.prune; 80 % of the weights pruned."""
+    """Compare dense, masks held by this package, torch.nn.utils.prune; 80 % of weights pruned."""
     dense, held, pruned = (network() for _ in range(3))
     random = masks.random_masks(held, 0.8, torch.Generator().manual_seed(0))
     for name, module in pruned.named_modules():
@@ -206,7 +206,7 @@ def masked_step(images: Images, rounds: int, steps: int) -> list[Result]:
 
 
 def report(rounds: int, steps: int) -> str:
-    """All tables, as Markdown."""
+    """Write all tables, as Markdown."""
     images = subset("train")
     data = data_share(images, rounds, steps)
     share = statistics.median(d / w for w, d in zip(data[0].seconds, data[1].seconds, strict=True))
@@ -226,7 +226,7 @@ def report(rounds: int, steps: int) -> str:
 
 
 def main() -> None:
-    """Command line."""
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description="Measure speed side by side.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=15, help="training steps a round")

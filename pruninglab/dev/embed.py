@@ -14,7 +14,7 @@ COLUMNS = 40  # images side by side in a sheet
 
 
 def of_each_class(images: Images, count: int, last: bool = False) -> Images:
-    """The first (or last) `count` images of each class, one class after the other in turn.
+    """Take the first (or last) `count` images of each class, the classes in turn.
 
     >>> pixels = torch.zeros(6, 3, 32, 32, dtype=torch.uint8)
     >>> labels = torch.tensor([1, 0, 0, 1, 1, 0])
@@ -27,7 +27,7 @@ def of_each_class(images: Images, count: int, last: bool = False) -> Images:
 
 
 def write_sheet(images: Images, path: Path) -> None:
-    """All images in one lossless WebP picture, `COLUMNS` in a row."""
+    """Write all images as one lossless WebP picture, `COLUMNS` in a row."""
     grid = images.pixels.view(-1, COLUMNS, 3, 32, 32).permute(0, 3, 1, 4, 2)  # (r, y, c, x, rgb)
     sheet = grid.reshape(-1, COLUMNS * 32, 3)
     Image.fromarray(sheet.numpy()).save(path, lossless=True, quality=100, method=6)

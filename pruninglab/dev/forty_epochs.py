@@ -30,7 +30,7 @@ ASSET = checkpoints.ASSETS / "fast.json"
 def trained(
     settings: dict[str, Any], seed: int, images: data.Images, val: data.Images, path: Path
 ) -> tuple[ResNet20, list[dict[str, float]]]:
-    """A network trained with these settings, and its curve."""
+    """Train a network with these settings; return it and its curve."""
     model = ResNet20(16, seed=seed)
     recipe = checkpoints.recipe_from(settings)
     curve = train(model, images, recipe, seed=seed, val=val, checkpoint=path, compiled=True)
@@ -49,7 +49,7 @@ def choose(work: Path, epochs: int = 8) -> None:
 
 
 def best() -> dict[str, Any]:
-    """The settings with the highest accuracy on the held-out images.
+    """Find the settings with the highest accuracy on the held-out images.
 
     Raises:
         ValueError: nothing has been compared yet.
@@ -75,7 +75,7 @@ def run(work: Path, seeds: list[int], epochs: int = EPOCHS) -> None:
 
 
 def record() -> dict[str, Any]:
-    """What has been measured so far."""
+    """Read what has been measured so far."""
     return json.loads(ASSET.read_text()) if ASSET.exists() else {}
 
 
@@ -98,7 +98,7 @@ def show() -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("task", choices=("choose", "run", "show"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

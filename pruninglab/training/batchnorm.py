@@ -26,7 +26,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """`F.batch_norm`, its arguments and result; in sums for images in training mode.
+    """Compute `F.batch_norm`, same arguments and result; in sums for images in training mode.
 
     Sums are in float32 (of float64 in float64). The variance, mean(x²) - mean(x)², loses its digits
     where the mean is hundreds of times the spread; in networks like ours it is a few times.
@@ -74,7 +74,7 @@ class InSums(TorchFunctionMode):
 
 
 def in_sums(model: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The model's forward pass, with batch normalisations in sums; to be compiled."""
+    """Make the model's forward pass, with batch normalisations in sums; to be compiled."""
 
     def forward(x: Tensor) -> Tensor:
         with InSums():

@@ -94,7 +94,7 @@ def threads(n: int) -> Iterator[None]:
 
 
 def mixed_precision(device: torch.device, enabled: bool | None = None) -> AbstractContextManager:
-    """Compute in bfloat16 what stands it; `enabled=None` means: where that is faster."""
+    """Compute in bfloat16 where PyTorch thinks it safe; `enabled=None` means: if that is faster."""
     if enabled is None:
         enabled = bf16_is_fast(device)
     return _autocast(device.type) if enabled else nullcontext()

@@ -77,12 +77,12 @@ class Loop:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training steps of one pass over the images."""
+        """Count the training steps of one pass over the images."""
         return max(1, len(self.images) // self.batch_size)
 
     @property
     def epochs(self) -> float:
-        """Passes over the images so far."""
+        """Count the passes over the images so far."""
         return self.steps / self.steps_per_epoch
 
     def __call__(

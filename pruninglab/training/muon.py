@@ -16,7 +16,7 @@ from torch.optim.sgd import sgd
 
 
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
-    """A matrix with the same singular vectors and singular values between about 0.7 and 1.2.
+    """Make all singular values about 1 (0.7 to 1.2), and keep the singular vectors.
 
     Newton-Schulz iterations of degree five, in bfloat16, with the coefficients of Jordan et al.
 
@@ -76,7 +76,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """One update of all parameters that have a gradient."""
+        """Update all parameters that have a gradient."""
         loss = closure() if closure else None
         convs, *others = self.param_groups
         for weight in convs["params"]:

@@ -8,7 +8,7 @@ Schedule = Callable[[float], float]  # progress in 0 .. 1 -> learning rate
 
 
 def triangular(peak: float, warmup: float = 0.2) -> Schedule:
-    """Learning rate from 0 up to `peak` in the first `warmup` of the training, then down to 0.
+    """Go from 0 up to `peak` in the first `warmup` of the training, then down to 0.
 
     >>> lr = triangular(0.4, warmup=0.25)
     >>> lr(0.0), lr(0.25), lr(1.0)
@@ -23,7 +23,7 @@ def triangular(peak: float, warmup: float = 0.2) -> Schedule:
 
 
 def stepped(start: float, drops: tuple[float, ...] = (0.5, 0.75), factor: float = 0.1) -> Schedule:
-    """Learning rate `start`, multiplied by `factor` at each of `drops` (parts of the training).
+    """Begin at `start` and multiply by `factor` at each of `drops` (parts of the training).
 
     >>> lr = stepped(0.1)
     >>> [round(lr(t), 4) for t in (0.0, 0.5, 0.8)]
@@ -33,5 +33,9 @@ def stepped(start: float, drops: tuple[float, ...] = (0.5, 0.75), factor: float 
 
 
 def constant(rate: float) -> Schedule:
-    """The same learning rate throughout."""
+    """Keep one learning rate throughout.
+
+    >>> constant(0.1)(0.5)
+    0.1
+    """
     return lambda t: rate

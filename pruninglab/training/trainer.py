@@ -40,7 +40,7 @@ class Recipe:
             the ReLU no gradient is left then, and the whole filter decays to exact zeros.
 
     Raises:
-        ValueError: a value out of its range, or an `lr` that is no schedule.
+        ValueError: a value out of its range, or an `lr` that is not a schedule.
 
     >>> from pruninglab.training.schedules import constant
     >>> Recipe(epochs=3, lr=constant(0.1)).batch_size
@@ -118,7 +118,7 @@ def train(
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or Muon; the learning rate is set in each step."""
+    """Make SGD with Nesterov momentum, or Muon; the learning rate is set in each step."""
     decay: dict[str, Any] = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     if recipe.muon:
         return Muon(model, ratio=recipe.muon, decay_vectors=recipe.decay_norms, **decay)
@@ -174,7 +174,7 @@ class Trainer:
         return {"epoch": epoch, "lr": lr, "loss": loss, "seconds": time.perf_counter() - start}
 
     def step(self, x: Tensor, y: Tensor, lr: float) -> Tensor:
-        """One update on a batch; returns its loss."""
+        """Update once, on a batch; return its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         with mixed_precision(self.device, self.bf16):
@@ -200,7 +200,7 @@ class Trainer:
             torch.save(state, part)
 
     def resume(self, path: Path | None) -> list[dict[str, float]]:
-        """Go on from a checkpoint, if there is one; returns the history so far."""
+        """Go on from a checkpoint, if there is one; return the history so far."""
         if path is None or not path.exists():
             return []
         state = load_state(path, self.device)
