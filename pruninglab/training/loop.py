@@ -121,7 +121,7 @@ class Loop:
         masks: Mapping[str, Tensor],
         lrs: Sequence[float],
         before_step: Callable[[nn.Module], None] | None,
-        bar: tqdm,
+        bar: tqdm | None = None,
     ) -> list[Batch]:
         model, used, start = trainer.model.train(), [], time.perf_counter()
         hook = trainer.optimizer.register_step_pre_hook(
@@ -131,7 +131,8 @@ class Loop:
         with hold(model, masks):
             for (x, y), lr in zip(itertools.islice(self.passes, len(lrs)), lrs, strict=True):
                 trainer.step(x.to(trainer.device), y.to(trainer.device), lr)
-                bar.update()
+                if bar is not None:
+                    bar.update()
                 if self.keep:
                     used.append((x, y))
         hook.remove()

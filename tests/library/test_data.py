@@ -201,8 +201,8 @@ def test_bad_requests(call, message):
         ({"pixels": torch.zeros(2, 32, 32, 3).byte()}, r"got torch.uint8 \(2, 32, 32, 3\)"),
         ({"labels": torch.zeros(3).long()}, r"labels must be torch.int64 \(2,\), got .* \(3,\)"),
         ({"labels": torch.zeros(2)}, "got torch.float32"),
-        ({"labels": torch.tensor([0, 2])}, r"labels must lie in 0 .. 1"),
-        ({"labels": torch.tensor([-1, 0])}, r"labels must lie in 0 .. 1"),
+        ({"labels": torch.tensor([0, 2])}, r"labels must be in 0 .. 1"),
+        ({"labels": torch.tensor([-1, 0])}, r"labels must be in 0 .. 1"),
         ({"name": "imagenet"}, "unknown data set 'imagenet'"),
     ],
 )
