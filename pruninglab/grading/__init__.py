@@ -5,23 +5,22 @@ with a submission is different, because stock nbgrader runs the tests inside the
 where the student's code can change them, read them, and change the gradebook.
 
 What happens to a submission
-    course      knows the labs and who has handed in; collecting sorts by student what a learning
-                platform hands over.
-    handed_in   finds it and reads it: sizes are limited, links are not followed, nothing is
-                unpacked; what cannot be read ends with 0 points and a reason.
-    canonical   puts its solutions on the instructor's skeleton. Of the student's notebook only the
-                sources of cells are taken.
-    sandbox     runs them in a process without network, files, environment or rights, under limits:
-                bubblewrap (wall) around a Python that forks (nursery, guest), and a second set of
-                namespaces for each submission (isolate), with fewer calls of the kernel (calls).
-    judge       runs the tests (task, verdict), outside of that process. The student's functions
-                are proxies there: arguments go in, plain data come back (wire, link, and codec with
-                known, tensors, modules), never a pickle.
-    marking     makes an nbgrader notebook of the outcome; class_flow enters it into the gradebook.
-                Many are judged at a time (pools).
-    record      notes each mark in an append-only log, with hashes of the notebook and tests, and
-                the seed of the hidden tests' inputs.
-    handed_back writes feedback pages, CSVs (moodle) and the class report (report, similar).
+    intake      collect sorts by student what a learning platform hands over. read finds the file
+                that counts: sizes are limited, links are not followed, nothing is unpacked to a
+                place that a file names; what cannot be read ends with 0 points and a reason.
+                canonical puts its solutions on the instructor's skeleton: of the student's
+                notebook only the text of cells and attached pictures are taken.
+    sandbox     runs it in a process without network, files, environment or rights, under limits:
+                bubblewrap around a Python that forks (forkserver, inside), and a second set of
+                namespaces for each submission, with fewer calls of the kernel (seccomp).
+    protocol    connects that process and the tests. The student's functions are proxies there:
+                arguments go in, plain data come back, never a pickle.
+    judging     runs the tests, outside of that process, and makes a graded notebook of what they
+                find. Many submissions are judged at a time (pools).
+    gradebook   enters it into nbgrader's gradebook, notes each mark in an append-only log with
+                hashes of notebook and tests and the seed of the hidden tests' inputs, and writes
+                feedback pages, tables and the class report.
+    safe_html   renders and cleans what students wrote; what is stored and shown is inert HTML.
 
 Threat model
     Assumed hostile: everything that a student hands in, and all code in it. It may try to get
@@ -36,8 +35,9 @@ Threat model
     processes and files, and a watch that ends what exceeds them; calls of the kernel that are
     refused; the end of the whole namespace with the submission. Tests and expected values are in
     another process, with hidden inputs from a fresh seed each run; an error in a test's own
-    callback cannot be caught by the student's code; text of students is shown as text. Should
-    memory run out all the same, the kernel ends a submission before the gradebook's process.
+    callback cannot be caught by the student's code; text of students is rendered, cleaned and
+    stored as inert HTML, and ids mean nothing in pages and tables. Should memory run out all the
+    same, the kernel ends a submission before the gradebook's process.
 
 Not covered
     - A hole in the Linux kernel. Grade strangers in a virtual machine if that worries you.
