@@ -45,8 +45,13 @@ def test_every_dependency_is_pinned_to_a_version_that_pyproject_allows() -> None
         assert Version(version) in REQUIRED[name], name
 
 
-# How a package is imported that has another name; IPython comes with ipywidgets.
-NAMES = {"PIL": "pillow", "IPython": "ipywidgets", "markupsafe": "jinja2"}
+# How a package is imported that has another name; ipywidgets brings IPython and its backend.
+NAMES = {
+    "PIL": "pillow",
+    "IPython": "ipywidgets",
+    "markupsafe": "jinja2",
+    "matplotlib_inline": "ipywidgets",
+}
 
 
 # Files of notebooks are read by the commands of students and by grading, by no notebook.
