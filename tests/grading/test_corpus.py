@@ -23,7 +23,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from pruninglab.grading.gradebook.course import open_course, register
+from pruninglab.grading.gradebook.course import open_course, reference_solutions, register
 from pruninglab.grading.judging import mark, worker
 from pruninglab.grading.protocol.modules import HOOK_HINT
 from pruninglab.grading.sample_class import fill
@@ -39,7 +39,9 @@ def exam_of(lab: str, folder: Path) -> mark.Exam:
     """The lab as it is graded."""
     shutil.copytree(build.NOTEBOOKS / lab, folder / "solutions" / "notebooks" / lab)
     shutil.copy(build.ROOT / "nbgrader_config.py", folder)
-    return mark.Exam(lab, *register(open_course(folder, lab)), seed=11)
+    course = open_course(folder, lab)
+    own = reference_solutions(course)
+    return mark.Exam(lab, *register(course), seed=11, reference=own)
 
 
 def corpus(lab: str, kind: str) -> dict[str, list[Callable]]:

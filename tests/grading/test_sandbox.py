@@ -34,6 +34,7 @@ from pruninglab.grading.gradebook.log import Record
 from pruninglab.grading.intake import canonical, read
 from pruninglab.grading.judging import task, turns, worker
 from pruninglab.grading.judging.judge import HIDDEN, Judge
+from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.protocol.codec import Codec
 from pruninglab.grading.protocol.messages import BadMessage, Closed, Wire
 from pruninglab.grading.protocol.rpc import Link
@@ -755,3 +756,61 @@ def test_folders_that_killed_judges_left_are_removed(
         f"{scratch.PREFIX}y",
     ]
     assert (other / "probes.py").exists()
+
+
+# --- exercises that call others -------------------------------------------------------------------
+
+RIGHT_CALLER = test_attacks.RIGHT["top_mask"].replace("x.topk(k)", "x.topk(double(k) // 2)")
+CALLS = {
+    "itself": RIGHT_CALLER,
+    "through a cell of its own": RIGHT_CALLER.replace("double(", "twice("),
+}
+
+
+def graded(before: str = "", reference: bool = True, **solutions: str) -> dict[str, Judgement]:
+    """Grade the attacked lab; exercise -> judgement."""
+    own = tuple(test_attacks.RIGHT.items()) if reference else ()
+    made = test_attacks.written(test_attacks.solved(before=before, **solutions))
+    result = worker.work(test_attacks.exam(reference=own), *made)
+    return {found.exercise: found for found in result.judgements}
+
+
+@pytest.mark.parametrize("helper", ["def double(x):\n    return 5", "raise NotImplementedError"])
+@pytest.mark.parametrize("how", CALLS)
+def test_a_wrong_helper_costs_its_caller_no_points(helper: str, how: str) -> None:
+    before = "def twice(x):\n    return double(x)"
+    found = graded(before, double=helper, top_mask=CALLS[how])
+    assert not found["double"].passed
+    assert found["top_mask"].passed, found["top_mask"].text
+    assert "the course's `double`, because yours does not pass" in found["top_mask"].text
+
+
+def test_a_wrong_caller_of_a_wrong_helper_gets_nothing_and_the_name_of_the_helper() -> None:
+    wrong = RIGHT_CALLER.replace("x.topk(", "(-x).topk(")
+    found = graded(double="def double(x):\n    return 5", top_mask=wrong)
+    assert not found["top_mask"].passed
+    assert found["top_mask"].text.endswith(
+        "It calls `double`, and yours does not pass its own check yet."
+    )
+
+
+def test_without_the_courses_solutions_the_message_names_the_helper() -> None:
+    found = graded(reference=False, double="def double(x):\n    return 5", top_mask=RIGHT_CALLER)
+    assert not found["top_mask"].passed
+    assert "It calls `double`" in found["top_mask"].text
+
+
+def test_the_courses_solutions_do_not_come_out() -> None:
+    """A caller that shows what it was given, and keeps it for the exercise itself."""
+    spy = RIGHT_CALLER.replace(
+        "    mask",
+        "    import inspect\n    assert double(2) == 5, inspect.getsource(double)\n    mask",
+        1,
+    )
+    own = {"double": "def double(x):\n    secret = 2 * x\n    return secret"}
+    made = test_attacks.solved(double="def double(x):\n    return 5", top_mask=spy)
+    exam = test_attacks.exam(reference=tuple((test_attacks.RIGHT | own).items()))
+    result = worker.work(exam, *test_attacks.written(made))
+    assert "secret" not in result.to_json()
+    found = {judgement.exercise: judgement.passed for judgement in result.judgements}
+    assert not found["double"]

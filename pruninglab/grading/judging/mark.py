@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from nbformat.v4 import new_notebook, new_output
 
 from pruninglab.grading.intake import canonical, read
 from pruninglab.grading.intake.canonical import Cell
+from pruninglab.grading.judging.helpers import with_note, with_reference, wrong_helpers
 from pruninglab.grading.judging.judge import Judge, Note
 from pruninglab.grading.judging.judgement import Judgement, Result
 from pruninglab.grading.judging.task import Step, Task, Test
@@ -35,6 +37,7 @@ class Exam:
         seed: of the hidden tests' inputs.
         limits: what each submission may use.
         unsafe: without a sandbox.
+        reference: grade_id -> source of the course's own solutions (see `helpers`); may be empty.
     """
 
     lab: str
@@ -43,6 +46,7 @@ class Exam:
     seed: int
     limits: Limits = field(default_factory=Limits)
     unsafe: bool = False
+    reference: tuple[tuple[str, str], ...] = ()
 
     def version(self) -> str:
         """Hash the tests and what belongs beside them."""
@@ -79,12 +83,28 @@ def mark(
     cells = canonical.merge(skeleton, submission)
     given = tuple(c.source for c in skeleton.cells if canonical.kind_of(c) == "given")
     places, steps, tests = plan(cells)
-    judge = Judge(Task(steps, tests, given, exam.files, exam.seed), server, done, note)
-    judgements = judge.judge()
+    task = Task(steps, tests, given, exam.files, exam.seed, exam.reference)
+    judge = Judge(task, server, done, note)
+    judgements = helped(judge.judge(), task, server)
     errors: dict[int, str] = {}
     for step, text in judge.session.errors.items():
         errors[places[step]] = "\n".join(filter(None, [errors.get(places[step]), text]))
     return Result("", tuple(judgements), page(exam, cells, judgements, errors))
+
+
+def helped(judgements: Sequence[Judgement], task: Task, server: ForkServer) -> list[Judgement]:
+    """Judge exercises again that call others which failed, and say which these are."""
+    failed = [found.exercise for found in judgements if not found.passed]
+    wrong, better = wrong_helpers(task, failed), []
+    end = time.monotonic() + server.limits.total
+    for found in judgements:
+        helpers = wrong.get(found.exercise, [])
+        if helpers and task.reference and time.monotonic() < end:
+            again = with_reference(task, found.exercise, helpers)
+            (second,) = Judge(again, server).judge()
+            found = second if second.passed else found
+        better.append(with_note(found, helpers) if helpers else found)
+    return better
 
 
 def unreadable(exam: Exam, reason: str, done: Mapping[str, Judgement] | None = None) -> Result:
@@ -116,7 +136,8 @@ def plan(cells: Sequence[Cell]) -> tuple[list[int], tuple[Step, ...], tuple[Test
             # What a student added to a cell of the lab runs line by line: one that fails here (an
             # import of what this machine lacks, say) does not take the others with it.
             sources = statements(cell.source) if cell.kind == "added" else [cell.source]
-            parts = [Step(source, cell.needed, SHARES[cell.kind]) for source in sources]
+            name, share = cell.name if cell.kind == "solution" else "", SHARES[cell.kind]
+            parts = [Step(source, cell.needed, share, solution=name) for source in sources]
         steps += parts
         places += [place] * len(parts)
     return places, tuple(steps), tuple(tests)

@@ -14,12 +14,14 @@ class Step:
         needed: for the functions to work.
         share: of the submission's total time that may be over when it ends.
         test: grade_id of the test.
+        solution: grade_id of the solution, if it is one.
     """
 
     source: str
     needed: bool = True
     share: float = 1.0
     test: str = ""
+    solution: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class Test:
 
     name: str
     source: str
+
+    @property
+    def exercise(self) -> str:
+        """The exercise that it belongs to."""
+        return self.name.removeprefix("test_")
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Task:
         given: code of the lab that the tests may need (imports).
         files: names and contents of what lies beside the notebook.
         seed: of the hidden tests' inputs.
+        reference: grade_id of a solution -> the course's own; empty if they are not to be used.
     """
 
     steps: tuple[Step, ...]
@@ -47,3 +55,4 @@ class Task:
     given: tuple[str, ...]
     files: tuple[tuple[str, bytes], ...]
     seed: int
+    reference: tuple[tuple[str, str], ...] = ()
