@@ -39,9 +39,22 @@ def paste(module: str, exercise: str) -> str:
     if not properties:
         raise ValueError(f"{exercise}: no test has it as its first parameter in hidden.py")
     wanted = with_what_they_use(properties, statements)
-    parts = [ast.get_source_segment(module, s) or "" for s in statements if s in wanted]
+    parts = [text_of(s, module) for s in statements if s in wanted]
     calls = [f"{s.name}({exercise})" for s in properties if isinstance(s, ast.FunctionDef)]
     return "\n\n\n".join([*joined_imports(parts), "\n".join(calls)])
+
+
+def text_of(statement: ast.stmt, module: str) -> str:
+    """The lines of a statement, with its decorators (`ast.get_source_segment` leaves them out).
+
+    >>> module = "@cache\\ndef half(x): return x / 2"
+    >>> print(text_of(ast.parse(module).body[0], module))
+    @cache
+    def half(x): return x / 2
+    """
+    decorators = getattr(statement, "decorator_list", [])
+    first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+    return "\n".join(module.splitlines()[first - 1 : statement.end_lineno])
 
 
 def is_property(statement: ast.stmt, exercise: str) -> bool:

@@ -166,7 +166,7 @@ def test_a_score_is_the_flow_that_is_lost(synflow_scores: Callable, seed: int = 
         whole = float(flow(ones).sum())
         generator = torch.Generator().manual_seed(seed)
         for name, score in synflow_scores(network, shape).items():
-            weight, found = flow.get_parameter(name).view(-1), score.flatten()
+            weight, found = flow.get_parameter(name).view(-1), score.detach().flatten()
             for place in torch.randint(len(weight), (4,), generator=generator).tolist():
                 value, weight[place] = float(weight[place]), 0.0
                 lost = whole - float(flow(ones).sum())
@@ -177,11 +177,13 @@ def test_a_score_is_the_flow_that_is_lost(synflow_scores: Callable, seed: int = 
 
 def test_what_flows_in_flows_out(synflow_scores: Callable, seed: int = 0) -> None:
     """In a chain the scores of every layer have the same sum, and so in a block's two layers."""
-    sums = {n: float(s.sum()) for n, s in synflow_scores(_chain(seed), (3, 8, 8)).items()}
+    sums = {n: float(s.detach().sum()) for n, s in synflow_scores(_chain(seed), (3, 8, 8)).items()}
     assert len(sums) == 4, f"scores for {sorted(sums)}"
     spread = max(sums.values()) - min(sums.values())
     assert spread < 1e-6 * max(sums.values()), f"sums per layer {sums}"
-    total = {n: float(s.sum()) for n, s in synflow_scores(ResNet20(2), (3, 32, 32)).items()}
+    total = {
+        n: float(s.detach().sum()) for n, s in synflow_scores(ResNet20(2), (3, 32, 32)).items()
+    }
     assert len(total) == 22, f"{len(total)} layers, expected 22"
     for block in ("layer1.0", "layer2.1", "layer3.2"):
         first, second = (total[f"{block}.conv{k}.weight"] for k in (1, 2))
@@ -199,12 +201,12 @@ def test_scores_are_precise_and_never_negative(synflow_scores: Callable, seed: i
     """Every score is a float64 of 0 or more, and flows of 1e60 and of 1e-60 are numbers, too."""
     for name, score in synflow_scores(_chain(seed), (3, 8, 8)).items():
         assert score.dtype == torch.float64, f"{name}: scores of {score.dtype}"
-        assert (score >= 0).all(), f"{name}: the least score is {float(score.min())}"
+        assert (score >= 0).all(), f"{name}: the least score is {float(score.detach().min())}"
     for size in (1e20, 1e-20):
         layers = [nn.Linear(1, 1, bias=False) for _ in range(3)]
         for layer in layers:
             layer.weight.data.fill_(-size)
-        found = [float(s) for s in synflow_scores(nn.Sequential(*layers), (1,)).values()]
+        found = [float(s.detach()) for s in synflow_scores(nn.Sequential(*layers), (1,)).values()]
         right = all(math.isclose(score, size**3, rel_tol=1e-5) for score in found)
         assert right, f"three weights of -{size}: scores {found}"
 

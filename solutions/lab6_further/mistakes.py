@@ -1443,7 +1443,7 @@ def synflow_scores_logarithm(model: nn.Module, shape: tuple[int, ...]) -> Named:
     whole = copy.deepcopy(model).double().eval()
     for parameter in whole.parameters():
         parameter.data.abs_()
-    total = float(whole(ones(shape)).sum())
+    total = float(whole(ones(shape)).sum().detach())
     return {name: score / total for name, score in right.items()}
 
 
