@@ -323,7 +323,7 @@ def test_names_that_look_alike_are_different_students(
     students, told = collected(tmp_path)
     assert len({student.casefold() for student in students}) == len(names)
     assert told.count("looks like another student's name") == len(names) - 1
-    kept = {p.read_text() for p in (tmp_path / "submitted").glob(f"*/{TINY}/*")}
+    kept = {p.read_text() for p in (tmp_path / "submitted").glob(f"*/{TINY}/{TINY}*")}
     assert kept == set(names)
 
 

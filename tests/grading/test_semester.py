@@ -6,6 +6,8 @@ import csv
 import html
 import shutil
 import sys
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from nbgrader.api import Gradebook
 
 from pruninglab.grading.gradebook import people, semester
 from pruninglab.grading.gradebook.course import open_nbgrader
-from pruninglab.grading.gradebook.enter import name_student, no_session_warnings
+from pruninglab.grading.gradebook.enter import collected, name_student, no_session_warnings
 from pruninglab.grading.gradebook.trouble import GradingError
+from pruninglab.grading.intake.collect import collect
 from tests.helpers import payloads
 from tests.helpers.copies import ROOT
 
@@ -145,6 +148,28 @@ def test_due_dates_and_extensions_are_nbgraders(course: Path) -> None:
     assert late() == "2 late"
     semester.run(course, due=[("01_structures", "2026-10-22 12:00 UTC")])
     assert late() == "2"
+
+
+def test_moodles_zip_tells_who_was_late(tmp_path: Path) -> None:
+    """A student's own zip, or a file of that name, says nothing about the time."""
+    archive = tmp_path / "downloaded" / "01_structures" / "archive"
+    archive.mkdir(parents=True)
+    with zipfile.ZipFile(archive / "Pruning-Lab 1-77.zip", "w") as file:
+        for name, day in (("Ada_12", 20), ("Bob_13", 22)):
+            top = f"{name}_assignsubmission_file_"
+            for inner in ("01_structures.ipynb", "timestamp.txt"):
+                member = zipfile.ZipInfo(f"{top}/{inner}", (2026, 10, day, 9, 30, 0))
+                file.writestr(member, "2020-01-01 00:00:00 UTC" if "stamp" in inner else "{}")
+    (archive / "eve_01_structures.ipynb").write_text("{}")  # put there by hand
+    collect(tmp_path, "01_structures")
+    times = {
+        folder.name: collected(folder / "01_structures")
+        for folder in (tmp_path / "submitted").iterdir()
+    }
+    assert times["eve"] is None
+    for name, day in (("Ada_12", 20), ("Bob_13", 22)):
+        local = datetime(2026, 10, day, 9, 30).astimezone(UTC).replace(tzinfo=None)
+        assert times[name] == local
 
 
 def test_a_late_penalty_is_taken_off(course: Path) -> None:

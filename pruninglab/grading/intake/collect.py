@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from pruninglab.grading.intake.owners import (
@@ -288,6 +288,18 @@ def hand_in(folder: Path, lab: str, student: str, items: list[Item], told: dict[
             unpack(folder / name, data, lab)
     if counts is not None:
         tell_choice(told, lab, student, counts, list(versions.values()))
+        note_time(folder, counts)
+
+
+def note_time(folder: Path, item: Item) -> None:
+    """Note when a file was handed in, where nbgrader looks for it: late hand-ins go by that.
+
+    Nothing is noted of a file that somebody has put into archive/: its time is that of the copy.
+    """
+    told_by_platform = any(pattern.search(item.path) for pattern, _ in ATTEMPTS)
+    if (item.member is not None or told_by_platform) and (seconds := item.when()) > 0:
+        when = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f %Z")
+        (folder / "timestamp.txt").write_text(when, encoding="utf-8")
 
 
 def unpack(file: Path, data: bytes, lab: str) -> None:
