@@ -13,10 +13,11 @@ What happens to a submission
     sandbox     runs it in a process without network, files, environment or rights, under limits:
                 bubblewrap around a Python that forks (forkserver, inside), and a second set of
                 namespaces for each submission, with fewer calls of the kernel (seccomp).
-    protocol    connects that process and the tests. The student's functions are proxies there:
-                arguments go in, plain data come back, never a pickle.
+    protocol    connects that process and the tests. To a test, a student's function looks like any
+                other: arguments go in, plain data come back, never a pickle.
     judging     runs the tests, outside of that process, and makes a graded notebook of what they
-                find. Many submissions are judged at a time (pools).
+                find. Many submissions are judged at a time (pools), each in a process of its own
+                (worker) that keeps a notebook alive in the sandbox (session).
     gradebook   enters it into nbgrader's gradebook, notes each mark in an append-only log with
                 hashes of notebook and tests and the seed of the hidden tests' inputs, and writes
                 feedback pages, tables and the class report.
@@ -29,21 +30,40 @@ Threat model
     put scripts into pages that others open.
     Trusted: the instructor's course folder and account, the Linux kernel, bubblewrap, Python, torch
     and nbgrader.
-    Kept out by: namespaces (user, process, mount, network, IPC) with no capabilities; a read-only
-    system, /proc included, so that no setting of the kernel can be written; /tmp and /dev/shm of
-    its own and of limited size; no further namespaces; limits on time, memory, processors,
-    processes and files, and a watch that ends what exceeds them; calls of the kernel that are
-    refused; the end of the whole namespace with the submission. Tests and expected values are in
-    another process, with hidden inputs from a fresh seed each run; an error in a test's own
-    callback cannot be caught by the student's code; text of students is rendered, cleaned and
-    stored as inert HTML, and ids mean nothing in pages and tables. Should memory run out all the
-    same, the kernel ends a submission before the gradebook's process.
+    Kept out by:
+    - Namespaces (user, process, mount, network, IPC) with no capabilities and no further ones
+      inside; a read-only system, /proc included, so that no setting of the kernel can be written;
+      a private /tmp and /dev/shm of limited size. Everything ends with the submission.
+    - Limits on time, memory, processors, processes and files, and a watch that ends what exceeds
+      them. Memory that the kernel holds for a submission counts as its own (sockets, page tables,
+      stacks of threads) or is refused (message queues, semaphores, keys, locks of parts of files,
+      larger buffers). Of sockets only the unix family can be opened.
+    - Tests and expected values in another process, with hidden inputs from a fresh seed each run.
+      An error in a test's own callback cannot be caught by the student's code.
+    - What a function returns or changes is data. A network arrives as classes of torch.nn and the
+      lab, parameters, buffers and plain attributes; hooks, patched methods, properties,
+      parametrizations and classes of the student's own do not compute for a test. (In a callback
+      they may, in the sandbox, if the whole network is the student's own.)
+    - What is read is bounded: bytes, parts as often as a reader meets them, keys, seconds,
+      pictures. An exercise that exceeds a bound loses its own points, even if it ends or holds up
+      the process that reads it; the others keep theirs.
+    - Text of students is rendered, cleaned and stored as inert HTML, and ids mean nothing in pages
+      and tables.
+    Should memory run short all the same, the heaviest sandbox ends first, and any sandbox before
+    the gradebook's process. A sandbox that the machine has ended is not the student's error: the
+    rest of the submission is judged again with no other one beside it. If that fails as well, the
+    class report says so, and what had been judged is kept.
 
 Not covered
     - A hole in the Linux kernel. Grade strangers in a virtual machine if that worries you.
     - Processor side channels and timing between processes on one machine.
     - A function that is right only on what the tests try. Hidden tests are as good as they are.
       (What they compare with stays with them; tests/grading/test_cheats.py tries to get at it.)
+    - Inputs of hidden tests can show in what students read afterwards: an error names the case that
+      failed, and a function can put its arguments into the text of its own error. They are random
+      and new in each run; the tests' code and expected values are not in any text of a student's.
+    - An exercise may be judged a second time with the course's own solutions of earlier exercises
+      that it calls. Its code could read them there; only whether the test passes comes out.
     - The flag "its test passes in the notebook, but not here" looks at the visible part of a test:
       the hidden part never goes where the student's code runs, so what it would say there is not
       known. It is a hint who should be looked at; marks do not depend on it.

@@ -1,4 +1,4 @@
-"""A time limit for what Python runs."""
+"""A time limit for code that Python runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class OutOfTime(BaseException):
-    """The time of something is over. No `Exception`, so that `except Exception` lets it by."""
+    """Time is over. Not an `Exception`, so that `except Exception` does not catch it."""
 
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Interrupt what runs after some seconds; what cannot be is killed from outside.
+    """Interrupt the block after some seconds; one call into C code is not interrupted.
 
-    In the main thread of a process only; an outer limit pauses meanwhile.
+    Works in the main thread of a process only; an outer limit pauses meanwhile.
 
     >>> with limited(0.01):
     ...     while True:
@@ -25,7 +25,7 @@ def limited(seconds: float) -> Iterator[None]:
     pruninglab.grading.timer.OutOfTime: it took longer than the 0.01 s allowed
 
     Raises:
-        OutOfTime: it took longer.
+        OutOfTime: the block took longer.
     """
 
     def over(*_: Any) -> None:

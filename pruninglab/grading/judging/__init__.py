@@ -1,1 +1,1 @@
-"""How marks come about: tests run here, the student's functions in a sandbox."""
+"""Tests run here, the student's functions in a sandbox; marks come of it."""

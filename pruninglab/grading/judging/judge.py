@@ -82,8 +82,8 @@ class Judge:
         task: what is to be judged.
         server: makes the sandboxes.
         done: test -> its judgement, where there is one already.
-        note: is told what the judge is doing, and each judgement at once: should this process end,
-            nothing is lost but the test that ended it.
+        note: called with what the judge is doing, and with each judgement at once: should this
+            process end, nothing is lost but the test that ended it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Who may judge at the same time on this machine: many submissions, or one alone."""
+"""Judge many submissions at the same time on this machine, or one alone."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def fill_module(
         new, table = mapping(content[kind]), module.__dict__[tables[kind]]
         for name, value in new.items():
             if not isinstance(name, str) or not (value is None or isinstance(value, expected)):
-                raise BadMessage(f"{name!r} is none of a module's {kind}")
+                raise BadMessage(f"{name!r} cannot be one of a module's {kind}")
         table.clear()
         table.update(new)
     fill_attributes(module, mapping(content["attributes"]))

@@ -88,7 +88,7 @@ class Link:
                 self.codec.unpack(message, parts)
                 raise failed(message)
             else:
-                raise BadMessage("an answer that is none")
+                raise BadMessage("neither a call nor an answer")
 
     def tell(self, message: Message, value: Any) -> None:
         """Send a message with a value, and whatever objects have changed."""
