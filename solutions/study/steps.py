@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pruninglab import data
 from pruninglab.files import load_state, whole
+from pruninglab.masks import hold
 from pruninglab.training import Trainer
 from pruninglab.training.loop import Batch, Loop, identity_of
 
@@ -79,7 +80,7 @@ class Steps(Loop):
             stop = min(end, self.steps - self.steps % self.every + self.every)
             some = rates[self.steps - start : stop - start]
             if stop > self.last:
-                used += self._train(trainer, masks, some, before_step)
+                used += self._make(trainer, masks, some, before_step)
             elif self.keep:
                 used += self._draw(len(some))
             self.steps = stop
@@ -95,8 +96,26 @@ class Steps(Loop):
         if found and load_state(found[-1]).get("run") == self.identity:
             self.last = step_of(found[-1])
 
+    def _make(
+        self, trainer: Trainer, masks: Mapping[str, Tensor], lrs: Sequence[float],
+        before_step: Callable[[nn.Module], None] | None,
+    ) -> list[Batch]:  # fmt: skip
+        """Training steps without a stop."""
+        model, start, used = trainer.model.train(), time.perf_counter(), list[Batch]()
+        hook = trainer.optimizer.register_step_pre_hook(
+            lambda *_: before_step(model) if before_step else None
+        )
+        with hold(model, masks):
+            for lr in lrs:
+                (x, y) = self._draw(1)[0]
+                trainer.step(x.to(trainer.device), y.to(trainer.device), lr)
+                used += [(x, y)] if self.keep else []
+        hook.remove()
+        self.seconds += time.perf_counter() - start
+        return used
+
     def _draw(self, count: int) -> list[Batch]:
-        """The minibatches of steps that are not made again."""
+        """The next minibatches."""
         self.passes = self.passes or self._endless()
         return list(islice(self.passes, count))
 

@@ -70,7 +70,7 @@ def test_runs_make_records_once_and_one_that_fails_stops_no_other(tmp_path, monk
             results.run_all(runs, pool, 1, tmp_path / "work", tmp_path)
     li = [(seed, targets) for name, seed, targets in calls if name == "Li 2016"]
     assert li == [(seed, (target,)) for seed in (0, 1) for target in filters.LI]
-    assert calls.count(("Han 2015", 0, (0.5,))) == 2
+    assert calls.count(("Han 2015", 0, (0.8,))) == 2
     assert len(list(tmp_path.glob("*.json"))) == 2
     first, _ = records.load_all(tmp_path)
     assert [p.target for p in first.points] == list(filters.LI)

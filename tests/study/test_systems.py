@@ -92,13 +92,13 @@ def test_systems_that_are_asked_for_a_share_of_the_filters_remove_it(tiny, name)
 def rates_of(system, job, monkeypatch):
     """The learning rate of each step that a run for its first target makes, and the outcome."""
     rates = []
-    train = Steps._train
+    train = Steps._make
 
     def seen(loop, trainer, masks, lrs, before_step):
         rates.extend(lrs)
         return train(loop, trainer, masks, lrs, before_step)
 
-    monkeypatch.setattr(Steps, "_train", seen)
+    monkeypatch.setattr(Steps, "_make", seen)
     (made,) = system.run(job, system.targets[:1])
     return rates, made
 
@@ -172,14 +172,14 @@ def test_rounds_of_renda_replay_the_schedule_and_fit_in_the_budget(tiny, monkeyp
 def test_soft_pruning_selects_once_an_epoch(tiny, monkeypatch):
     """Three epochs of ten steps: selected filters are zero right after 10, 20 and 30 steps."""
     zeros = []
-    train = Steps._train
+    train = Steps._make
 
     def seen(loop, trainer, *arguments):
         weight = trainer.model.layer3[2].conv1.weight
         zeros.append(int((weight.detach().flatten(1).norm(dim=1) == 0).sum()))
         return train(loop, trainer, *arguments)
 
-    monkeypatch.setattr(Steps, "_train", seen)
+    monkeypatch.setattr(Steps, "_make", seen)
     job = dataclasses.replace(fewer(tiny, 1250), budget=Budget(1, 1, long=3))
     (pruned,) = BY_NAME["He 2018 (SFP)"].run(job, (0.5,))
     assert [step for step, count in enumerate(zeros) if count == 8] == [10, 20]
