@@ -11,7 +11,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +30,7 @@ MAX_DEPTH = 40  # folders in folders; a path is at most 4096 bytes long anyway
 MAX_NESTED = 3  # zips in zips
 HEAD = 4096  # bytes of a file that say what it is
 SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
+OF_THE_EXCHANGE = {"timestamp.txt", "submission_secret.txt"}  # nbgrader's, beside a submission
 
 
 # --- files on the disk ----------------------------------------------------------------------------
@@ -43,7 +44,7 @@ def pick(folder: Path, lab: str) -> tuple[str, bytes]:
     Raises:
         Unreadable: there is none.
     """
-    files = files_below(folder)
+    files = [path for path in files_below(folder) if path.name not in OF_THE_EXCHANGE]
     likely = [(rank, path) for path in files if (rank := rank_of(path, folder, lab))[1]]
     if likely:
         chosen = max(likely)[1]
@@ -56,7 +57,9 @@ def pick(folder: Path, lab: str) -> tuple[str, bytes]:
 
 def rank_of(path: Path, folder: Path, lab: str) -> tuple[bool, int, int, float]:
     """Say how likely a file is the submission; the second number is 0 if it cannot be one."""
-    name, content = path.name.lower(), kind_of(beginning(path, HEAD))
+    name, content = path.name.lower(), ""
+    with suppress(OSError):  # what cannot be opened may still be the one: then a reason says so
+        content = kind_of(beginning(path, HEAD))
     notebook = name.endswith(".ipynb") or (".ipynb" in name and content == "json")
     zipped = name.endswith(".zip") or content == "zip"
     kind = 3 if notebook else 2 if zipped else 1 if content == "json" else 0

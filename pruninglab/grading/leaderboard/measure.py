@@ -67,7 +67,7 @@ def handed_in(place: Path) -> Iterator[tuple[str, str, Read]]:
     """
     has: dict[str, bool] = {}
     for path, name, read in files(place):
-        student = whose(path)
+        student = student_of(path)
         has[student] = has.get(student, False) or read is not None
         if read is not None:
             yield student, legible(name), read
@@ -75,11 +75,11 @@ def handed_in(place: Path) -> Iterator[tuple[str, str, Read]]:
         yield student, "", bytes
 
 
-def whose(path: str) -> str:
-    """Whose a file is: as `collecting` finds it for a notebook, by what the platform wrote.
+def student_of(path: str) -> str:
+    """Find out whose a file is, as for a notebook: by what the platform wrote.
 
-    >>> whose("Lovelace Ada_12_assignsubmission_file/n.npz"), whose("grace/n.npz"), whose("ben.npz")
-    ('Lovelace Ada_12', 'grace', 'ben')
+    >>> student_of("Lovelace Ada_12_assignsubmission_file/n.npz"), student_of("ben.npz")
+    ('Lovelace Ada_12', 'ben')
     """
     text = re.sub(r"\s", " ", legible(path))
     return owner(LAB, f"{PurePosixPath(text).with_suffix('')}.zip") or text.split("/")[0]
@@ -122,7 +122,7 @@ def members(top: str, file: Path) -> Iterator[tuple[str, str, Read | None]]:
         for inner, content in members_of(file.name, file, wanted, in_all=math.inf):
             path, suffix = PurePosixPath(top + inner), PurePosixPath(inner).suffix.lower()
             if suffix == ".zip":
-                yield from own_zip(path, content)
+                yield from student_zip(path, content)
             else:
                 yield str(path), path.name, partial(bytes, content) if suffix == ".npz" else None
     except Unreadable:
@@ -131,7 +131,7 @@ def members(top: str, file: Path) -> Iterator[tuple[str, str, Read | None]]:
         yield f"{top}damaged", file.name, bytes
 
 
-def own_zip(path: PurePosixPath, data: bytes) -> Iterator[tuple[str, str, Read | None]]:
+def student_zip(path: PurePosixPath, data: bytes) -> Iterator[tuple[str, str, Read | None]]:
     """Yield what `files` says of those in a student's zip: all of them are where the zip is."""
     yield str(path), path.name, None
     try:
@@ -230,10 +230,10 @@ def measure_all(place: Path, images: data.Images, progress: bool = True) -> list
             continue
         rows.append(ruler.entry(student, file, read))
     torch.set_flush_denormal(False)
-    return twins(rows) + ruler.controls()
+    return name_same_files(rows) + ruler.controls()
 
 
-def twins(rows: Sequence[Entry]) -> list[Entry]:
+def name_same_files(rows: Sequence[Entry]) -> list[Entry]:
     """Return the rows; where two students handed in the same file, both names say so."""
     owners: dict[str, set[str]] = defaultdict(set)
     for row in rows:
