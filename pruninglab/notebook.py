@@ -25,7 +25,7 @@ ELSEWHERE = (
 UNKNOWN = re.compile(rf"\s*%%(?!(?:{ELSEWHERE}|python\d?|pypy|cython)\b)\w+[^\n]*\n?")
 LINE_IS_CODE = re.compile(r"^([ \t]*)%(?:time|timeit|prun)[ \t]+(?:-\w+[ \t]+\d*[ \t]*)*", re.M)
 MAGIC_LINE = re.compile(r"^([ \t]*)[%!?].*$", re.M)
-# IPython reads a cell anew for each magic in it: 400 of them take it eight seconds.
+# IPython reads a cell again for each magic in it: 400 of them take it eight seconds.
 MAX_MAGICS, MAX_TRANSFORMED = 10, 20_000
 
 
@@ -167,7 +167,7 @@ def nested(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 
 
 def in_doubt(source: str) -> bool:
-    """Whether a cell may give names values that `bound` cannot see.
+    """Say whether a cell may give names values that `bound` cannot see.
 
     >>> in_doubt("from math import *"), in_doubt("import math")
     (True, False)

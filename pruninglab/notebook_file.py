@@ -35,7 +35,7 @@ def read_notebook(name: str, data: bytes) -> dict[str, Any]:
         data: its content.
 
     Raises:
-        Unreadable: it is no notebook.
+        Unreadable: it is not a notebook.
 
     >>> read_notebook("a.ipynb", b"{ not really")
     Traceback (most recent call last):
@@ -61,7 +61,7 @@ def format_4(name: str, tree: Any) -> dict[str, Any]:
     """Bring JSON into notebook format 4, and fill in what is missing.
 
     Raises:
-        Unreadable: it is no notebook.
+        Unreadable: it is not a notebook.
     """
     if not isinstance(tree, dict):
         raise Unreadable(f"{name} is no notebook: it has no cells")
@@ -114,7 +114,7 @@ def mended(cell: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def mended_output(output: Any) -> dict[str, Any] | None:
-    """Fill in what an output lacks; None if it is none."""
+    """Fill in what an output lacks; None if it is not an output."""
     kind = output.get("output_type") if isinstance(output, dict) else None
     if not isinstance(kind, str) or kind not in OUTPUTS:
         return None

@@ -16,7 +16,7 @@ from pruninglab.student.fresh_run import Run
 
 
 def causes(nb: NotebookNode, ran: Run, unwritten: Collection[str]) -> dict[int, set[str]]:
-    """Why each cell that ended with an error did so.
+    """Say why each cell that ended with an error did so.
 
     Args:
         nb: the notebook.

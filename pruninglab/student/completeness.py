@@ -18,12 +18,12 @@ Entry = dict[str, Any]  # a graded cell, as the lab's manifest describes it
 
 
 def defines(cell: NotebookNode, name: str) -> bool:
-    """Whether a code cell defines a function."""
+    """Say whether a code cell defines a function."""
     return cell.cell_type == "code" and name in defined(cell.source)
 
 
 def unchanged(cell: NotebookNode) -> bool:
-    """Whether a graded cell is as it was handed out."""
+    """Say whether a graded cell is as it was handed out."""
     try:
         return cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
     except (KeyError, TypeError, ValueError):  # its metadata was changed
@@ -31,7 +31,7 @@ def unchanged(cell: NotebookNode) -> bool:
 
 
 def structure(nb: NotebookNode, lab: dict[str, Any]) -> dict[str, list[Finding]]:
-    """What there is to say about each graded cell, by its name; nothing about most.
+    """Say what there is to say about each graded cell, by its name: nothing about most.
 
     Args:
         nb: the notebook.
@@ -42,7 +42,7 @@ def structure(nb: NotebookNode, lab: dict[str, Any]) -> dict[str, list[Finding]]
 
 
 def graded(nb: NotebookNode, entry: Entry, known: set[str]) -> Iterator[Finding]:
-    """What there is to say about a graded cell: it should be there, and only once."""
+    """Check a graded cell: it should be there, and only once."""
     copies = [i for i, cell in enumerate(nb.cells) if grade_id(cell) == entry["name"]]
     if len(copies) == 1:
         yield from content(nb, copies[0], entry)
@@ -53,14 +53,14 @@ def graded(nb: NotebookNode, entry: Entry, known: set[str]) -> Iterator[Finding]
 
 
 def duplicated(copies: list[int], entry: Entry) -> Finding:
-    """A graded cell that is there more than once."""
+    """Report a graded cell that is there more than once."""
     where = " and ".join(map(place, copies))
     text = f"{entry['heading']}: the cell {entry['name']!r} is there {len(copies)} times ({where})"
     return Finding("wrong", text, "keep the one that you want to be graded, and delete the others")
 
 
 def missing(nb: NotebookNode, entry: Entry, known: set[str]) -> Finding:
-    """A graded cell that is not there, or not under its name."""
+    """Report a graded cell that is not there, or not under its name."""
     text = f"{entry['heading']}: the cell {entry['name']!r} is missing"
     other = [i for i, c in enumerate(nb.cells) if grade_id(c) not in known]
     if entry["kind"] == "solution":
@@ -72,7 +72,7 @@ def missing(nb: NotebookNode, entry: Entry, known: set[str]) -> Finding:
 
 
 def content(nb: NotebookNode, index: int, entry: Entry) -> Iterator[Finding]:
-    """What is wrong inside a graded cell that is there."""
+    """Say what is wrong inside a graded cell that is there."""
     cell, what = nb.cells[index], f"{entry['heading']} ({place(index)})"
     wanted = "markdown" if entry["kind"] == "answer" else "code"
     if cell.cell_type != wanted:
@@ -88,7 +88,7 @@ def content(nb: NotebookNode, index: int, entry: Entry) -> Iterator[Finding]:
 
 
 def function(cell: NotebookNode, name: str, what: str) -> Iterator[Finding]:
-    """Whether a solution cell defines its function."""
+    """Check that a solution cell defines its function."""
     if error := syntax_error(cell.source):
         text = f"{what}: {error}"
         yield Finding("wrong", text, "mend the line; until then the function does not exist")
@@ -104,7 +104,7 @@ def function(cell: NotebookNode, name: str, what: str) -> Iterator[Finding]:
 
 
 def unwritten(nb: NotebookNode, lab: dict[str, Any]) -> list[Entry]:
-    """The exercises and questions whose cells are as they were handed out, or answers without text.
+    """Return the exercises and questions that are as they were handed out, or without text.
 
     One whose cell is missing is not among them: `structure` says so.
     """
@@ -118,12 +118,12 @@ def unwritten(nb: NotebookNode, lab: dict[str, Any]) -> list[Entry]:
 
 
 def to_write(lab: dict[str, Any]) -> list[Entry]:
-    """What students write: a lab's exercises and questions."""
+    """Return what students write: a lab's exercises and questions."""
     return [entry for entry in lab["cells"] if entry["kind"] != "test"]
 
 
 def untouched(nb: NotebookNode, lab: dict[str, Any]) -> bool:
-    """Whether nothing at all was written."""
+    """Say whether nothing at all was written."""
     return bool(to_write(lab)) and unwritten(nb, lab) == to_write(lab)
 
 

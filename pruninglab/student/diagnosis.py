@@ -22,7 +22,7 @@ NO_WAITING = "make it faster, or delete it: `submit` waits no longer"
 
 
 class Outcome:
-    """What is to be said of a notebook that ran.
+    """What there is to say about a notebook that ran.
 
     Args:
         nb: the notebook, as it was saved.
@@ -40,7 +40,7 @@ class Outcome:
         self.damaged = {name.removeprefix("test_") for name in wrong}
 
     def limits(self) -> Iterator[Finding]:
-        """Whether it ran to its end, in the time that grading allows."""
+        """Say whether it ran to its end, in the time that grading allows."""
         seconds = self.ran.seconds
         if self.ran.ended:
             text = f"a fresh run did not end: {self.ran.ended}"
@@ -79,12 +79,12 @@ class Outcome:
         return found[::-1]
 
     def needed(self) -> list[int]:
-        """The exercises' own cells, and those that make what they use."""
+        """Return the exercises' own cells, and those that make what they use."""
         graded = [i for name in self.points if (i := self.where.get(name)) is not None]
         return [*graded, *self.helpers()]
 
     def exercises(self) -> Iterator[Finding]:
-        """How far each exercise is, which other cells fail, and the points."""
+        """Say how far each exercise is, which other cells fail, and the points."""
         cells = [*map(self.exercise, self.points), *self.other_cells()]
         yield from cells
         stale = any(finding.state == "wrong" for finding in cells)
@@ -95,13 +95,13 @@ class Outcome:
         yield Finding("ready" if len(done) == len(self.points) else "note", text)
 
     def passed(self, name: str) -> bool:
-        """Whether the check of an exercise passes."""
+        """Say whether the check of an exercise passes."""
         check = self.where.get(f"test_{name}")
         ran = check in self.ran.seconds and check not in self.ran.errors
         return ran and unchanged(self.nb.cells[check])
 
     def exercise(self, name: str) -> Finding:
-        """How far an exercise is, in a line."""
+        """Say in a line how far an exercise is."""
         check, function = self.where.get(f"test_{name}", -1), self.where.get(name, -1)
         at = name if function < 0 else f"{name} ({place(function)})"
         if self.passed(name):
@@ -121,7 +121,7 @@ class Outcome:
         return self.fails(f"wrong    {at}", function if function in self.ran.errors else check)
 
     def fails(self, what: str, index: int) -> Finding:
-        """A cell that fails by itself; a problem only if it worked when it was saved."""
+        """Report a cell that fails by itself: a problem only if it worked when it was saved."""
         exercise = grade_id(self.nb.cells[index]).removeprefix("test_")
         error = self.ran.errors[index].removeprefix(f"{exercise}: ")
         if not worked(self.nb.cells[index]):
@@ -146,14 +146,14 @@ class Outcome:
 
 
 def worked(cell: NotebookNode) -> bool:
-    """Whether a cell was run and ended without an error when it was saved."""
+    """Say whether a cell had run without an error when it was saved."""
     return bool(cell.get("execution_count")) and not any(
         out.output_type == "error" for out in cell.outputs
     )
 
 
 def out_of_order(nb: NotebookNode) -> str:
-    """Where cells were run in another order than they are in; empty if nowhere."""
+    """Say where cells were run in another order than they are in; nothing if nowhere."""
     ran = [(i, c.execution_count) for i, c in enumerate(nb.cells) if c.get("execution_count")]
     for (i, first), (j, second) in pairwise(ran):
         if second < first:

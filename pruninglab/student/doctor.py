@@ -34,7 +34,7 @@ USUAL = 400  # images/s in training on an ordinary laptop, for which the labs st
 
 
 def say(target: str) -> str:
-    """A command of the repository's Makefile; in what students get there is none."""
+    """Return a command of the repository's Makefile; students' releases have none."""
     if Path("Makefile").is_file():
         return f"make {target}"
     install = "pip install --constraint constraints.txt --editable '.[jupyter]'"
@@ -48,7 +48,7 @@ def wanted() -> list[Requirement]:
 
 
 def packages() -> Finding:
-    """Whether the packages are there in versions that are likely to work."""
+    """Check that the packages are there, in versions that are likely to work."""
     wrong = []
     for requirement in wanted():
         try:
@@ -65,7 +65,7 @@ def packages() -> Finding:
 
 
 def embedded() -> Finding:
-    """The images and the network that ship with the package."""
+    """Check the images and the network that ship with the package."""
     try:
         images = data.subset("val")
         model = checkpoints.trained(16)
@@ -79,7 +79,7 @@ def embedded() -> Finding:
 
 
 def full_data() -> Finding:
-    """Whether the whole of CIFAR-10 is here already: only the project needs it."""
+    """Say whether all of CIFAR-10 is here already: only the project needs it."""
     for source in (sources.local, sources.cached):
         try:
             _, folder = source("cifar10")
@@ -99,7 +99,7 @@ def disk() -> Finding:
 
 
 def folder() -> Finding:
-    """Whether the course can be graded where it is."""
+    """Check that the course can be graded where it is."""
     here = Path.cwd()
     odd = sorted(set(str(here)) & set(NOT_IN_PATHS))
     if odd and Path("nbgrader_config.py").is_file():
@@ -118,7 +118,7 @@ def memory() -> Finding:
 
 
 def speed() -> Finding:
-    """A training step, and whether the processor has bfloat16."""
+    """Measure training steps, and say whether the processor has bfloat16."""
     trainer = training.Trainer(
         models.ResNet20(16).train(), training.Recipe(1, training.constant(0.1))
     )
@@ -141,12 +141,12 @@ def speed() -> Finding:
 
 
 def busy() -> float:
-    """How much of the processors other programs use, of 1: measured while this one waits."""
+    """Return the share of the processors that other programs use, measured while this one waits."""
     return float(psutil.cpu_percent(interval=0.5)) / 100
 
 
 def kernel() -> Finding:
-    """Whether a notebook's Python starts, and is this one."""
+    """Check that a notebook's Python starts, and is this one."""
     if "python3" not in KernelSpecManager().find_kernel_specs():
         remedy = "python -m ipykernel install --sys-prefix, in the environment of the course"
         return Finding("wrong", "Jupyter knows no Python kernel", remedy)
@@ -170,7 +170,7 @@ def kernel() -> Finding:
 
 
 def browser() -> Finding:
-    """Whether a browser can be opened from here."""
+    """Check that a browser can be opened from here."""
     try:
         name = webbrowser.get().name
     except webbrowser.Error:
@@ -185,7 +185,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
 
 
 def examine(check: Callable[[], Finding]) -> Finding:
-    """One check; what it did not foresee is a finding, too."""
+    """Run a check; an error that it did not foresee is a finding, too."""
     try:
         return check()
     except Exception as error:

@@ -18,7 +18,7 @@ class Finding:
 
 
 def show(findings: Iterable[Finding]) -> int:
-    """Print what was found, as it is found; returns how much of it is wrong.
+    """Print what was found, as it is found; return how much is wrong.
 
     >>> show([Finding("ready", "the disk is large"), Finding("wrong", "it is full", "clean it")])
      ✓ the disk is large

@@ -97,7 +97,7 @@ def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
 
 
 def client(nb: NotebookNode, folder: str, start: Callable, end: Callable) -> NotebookClient:
-    """What runs a notebook; a cell that takes too long is interrupted, and the next one runs."""
+    """Make what runs a notebook; it interrupts a cell that takes too long, and runs the next."""
     return NotebookClient(
         nb,
         kernel_name="python3",
@@ -113,7 +113,7 @@ def client(nb: NotebookNode, folder: str, start: Callable, end: Callable) -> Not
 
 
 def limit(cell: NotebookNode) -> float:
-    """How many seconds a cell may take."""
+    """Return how many seconds a cell may take."""
     return CELL if grade_id(cell) else LONGEST
 
 

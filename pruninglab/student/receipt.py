@@ -13,7 +13,7 @@ from pruninglab.files import write
 
 
 def digest(data: bytes) -> str:
-    """The receipt of a notebook: its SHA-256."""
+    """Return the receipt of a notebook: its SHA-256."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -23,7 +23,7 @@ def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
     Args:
         file: the notebook.
         data: its content.
-        name: of who hands in, to begin the file's name with; may be empty.
+        name: the student's, to begin the file's name with; may be empty.
 
     Returns:
         The zip's path, and the receipt.
@@ -43,7 +43,7 @@ def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
 
 
 def receipts(path: Path) -> Iterator[tuple[str, str]]:
-    """The receipt of a notebook, or of each notebook in a zip, with its name.
+    """Yield the receipt of a notebook, or of each notebook in a zip, with its name.
 
     Raises:
         OSError, zipfile.BadZipFile: it cannot be read.

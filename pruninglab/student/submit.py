@@ -44,7 +44,7 @@ class NotReadyError(Exception):
 
 
 def notebook_file(lab: str) -> Path:
-    """Where the notebook of a lab is.
+    """Find the notebook of a lab.
 
     Raises:
         NotReadyError: there is no such lab, or its notebook has gone.
@@ -71,10 +71,10 @@ def other_notebooks(file: Path) -> list[str]:
 
 
 def read(name: str, data: bytes) -> NotebookNode:
-    """A notebook as it was saved.
+    """Read a notebook as it was saved.
 
     Raises:
-        NotReadyError: it is none.
+        NotReadyError: it is not a notebook.
     """
     try:
         return nbformat.from_dict(read_notebook(name, data))
@@ -97,7 +97,7 @@ def oddities(data: bytes) -> Iterator[Finding]:
 
 
 def as_saved(file: Path, data: bytes, nb: NotebookNode, lab: dict[str, Any]) -> Iterator[Finding]:
-    """What there is to say about a notebook before it runs."""
+    """Say what there is to say about a notebook before it runs."""
     if len(data) > MAX_NOTEBOOK:
         text = f"the notebook has {len(data) >> 20} MB; grading reads at most {MAX_NOTEBOOK >> 20}"
         yield Finding("wrong", text, "Edit > Clear Outputs of All Cells, save, then try again")
@@ -157,7 +157,7 @@ def verify(path: Path) -> None:
 
 
 def ago(seconds: float) -> str:
-    """A time that has passed.
+    """Put a time that has passed into words.
 
     >>> ago(200), ago(90_000)
     ('3 minutes ago', '1 day ago')

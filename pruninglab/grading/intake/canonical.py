@@ -1,11 +1,11 @@
-"""A submission on the instructor's skeleton: of the student's notebook only sources are taken.
+"""A submission on the instructor's skeleton: only texts are taken from the student's notebook.
 
 Tags, metadata, outputs and other files are dropped; test cells are the instructor's. Text in
 Markdown becomes HTML with nothing live in it, with the pictures that were attached.
-A solution is found by its cell's grade_id (of several copies the last one that has been changed
-counts), else by the name that it defines. Cells of the student's own stay where they are, among
-the cells around them. What a cell of the lab's text was changed to is kept too: an import may have
-been added there.
+A solution is found by its cell's grade_id (of several copies the last changed one counts), else by
+the name that it defines. An answer in words that was written beside its cell moves into it. The
+lab's own version of a given cell runs in any case; what a student added to it (an import, say)
+follows in a cell of its own. The student's own cells stay among the cells around them.
 """
 
 from __future__ import annotations
@@ -94,14 +94,14 @@ def solution(template: NotebookNode, cells: list[NotebookNode]) -> NotebookNode 
 
 
 def is_of(cell: NotebookNode, template: NotebookNode) -> bool:
-    """Whether a cell was one of the skeleton's: by nbgrader's name, or else by its id."""
+    """Say whether a cell was one of the skeleton's: by nbgrader's name, or else by its id."""
     name = grade_id(cell)
     own_id = bool(cell.get("id")) and cell.get("id") == template.get("id")
     return name == grade_id(template) if name else own_id
 
 
 def differs(cell: NotebookNode, template: NotebookNode) -> bool:
-    """Whether a cell has another text than the lab gave it."""
+    """Say whether a cell has another text than the lab gave it."""
     return cell.source.strip() != template.source.strip()
 
 
@@ -150,7 +150,7 @@ def classify(
 
 
 def is_part(cell: NotebookNode, template: NotebookNode) -> bool:
-    """Whether a cell is the rest of a solution that was split, or an earlier version of it."""
+    """Say whether a cell is the rest of a split solution, or an earlier version of one."""
     if kind_of(template) != "solution" or cell.cell_type != "code":
         return False
     return template.cell_type == "code" and bool(cell.source.strip()) and differs(cell, template)
@@ -203,7 +203,7 @@ def of_lab(template: NotebookNode, source: str) -> Cell:
 
 
 def is_answer(template: NotebookNode) -> bool:
-    """Whether a cell of the skeleton waits for an answer in words."""
+    """Say whether a cell of the skeleton waits for an answer in words."""
     return kind_of(template) == "solution" and template.cell_type == "markdown"
 
 
@@ -296,7 +296,7 @@ def mark_needed(cells: list[Cell]) -> list[Cell]:
 
 
 def to_notebook(cells: list[Cell], outputs: dict[str, list[Any]]) -> NotebookNode:
-    """The canonical notebook as nbgrader keeps it.
+    """Return the canonical notebook as nbgrader keeps it.
 
     Args:
         cells: from `merge`.

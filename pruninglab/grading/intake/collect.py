@@ -85,7 +85,7 @@ class Item:
         return 0.0
 
     def read(self, most: int = MAX_FILE) -> bytes:
-        """Read as much of it as is allowed, and one byte more.
+        """Read as much as is allowed, and one byte more.
 
         Raises:
             Unreadable: the zip is damaged here.
@@ -132,7 +132,7 @@ def collect(course: Path, lab: str) -> list[str]:
 
 
 def listed(archive: Path, lab: str, told: dict[str, None]) -> Iterator[Item]:
-    """Yield everything in the archive that is somebody's; what is nobody's is told."""
+    """Yield everything in the archive that belongs to somebody; the rest becomes a line."""
     for file in files_below(archive):
         path = str(file.relative_to(archive))
         members = []
