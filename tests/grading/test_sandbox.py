@@ -39,7 +39,7 @@ from pruninglab.grading.protocol.codec import Codec
 from pruninglab.grading.protocol.messages import BadMessage, Closed, Wire
 from pruninglab.grading.protocol.rpc import Link
 from pruninglab.grading.sample_class import fill
-from pruninglab.grading.sandbox import bubblewrap, forkserver, procfs, scratch
+from pruninglab.grading.sandbox import bubblewrap, forkserver, process, procfs, scratch
 from pruninglab.grading.sandbox.process import Sandbox
 from pruninglab.limits import Limits
 from pruninglab.models import ResNet20
@@ -712,7 +712,74 @@ def test_what_ends_the_judge_costs_one_exercise(monkeypatch: pytest.MonkeyPatch)
     assert result.reason == ""
 
 
-def test_one_submission_can_be_judged_alone() -> None:
+def test_a_judge_that_is_killed_from_outside_is_no_error_of_the_student(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Judge.run
+
+    def crash(self: Judge, test: task.Test) -> Any:
+        if test.name == "test_silence":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run(self, test)
+
+    monkeypatch.setattr(Judge, "run", crash)
+    result = worker.work(test_attacks.exam(), *test_attacks.written(test_attacks.solved()))
+    assert "the machine ended its sandbox, twice" in result.reason
+    passed = [found.exercise for found in result.judgements if found.passed]
+    assert passed == ["double", "top_mask"], "what had been judged is kept"
+
+
+def ours(*sandboxes: Sandbox) -> set[int | None]:
+    return {sandbox.namespace for sandbox in sandboxes}
+
+
+def test_when_memory_runs_short_the_heaviest_sandbox_ends(
+    box: forkserver.ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = Sandbox(box), Sandbox(box)
+    try:
+        for sandbox in (small, large):
+            sandbox.watch(sandbox.link.call("hello", ({},), {}))
+        large.link.call("run_cell", ("x = bytearray(b'x') * 2**28", 60.0), {})
+        sizes = {n: size for n, size in procfs.sandbox_sizes().items() if n in ours(small, large)}
+        assert sizes[large.namespace] > sizes[small.namespace] + 2**27
+        monkeypatch.setattr(procfs, "sandbox_sizes", lambda: sizes)  # other graders are busy, too
+        monkeypatch.setattr(process, "memory_left", lambda: 2**20)
+        end = time.monotonic() + 30
+        while not large.reason and time.monotonic() < end:
+            time.sleep(0.01)
+        monkeypatch.undo()
+        assert large.ended_from_outside()
+        assert "short of memory" in large.why()
+        assert not small.reason
+    finally:
+        small.close()
+        large.close()
+
+
+def test_what_the_kernel_holds_for_a_sandbox_counts(box: forkserver.ForkServer) -> None:
+    sandbox = Sandbox(box)
+    try:
+        sandbox.watch(sandbox.link.call("hello", ({},), {}))
+        assert sandbox.namespace is not None
+        members = procfs.inside(sandbox.namespace)
+        assert procfs.sockets_of(members) == 0
+        kernel = sum(map(procfs.kernel_memory_of, members))
+        code = (
+            "import socket, threading, time\npairs = [socket.socketpair() for _ in range(20)]\n"
+            "for _ in range(10): threading.Thread(target=time.sleep, args=(60,)).start()"
+        )
+        assert sandbox.link.call("run_cell", (code, 60.0), {})["error"] is None
+        assert procfs.sockets_of(members) == 40
+        assert sum(map(procfs.kernel_memory_of, members)) >= kernel + 10 * procfs.STACK
+    finally:
+        sandbox.close()
+
+
+def test_one_submission_can_be_judged_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns.tempfile, "tempdir", str(tmp_path))
     order: list[str] = []
 
     def other(name: str) -> None:

@@ -108,6 +108,12 @@ def heaviest_sandbox() -> int | None:
 
     Each grading process watches its own sandbox, so each must find out whose turn it is.
     """
+    sizes = sandbox_sizes()
+    return max(sizes, key=lambda namespace: sizes[namespace], default=None)
+
+
+def sandbox_sizes() -> Counter[int]:
+    """Process namespace of each sandbox on this machine -> bytes of its processes."""
     sizes = Counter[int]()
     ours = os.readlink("/proc/self/ns/pid")
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -115,7 +121,7 @@ def heaviest_sandbox() -> int | None:
             namespace = os.readlink(f"/proc/{name}/ns/pid")
             if namespace != ours and file.read().strip() == FIRST_TO_GO:
                 sizes[int(namespace.strip("pid:[]"))] += memory_of(int(name))
-    return max(sizes, key=lambda namespace: sizes[namespace], default=None)
+    return sizes
 
 
 def kilobytes(text: str, *names: str) -> int:
