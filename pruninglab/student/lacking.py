@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 from pruninglab.notebook import parsed, place, plain_source
 from pruninglab.student.findings import Finding
 
+INSTALLS = re.compile(r"^\s*[!%]\s*(?:pip3?|conda|mamba|uv|apt(?:-get)?|python3? -m pip)\b", re.M)
+
 
 def lacking(nb: NotebookNode, files: Collection[str], needed: Collection[int]) -> Iterator[Finding]:
     """Say which imports will fail when the notebook is graded.
@@ -32,6 +34,8 @@ def lacking(nb: NotebookNode, files: Collection[str], needed: Collection[int]) -
     for index, cell in enumerate(nb.cells):
         if cell.cell_type != "code":
             continue
+        if INSTALLS.search(cell.source):
+            yield Finding("note", f"{place(index)} installs a package: grading installs nothing")
         for line, module, bound in imports(cell.source):
             if module.partition(".")[0] in there:
                 continue

@@ -25,6 +25,7 @@ from pruninglab.grading.judging.mark import Exam
 from pruninglab.grading.judging.worker import work
 from pruninglab.limits import Limits
 from pruninglab.notebook import grade_id
+from solutions.builder.build import nbgrader_cell
 from tests.grading.test_grading import TINY, tiny_lab
 
 ROOT = Path(__file__).parents[2]
@@ -616,10 +617,20 @@ def halves(nb: NotebookNode) -> NotebookNode:
         above(solved()),
         below(solved(why="")),
         halves(solved()),
+        solved(question="**Why?** Two sentences.\n\nBecause of this."),
         without_metadata(solved(why="Because of this.")),
         without_metadata(below(solved())),
     ],
-    ids=["in its cell", "below", "above", "emptied", "split", "no metadata", "neither"],
+    ids=[
+        "in its cell",
+        "below",
+        "above",
+        "emptied",
+        "split",
+        "in the question",
+        "no metadata",
+        "neither",
+    ],
 )
 def test_an_answer_beside_its_cell_is_in_it(submission: NotebookNode) -> None:
     (answer,) = [cell for cell in merged(submission) if cell.name == "why"]
@@ -627,6 +638,20 @@ def test_an_answer_beside_its_cell_is_in_it(submission: NotebookNode) -> None:
     assert answer.source != answer.template.source
     for word in ("Because", "of this."):
         assert word in answer.source
+
+
+def test_of_two_answers_in_a_row_each_has_its_own() -> None:
+    lab = lab_with_a_given_cell()
+    second = lab.cells[-1].copy()
+    second.metadata = NotebookNode(nbgrader=nbgrader_cell("how", 4, solution=True))
+    lab.cells.append(second)
+    submission = NotebookNode(lab.copy(), cells=[cell.copy() for cell in lab.cells])
+    submission.cells[-2].source = "So."
+    submission.cells.append(new_markdown_cell("Thus."))
+    answers = {
+        c.name: c.source for c in canonical.merge(lab, submission) if c.name in ("why", "how")
+    }
+    assert answers == {"why": "So.", "how": f"{canonical.BESIDE}\n\nThus."}
 
 
 def test_nothing_is_an_answer_where_nothing_is_written() -> None:

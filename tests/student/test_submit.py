@@ -563,14 +563,15 @@ def test_a_cell_magic_is_no_obstacle(file: Path, magic: str) -> None:
 
 def test_what_grading_does_not_have_is_said_before(file: Path) -> None:
     first = "import json\nfrom google.colab import drive\nimport pytest as p"
-    second = "try:\n    import cupy\nexcept ImportError:\n    pass"
+    second = "!pip install cupy\ntry:\n    import cupy\nexcept ImportError:\n    pass"
     change(file, lambda nb: nb.cells.insert(0, new_code_cell(first)))
     change(file, lambda nb: nb.cells.insert(1, new_code_cell(second)))
     change(file, source("double", "def double(x):\n    return p.approx(2 * x)"))
     nb, lab = nbformat.read(file, as_version=4), manifest(file.parent)
     needed = Outcome(nb, lab, Run()).needed()
     assert needed == [2, 4, 0]
-    note, wrong = lacking.lacking(nb, lab["files"], needed)
+    note, wrong, installs = lacking.lacking(nb, lab["files"], needed)
+    assert installs == Finding("note", "cell 2 installs a package: grading installs nothing")
     assert (note.state, wrong.state) == ("note", "wrong")
     assert note.text.startswith("cell 1, line 2: grading has no google.colab; the other lines")
     assert wrong.text == "cell 1, line 3: grading has no pytest, and your functions use it"

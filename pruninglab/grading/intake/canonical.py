@@ -181,7 +181,7 @@ def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:
         else:
             place = found.key
             versions[place].append(found.cell)
-    merged, before = behind[""], ""
+    merged, before = behind.pop("", []), None
     for template in skeleton.cells:
         key = key_of(template)
         if is_answer(template):
@@ -192,7 +192,7 @@ def merge(skeleton: NotebookNode, submission: NotebookNode) -> list[Cell]:
             merged.append(of_lab(template, template.source))
             merged += additions(template, versions[key])
         merged += behind[key]
-        before = "" if is_answer(template) else key
+        before = None if is_answer(template) else template
     return mark_needed(merged)
 
 
@@ -211,7 +211,7 @@ def answer(
     template: NotebookNode,
     versions: dict[str, list[NotebookNode]],
     behind: dict[str, list[Cell]],
-    before: str,
+    before: NotebookNode | None,
 ) -> Cell:
     """Make the cell of an answer in words: all that the student wrote there, or else beside it.
 
@@ -222,13 +222,15 @@ def answer(
         template: the lab's cell.
         versions: key of a lab's cell -> the student's versions of it.
         behind: key -> the student's own cells after it; what moves is taken out.
-        before: key of the lab's cell before the answer.
+        before: the lab's cell before the answer (its question, as a rule).
     """
     key = key_of(template)
     written = [c.source for c in versions[key] if c.source.strip() and differs(c, template)]
     pictures = [c.get("attachments", {}) for c in versions[key]]
     if not written:
-        for place in (before, key):
+        if before is not None:
+            written += in_question(before, versions[key_of(before)])
+        for place in ([] if before is None else [key_of(before)]) + [key]:
             written += [cell.source for cell in behind[place] if cell.markdown]
             pictures += [cell.attachments for cell in behind[place] if cell.markdown]
             behind[place] = [cell for cell in behind[place] if not cell.markdown]
@@ -236,6 +238,15 @@ def answer(
     text = "\n\n".join(dict.fromkeys(written)) if written else template.source
     attached = {name: data for each in pictures for name, data in each.items()}
     return replace(of_lab(template, text), attachments=attached)
+
+
+def in_question(question: NotebookNode, versions: list[NotebookNode]) -> list[str]:
+    """Return what a student wrote into a question's own cell."""
+    lines = set(question.source.splitlines())
+    if kind_of(question) != "text" or not versions:
+        return []
+    new = "\n".join(line for line in versions[-1].source.splitlines() if line not in lines)
+    return [new] if new.strip() else []
 
 
 def additions(template: NotebookNode, versions: list[NotebookNode]) -> Iterator[Cell]:
