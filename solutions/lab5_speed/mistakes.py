@@ -1022,6 +1022,17 @@ def shrink_resnet_by_name(model: ResNet20, keep: Keep) -> ResNet20:
     return small.train(model.training)
 
 
+def shrink_resnet_streams_first(model: ResNet20, keep: Keep) -> ResNet20:
+    """The streams alone, then the free convolutions with lab 1's remove_filters."""
+    free = {name: torch.ones_like(m) for name, m in keep.items() if name.endswith("conv1")}
+    small = speed.shrink_resnet(model, keep | free)
+    for name, block in list(small.named_modules()):
+        if isinstance(block, Block):
+            layers = (block.conv1, block.bn1, block.conv2)
+            block.conv1, block.bn1, block.conv2 = remove_filters(*layers, keep[f"{name}.conv1"])
+    return small
+
+
 def shrink_resnet_lab_1(model: ResNet20, keep: Keep) -> ResNet20:
     """The free convolutions with lab 1's remove_filters, then the streams alone."""
     small = copy.deepcopy(model)
@@ -1497,6 +1508,7 @@ ALTERNATIVES: dict[str, list[Callable]] = {
     ],
     "shrink_resnet": [
         shrink_resnet_by_name,
+        shrink_resnet_streams_first,
         shrink_resnet_lab_1,
     ],
 }
