@@ -55,7 +55,7 @@ def mutants(lab: str, exercise: str) -> dict[str, str]:
     function = tree.body[0]
     assert isinstance(function, ast.FunctionDef)
     function.body = function.body[1:]  # without the docstring
-    tree = Untyped().visit(tree)
+    tree = ast.fix_missing_locations(Untyped().visit(tree))
     right, found = ast.unparse(tree), {}
     for place, node in enumerate(ast.walk(tree)):
         for number in range(len(list(changed(node)))):
