@@ -51,8 +51,9 @@ def save(model: nn.Module, path: Path) -> Path:
             state[name] = tensor.float()
     rebuild(state)
     path.parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in state.items()}
     with whole(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, **{name: tensor.numpy() for name, tensor in state.items()})
+        np.savez_compressed(file, **arrays)
     return path
 
 

@@ -192,12 +192,13 @@ def systems_figure(records: Iterable[Record]) -> Figure:
     titles = ("single weights, trained", "filters, trained", "before training")
     for axes, panel, title in zip(panels, ("weights", "filters", "scratch"), titles, strict=True):
         groups, axis = of_panel(found, panel), "macs" if panel == "filters" else "sparsity"
-        colours = iter(plots.COLOURS * 2)
+        looks = iter([(colour, marker) for marker in "os^" for colour in plots.COLOURS])
         for members in groups.values():
             if members[0].role not in ("chance", "dense"):
                 style = "-" if members[0].equal or panel == "scratch" else ":"
+                colour, marker = next(looks)
                 line = curve(name_in(members), members, axis)
-                draw(axes, line, next(colours), linestyle=style)
+                draw(axes, line, colour, linestyle=style, marker=marker)
         _controls(axes, groups, axis)
         tidy(axes, title, GONE if axis == "sparsity" else GONE.replace("weights", "MACs"))
         _percent(axes) if axis == "macs" else logit(axes)
