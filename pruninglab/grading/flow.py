@@ -65,8 +65,9 @@ def grade_class(course: Course, options: Options) -> Report:
     """
     if not options.unsafe and options.scheduler is None:
         bubblewrap()
+    lab = register(course)  # first: it says so if there is no such lab
     own = reference_solutions(course)
-    exam = Exam(course.lab, *register(course), 0, options.limits, options.unsafe, own)
+    exam = Exam(course.lab, *lab, 0, options.limits, options.unsafe, own)
     students = course.students()
     record = Record(course.root / f"grades_{course.lab}.jsonl")
     if record.begin(exam.version(), options.seed):

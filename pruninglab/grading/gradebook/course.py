@@ -170,7 +170,7 @@ def register(course: Course) -> tuple[str, tuple[tuple[str, bytes], ...]]:
 
 
 def reference_solutions(course: Course) -> tuple[tuple[str, str], ...]:
-    """The (grade_id, source) of each solution in code: see `judging.helpers` for their use."""
+    """Read the (grade_id, source) of each solution in code: see `judging.helpers` for their use."""
     solved = nbformat.read(course.solved, as_version=4).cells
     code = [c for c in solved if kind_of(c) == "solution" and c.cell_type == "code"]
     return tuple((grade_id(cell), cell.source) for cell in code)
