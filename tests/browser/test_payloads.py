@@ -14,15 +14,6 @@ from pruninglab.grading.gradebook.report import ClassReport, write
 from tests.helpers import payloads
 
 PAGE = "<!DOCTYPE html><html><head></head><body>{}</body></html>"
-TOUCH = """() => {
-    for (const element of document.querySelectorAll("body *")) {
-        for (const name of ["mouseover", "pointerenter", "focus", "toggle", "blur", "error"])
-            element.dispatchEvent(new Event(name, {bubbles: true}));
-        element.setAttribute("target", "_self");
-        if (element.matches("a, button, text")) element.dispatchEvent(
-            new MouseEvent("click", {bubbles: true, cancelable: true}));
-    }
-}"""
 
 
 def stored_page(texts: list[str]) -> str:
@@ -45,7 +36,7 @@ def visit(page: Any, path: Path) -> list[str]:
     page.on("dialog", seen)
     page.on("request", lambda request: happened.append(request.url))
     page.goto(path.as_uri())
-    page.evaluate(TOUCH)
+    page.evaluate(payloads.TOUCH, "body *")
     page.wait_for_timeout(500)
     own = (path.as_uri(), "data:image/png", "data:image/jpeg", "https://x.example")
     return [what for what in happened if not what.startswith(own)]

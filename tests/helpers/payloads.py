@@ -152,6 +152,17 @@ FORMULAS = [
     "'=1+1",
 ]
 
+# In a browser: hover over, focus and click everything that a selector finds.
+TOUCH = """(selector) => {
+    for (const element of document.querySelectorAll(selector)) {
+        for (const name of ["mouseover", "pointerenter", "focus", "toggle", "blur", "error"])
+            element.dispatchEvent(new Event(name, {bubbles: true}));
+        element.setAttribute("target", "_self");
+        if (element.matches("a, button, text")) element.dispatchEvent(
+            new MouseEvent("click", {bubbles: true, cancelable: true}));
+    }
+}"""
+
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> str:
     """A red picture in base64."""
