@@ -69,8 +69,9 @@ def validate(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
     _check_masks(masks)
     for name, mask in masks.items():
         if name not in weights:
-            known = ", ".join(weights)
-            raise ValueError(f"masks[{name!r}]: the model has no such weight; it has {known}")
+            own = name.replace("_orig_mod.", "").removeprefix("module.")  # torch's wrappers
+            known = f"call it {own!r}" if own in weights else f"it has {', '.join(weights)}"
+            raise ValueError(f"masks[{name!r}]: the model has no such weight; {known}")
         shape, expected = tuple(mask.shape), tuple(weights[name].shape)
         if shape != expected:
             raise ValueError(f"masks[{name!r}] has shape {shape}, but the weight has {expected}")

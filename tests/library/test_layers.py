@@ -101,6 +101,14 @@ def test_a_wrapped_network_is_saved(pair: tuple[nn.Module, nn.Module], tmp_path:
         )
 
 
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")])
+def test_a_mask_under_a_wrappers_name_is_told_the_right_one(wrap: Callable) -> None:
+    wrapped = wrap(nn.Sequential(nn.Linear(2, 2)))
+    (name,) = (n for n, p in wrapped.named_parameters() if p.dim() == 2)
+    with pytest.raises(ValueError, match=r"no such weight; call it '0\.weight'"):
+        masks.apply(wrapped, {name: torch.ones(2, 2).bool()})
+
+
 def test_a_network_is_saved_after_a_forward_pass_under_torchs_pruning(tmp_path: Path) -> None:
     model = ResNet20(1)
     masks.to_torch(model, masks.random_masks(model, 0.5, torch.Generator().manual_seed(0)))
