@@ -11,18 +11,21 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbformat.v4 import new_markdown_cell
 from playwright.sync_api import expect
 
 from pruninglab.grading import demo
+from tests.helpers import payloads
 from tests.helpers.copies import copy_tree, download_from_moodle, shell
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("_sandbox")]
 LAB = "01_structures"
 STUDENTS = {
     "Lovelace Ada_12": "half done",
-    "Turing Alan_13": "wrong",
+    "Turing Alan_13": "wrong",  # and hostile: see `course`
     "Hopper Grace_14": "all right",
 }
+ALAN = "Turing Alan_13"
 GRACE, SHOWN = "Hopper Grace_14", "Hopper, Grace"  # its id, and as formgrader shows it
 Shot = Callable[[str], Path]
 
@@ -44,6 +47,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     kinds = demo.sample_class(released)
     handed_in = {student: kinds[kind] for student, kind in STUDENTS.items()}
+    # Links to other sites stay: a click on one would leave the page before the next is tried.
+    hostile = [text for text in payloads.TEXTS if "https://x.example" not in text]
+    handed_in[ALAN].cells += [new_markdown_cell(text) for text in hostile]
     archive = course / "downloaded" / LAB / "archive" / "Pruning-Lab 1-77.zip"
     download_from_moodle(archive, LAB, handed_in)
     shell(course, f"make grade LAB={LAB}")
@@ -126,6 +132,28 @@ def test_a_free_response_is_marked_by_the_guide(
     assert points(course)["Hopper Grace"] == ""  # its answers waited
     shell(course, f"make marks LAB={LAB}")
     assert points(course)["Hopper Grace"] == "29.5"
+
+
+def test_nothing_that_a_student_wrote_runs_in_formgrader(formgrader: Any, page: Any) -> None:
+    """Each of a hundred texts is hovered over, focused and clicked."""
+    happened: list[str] = []
+
+    def seen(dialog: Any) -> None:
+        happened.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", seen)
+    open_submission(formgrader, "Turing, Alan")
+    (frame,) = [frame for frame in page.frames if "formgrader/submissions/" in frame.url]
+    expect(formgrader.get_by_text("<svg onload=alert(1)>").first).to_be_attached()
+    place = frame.url
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    frame.evaluate(payloads.TOUCH, ".text_cell_render *")
+    page.wait_for_timeout(1000)
+    assert happened == []
+    assert frame.url == place
+    assert not [url for url in asked if "evil" in url or "terminals" in url]
 
 
 def test_the_mark_is_kept_when_all_is_graded_again(
