@@ -206,6 +206,33 @@ def test_a_module_with_a_hundred_hooks_is_refused() -> None:
         back(sides)
 
 
+def test_memory_that_old_and_new_layers_share_is_shared_here_too() -> None:
+    sides, old = codecs(), nn.Linear(3, 4)
+    theirs = crossed(old, sides)
+    first, copied = nn.Linear(3, 2), nn.Linear(3, 2)
+    first.weight.data = theirs.weight.data[:2]
+    copied.weight.data = theirs.weight.data[:2].clone()
+    message, parts = sides[1].pack((first, copied))
+    mine, clone = sides[0].unpack(json.loads(json.dumps(message)), parts)
+    with torch.no_grad():
+        mine.weight.add_(1)
+    assert torch.equal(old.weight[:2], mine.weight)
+    assert not torch.equal(old.weight[:2], clone.weight)
+
+
+@pytest.mark.parametrize(
+    "shared", [[0, 10**9, [3, 1]], [0, 0, [-1, 1]], [99, 0, [1]], ["x", [], 0]]
+)
+def test_a_forged_share_of_memory_is_none(shared: list) -> None:
+    sides, old = codecs(), torch.ones(2, 3)
+    crossed(old, sides)
+    message, parts = sides[1].pack(torch.ones(2, 3))
+    message["objects"][-1][1]["shared"] = shared
+    got = sides[0].unpack(message, parts)
+    got.add_(1)
+    assert torch.equal(old, torch.ones(2, 3))
+
+
 def test_an_unchanged_object_is_not_sent_again() -> None:
     here, there = codecs()
     x = torch.ones(1000)
