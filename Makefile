@@ -6,7 +6,7 @@ RECORDS ?= labs/07_project/my_project
 FOLDER ?= downloaded/07_project/archive
 TWO := --numprocesses 2 --dist loadfile  # tests on two cores, each file on one of them
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks results slides leaderboard bench train fast clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks semester results slides leaderboard bench train fast clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,11 +61,14 @@ grade: setup  ## grade what students handed in: make grade LAB=01_structures
 marks: setup  ## after marking by hand: feedback, CSVs and report anew, nothing is graded
 	$(BIN)/python -m pruninglab.grading --lab $(LAB) --marks-only
 
-results: setup  ## run the lecture's systems on full CIFAR-10, draw the results (resumes): make results BUDGET=quick SEEDS='0 1 2'
-	$(BIN)/python -m solutions.study.run $(if $(BUDGET),--budget $(BUDGET)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+semester: setup  ## all labs in one table, for people and for Moodle, Canvas and Gradescope
+	$(BIN)/python -m pruninglab.grading.gradebook.semester
+
+results: setup  ## run the lecture's systems on full CIFAR-10 and draw the results (resumes): make results BUDGET=standard DENSE='1'
+	$(BIN)/python -m solutions.study.run $(if $(BUDGET),--budget $(BUDGET)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DENSE),--dense $(DENSE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	$(BIN)/python -m solutions.study.costs
 	$(BIN)/python -m solutions.study.figures
-	$(BIN)/python -m solutions.study.tables RESULTS.md
+	$(BIN)/python -m solutions.study.tables RESULTS.md pruninglab/assets/results/points.md pruninglab/assets/results/published.md
 
 slides: setup  ## slides for a talk from the records of lab 7: make slides TITLE='...' AUTHOR='...'
 	$(BIN)/python -m pruninglab.project.slides $(RECORDS) $(if $(TITLE),--title '$(TITLE)') $(if $(AUTHOR),--author '$(AUTHOR)')
