@@ -61,8 +61,8 @@ grade: setup  ## grade what students handed in: make grade LAB=01_structures
 marks: setup  ## after marking by hand: feedback, CSVs and report anew, nothing is graded
 	$(BIN)/python -m pruninglab.grading --lab $(LAB) --marks-only
 
-semester: setup  ## all labs in one table, for people and for Moodle, Canvas and Gradescope
-	$(BIN)/python -m pruninglab.grading.gradebook.semester
+semester: setup  ## all labs in one table, for people and for Moodle, Canvas and Gradescope: make semester ARGS=--help
+	$(BIN)/python -m pruninglab.grading.gradebook.semester $(ARGS)
 
 results: setup  ## run the lecture's systems on full CIFAR-10 and draw the results (resumes): make results BUDGET=standard DENSE='1'
 	$(BIN)/python -m solutions.study.run $(if $(BUDGET),--budget $(BUDGET)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DENSE),--dense $(DENSE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
