@@ -32,7 +32,8 @@ def test_candidates_are_compared_once_each(here: Path, capsys: pytest.CaptureFix
     dense.choose(here, [1], epochs=1, bf16=False, compiled=False)
     rows = dense.tried()
     assert [row["decay_norms"] for row in rows] == [False, True]
-    assert all(0 <= row[key] <= 1 for row in rows for key in ("val", "zeros", "faint"))
+    assert all(0 <= row[key] <= 1 for row in rows for key in ("val", "zeros"))
+    assert all(row["low_scale"] > 0.5 for row in rows)  # it begins at 1
     dense.show()
     assert capsys.readouterr().out.count("| Muon for convolutions |") == 2
 
