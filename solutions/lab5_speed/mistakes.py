@@ -1092,14 +1092,14 @@ def shrink_resnet_evaluation(model: ResNet20, keep: Keep) -> ResNet20:
 def conv_macs_rounded_up(conv: nn.Conv2d, height: int, width: int) -> int:
     """You round up: where the stride does not fit, the last pixels of the image are left out."""
     sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
-    rows, columns = (math.ceil((n + 2 * int(p) - k) / s) + 1 for n, k, s, p in sides)
+    rows, columns = (math.ceil((n + 2 * int(p) - k) / s) + 1 for n, k, s, p in sides)  # type: ignore[call-overload]
     return conv.weight.numel() * rows * columns
 
 
 def conv_macs_fractions(conv: nn.Conv2d, height: int, width: int) -> float:
     """Your output has a fraction of a row: `//` leaves out what does not fit."""
     sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
-    rows, columns = ((n + 2 * int(p) - k) / s + 1 for n, k, s, p in sides)
+    rows, columns = ((n + 2 * int(p) - k) / s + 1 for n, k, s, p in sides)  # type: ignore[call-overload]
     return conv.weight.numel() * rows * columns
 
 
@@ -1112,7 +1112,7 @@ def conv_macs_axes_swapped(conv: nn.Conv2d, height: int, width: int) -> int:
 def conv_macs_padding_not_divided(conv: nn.Conv2d, height: int, width: int) -> int:
     """The padding is added after the division: it makes the image larger *before* the stride."""
     sides = zip((height, width), conv.kernel_size, conv.stride, conv.padding, strict=True)
-    rows, columns = ((n - k) // s + 1 + 2 * int(p) for n, k, s, p in sides)
+    rows, columns = ((n - k) // s + 1 + 2 * int(p) for n, k, s, p in sides)  # type: ignore[call-overload]
     return conv.weight.numel() * rows * columns
 
 
@@ -1126,7 +1126,7 @@ def conv_macs_sum_of_channels(conv: nn.Conv2d, height: int, width: int) -> int:
     """You add input and output channels: every filter looks at every input channel, so multiply."""
     rows, columns = output_size(conv, height, width)
     channels = conv.in_channels + conv.out_channels
-    return channels * int(np.prod(conv.kernel_size)) * rows * columns
+    return channels * math.prod(conv.kernel_size) * rows * columns
 
 
 def conv_macs_of_the_output(conv: nn.Conv2d, height: int, width: int) -> int:
@@ -1139,7 +1139,7 @@ def conv_macs_without_zeros(conv: nn.Conv2d, height: int, width: int) -> int:
     """Products with the zeros of the padding are left out: hardware does them, and they count."""
     image = torch.ones(1, conv.in_channels, height, width)
     settings = {"stride": conv.stride, "padding": conv.padding}
-    return int(nn.functional.conv2d(image, torch.ones_like(conv.weight), **settings).sum())  # type: ignore[arg-type]
+    return int(nn.functional.conv2d(image, torch.ones_like(conv.weight), **settings).sum())  # type: ignore[call-overload]
 
 
 def race_upper_median(

@@ -21,7 +21,7 @@ from pruninglab.files import write
 from pruninglab.project.setting import device
 from pruninglab.training import accuracy
 from solutions.study.job import PENALTY, Budget, Job
-from solutions.study.lecture import bn_scales, channels_for, penalised, silence
+from solutions.study.systems.lecture import bn_scales, channels_for, penalised, silence
 
 FILE = checkpoints.ASSETS / "penalty.json"
 CANDIDATES = (5e-4, 2e-3, 1.6e-2)

@@ -9,8 +9,9 @@ from typing import Any
 from pruninglab import checkpoints, data
 from pruninglab.models import ResNet20
 from pruninglab.results.records import Record
-from solutions.study import job, run, scratch, search, weights
+from solutions.study import job, run
 from solutions.study.job import System
+from solutions.study.systems import scratch, search, weights
 
 really_trained = checkpoints.trained
 

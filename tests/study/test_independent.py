@@ -22,7 +22,8 @@ from solutions.lab2_criteria import exercises as lab2
 from solutions.lab3_methods import exercises as lab3
 from solutions.lab4_papers import exercises as lab4
 from solutions.lab6_further import exercises as lab6
-from solutions.study import job, soft
+from solutions.study import job
+from solutions.study.systems import soft
 
 TARGETS = (0.3, 0.5, 0.9)
 

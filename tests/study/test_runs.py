@@ -16,9 +16,10 @@ import torch
 
 from pruninglab import checkpoints, data
 from pruninglab.results import records
-from solutions.study import costs, filters, penalty, steps
+from solutions.study import costs, penalty, steps
 from solutions.study import job as systems_job
 from solutions.study import run as results
+from solutions.study.systems import filters
 from tests.helpers import small
 from tests.helpers.small import record
 

@@ -13,10 +13,11 @@ from pruninglab import amc, counters, data, training
 from pruninglab.data import batches
 from pruninglab.models import ResNet20, prunable
 from solutions.lab1_structures.exercises import free_convs
-from solutions.study import lecture, search, soft, systems, weights
-from solutions.study.filters import SENSITIVE
+from solutions.study import systems
 from solutions.study.job import CYCLE, Budget, Job
 from solutions.study.steps import Steps
+from solutions.study.systems import lecture, search, soft, weights
+from solutions.study.systems.filters import SENSITIVE
 from tests.helpers import small
 
 BY_NAME = {system.name: system for system in systems.systems()}

@@ -10,7 +10,7 @@ from solutions.lab1_structures.exercises import free_convs, local_masks
 from solutions.lab2_criteria.exercises import filter_scores
 from solutions.lab4_papers import exercises as papers
 from solutions.study.job import HIGH, Job, Pruned, System, after, remeasure, replayed
-from solutions.study.words import FREE, NO_MORE, OF_FILTERS
+from solutions.study.systems.words import FREE, NO_MORE, OF_FILTERS
 
 SOFT = (0.15, 0.3, 0.42)  # where numbers were published, by MACs
 L2 = "L2 norm, per layer"

@@ -15,7 +15,7 @@ from pruninglab.models import prunable
 from solutions.lab1_structures.exercises import global_masks, local_masks
 from solutions.lab2_criteria.exercises import gradient_scores, magnitude_scores
 from solutions.study.job import Job, Pruned, System, remeasure
-from solutions.study.words import NO_MORE, OF_ALL, OF_EACH, SINGLE
+from solutions.study.systems.words import NO_MORE, OF_ALL, OF_EACH, SINGLE
 
 SHARES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the weights
 

@@ -23,7 +23,7 @@ from solutions.lab3_methods.exercises import retraining_lrs
 from solutions.lab4_papers import exercises as papers
 from solutions.lab6_further import exercises as further
 from solutions.study.job import CYCLE, Job, Pruned, System, after, remeasure
-from solutions.study.words import FILTERS, FREE, OF_MACS, ONE_SCHEDULE
+from solutions.study.systems.words import FILTERS, FREE, OF_MACS, ONE_SCHEDULE
 
 # The largest sparsity of a layer: one filter in sixteen stays. With three quarters, a target of
 # 70 % of the MACs leaves next to nothing to choose.

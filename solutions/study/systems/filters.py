@@ -14,7 +14,7 @@ from solutions.lab2_criteria.exercises import filter_masks
 from solutions.lab3_methods.exercises import cubic_sparsity
 from solutions.lab4_papers import exercises as papers
 from solutions.study.job import CYCLE, Job, Pruned, System, after, penalty, replayed
-from solutions.study.words import FILTERS, FREE, OF_FILTERS, ONE_SCHEDULE, REWOUND
+from solutions.study.systems.words import FILTERS, FREE, OF_FILTERS, ONE_SCHEDULE, REWOUND
 
 SENSITIVE = ("layer2.0.conv1", "layer3.0.conv1")  # where the resolution changes, as in Li 2016
 # Where numbers were published, and on both sides of 30, 50 and 70 % of the MACs.

@@ -13,7 +13,7 @@ from solutions.lab1_structures.exercises import global_masks
 from solutions.lab2_criteria.exercises import magnitude_scores
 from solutions.lab6_further import exercises as further
 from solutions.study.job import Job, Pruned, System, after, replayed
-from solutions.study.words import SINGLE, TIMES
+from solutions.study.systems.words import SINGLE, TIMES
 
 COMPRESSIONS = (10.0, 31.6, 100.0, 1000.0)  # weights before / after
 

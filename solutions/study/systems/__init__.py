@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pruninglab.results.records import Record
-from solutions.study import at_once, filters, lecture, scratch, search, soft, weights
 from solutions.study.job import BUDGETS, System
+from solutions.study.systems import at_once, filters, lecture, scratch, search, soft, weights
 
 
 def systems() -> Sequence[System]:

@@ -16,7 +16,7 @@ from solutions.lab2_criteria.exercises import magnitude_scores
 from solutions.lab3_methods.exercises import add_sparsity_penalty, retraining_lrs
 from solutions.study.job import CYCLE, Job, Pruned, System, after, penalty, replayed
 from solutions.study.steps import Steps
-from solutions.study.words import (
+from solutions.study.systems.words import (
     EVERY,
     FIFTHS,
     FINE_TUNED,

@@ -20,7 +20,7 @@ from solutions.lab4_papers import exercises as papers
 from solutions.lab6_further import exercises as further
 from solutions.study.job import CYCLE, HIGH, Job, Pruned, System, after, remeasure, replayed
 from solutions.study.steps import Steps
-from solutions.study.words import FIFTHS, OF_ALL, OF_EACH, REWOUND, SINGLE, WEIGHTS
+from solutions.study.systems.words import FIFTHS, OF_ALL, OF_EACH, REWOUND, SINGLE, WEIGHTS
 
 ROUNDS = 4  # of OBD, to any target
 IMAGES = 100  # for its curvature
