@@ -1325,7 +1325,8 @@ def shrink_resnet(model: ResNet20, keep: dict[str, Tensor]) -> ResNet20:
 
     Returns:
         The smaller network, its batch normalisation in the mode of `model`. Option A's
-        `ZeroPadShortcut` is replaced by a `SelectShortcut(sources, targets, c_out)`.
+        `ZeroPadShortcut` is replaced by a `SelectShortcut(sources, targets, c_out)`. All layers are
+        of classes of PyTorch or `pruninglab.models`; the grader rebuilds no others.
 
     >>> model = ResNet20(width=2)
     >>> keep = {name: torch.tensor([True, False]) for name in coupled_groups(model)}
