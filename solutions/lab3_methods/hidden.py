@@ -546,12 +546,12 @@ def _penalised(seed: int) -> tuple[Any, list[Tensor]]:
     others = (nn.GroupNorm(2, 10), nn.BatchNorm1d(10), nn.LayerNorm(10))
     model: Any = nn.ModuleList([ResNet20(2), *others]).double()
     gammas: list[Tensor] = []
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for parameter in (module.weight, module.bias):
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for parameter in (layer.weight, layer.bias):
                 parameter.data = torch.randn(parameter.shape, generator=generator).double()
-            module.weight.data[0], module.weight.data[1] = 0, -1e-3
-            gammas.append(module.weight)
+            layer.weight.data[0], layer.weight.data[1] = 0, -1e-3
+            gammas.append(layer.weight)
     return model, gammas
 
 

@@ -21,8 +21,8 @@ from pruninglab.models import ResNet20
 def _drawn(model: nn.Module, seed: int) -> nn.Module:
     """The network with random parameters, in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=generator)
+    for weight in model.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator)
     return model.eval()
 
 
@@ -501,7 +501,7 @@ def _share(progress: float, warmup: float) -> float:
 
 
 def _bound(
-    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+    *, progress: float, warmup: float, images: int, kl: Tensor, labels: Tensor, outputs: Tensor
 ) -> Tensor:
     """Per image: the mean of log Σ exp(scores) - score of the label, and a part of the KL."""
     fit = outputs.exp().sum(dim=1).log() - outputs[range(len(labels)), labels]
@@ -547,7 +547,7 @@ def _turn(generator: torch.Generator) -> dict[str, Any]:
 
 
 def _just_enough(
-    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+    *, highest: float, target: float, chosen: list[float], macs: list[float], wanted: float
 ) -> float:
     """What the wish leaves open when all later layers give their most is added to the wish."""
     place = len(chosen)
