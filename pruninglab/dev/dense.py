@@ -113,9 +113,7 @@ def train_and_ship(
 
 def show() -> None:
     """Print the comparison as Markdown."""
-    print(
-        "| optimizer | decay of BN | epochs | held-out (%) | zeros | BN scale, lowest 1 % |"
-    )
+    print("| optimizer | decay of BN | epochs | held-out (%) | zeros | BN scale, lowest 1 % |")
     print("|---|---|---:|---:|---:|---:|")
     for row in tried():
         name = "Muon for convolutions" if row["muon"] else "SGD"
