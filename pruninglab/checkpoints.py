@@ -59,8 +59,12 @@ def trained(width: int = 16, seed: int = 0) -> ResNet20:
     >>> round(100 * card(16)["test"]) >= 91
     True
     """
+    return _read(_file(width, seed, "pt"), width)
+
+
+def _read(file: Path, width: int) -> ResNet20:
     model = ResNet20(width)
-    state = torch.load(_file(width, seed, "pt"), weights_only=True)
+    state = torch.load(file, weights_only=True)
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return model.eval()
 
@@ -77,7 +81,11 @@ def _file(width: int, seed: int, ending: str) -> Path:
     if (width, seed) not in SHIPPED:
         there = ", ".join(f"width {w} seed {s}" for w, s in SHIPPED)
         raise ValueError(f"no checkpoint of width {width}, seed {seed}: there are {there}")
-    return ASSETS / f"resnet20-w{width}{f'-seed{seed}' if seed else ''}.{ending}"
+    return ASSETS / f"{_stem(width, seed)}.{ending}"
+
+
+def _stem(width: int, seed: int) -> str:
+    return f"resnet20-w{width}{f'-seed{seed}' if seed else ''}"
 
 
 def recipes() -> list[dict]:
@@ -143,7 +151,7 @@ def train_and_save(
     place = work / f"seed-{seed}"
     place.mkdir(parents=True, exist_ok=True)
     model, made = train_anew(place, width, cycles, seed, compiled)
-    save_with_card(model, width, made, split()[1])
+    save_with_card(model, width, made, split()[1], ASSETS)
 
 
 def train_anew(
@@ -169,12 +177,13 @@ def train_anew(
     return model, {"cycles": cycles, "seed": seed, "curve": history}
 
 
-def save_with_card(model: ResNet20, width: int, made: dict, val: data.Images) -> None:
+def save_with_card(model: ResNet20, width: int, made: dict, val: data.Images, folder: Path) -> None:
     """Write the checkpoint in float16 and what it reaches as it will be loaded."""
     half = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     seed = made["seed"]
-    torch.save(half, _file(width, seed, "pt"))
-    reloaded = trained(width, seed)
+    file = folder / f"{_stem(width, seed)}.pt"
+    torch.save(half, file)
+    reloaded = _read(file, width)
     record = {
         "network": f"ResNet-20, width {width}, shortcut B",
         "images": "the 49,000 training images outside the embedded val split",
@@ -184,7 +193,7 @@ def save_with_card(model: ResNet20, width: int, made: dict, val: data.Images) ->
         "machine": machine(),
     }
     text = json.dumps(record | made, indent=1)
-    _file(width, seed, "json").write_text(text + "\n")
+    file.with_suffix(".json").write_text(text + "\n")
     print(f"width {width}, seed {seed}: test {record['test']:.2%}", flush=True)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from pruninglab.grading.flow import Options, run
 from pruninglab.grading.gradebook import marks, moodle
 from pruninglab.grading.gradebook.hand_back import Report
-from pruninglab.grading.gradebook.trouble import GradingError
 from pruninglab.grading.intake.collect import printable
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
+from pruninglab.grading.trouble import GradingError
 from pruninglab.limits import GIB, Limits
 from pruninglab.terminal import accept_any_text
 

@@ -20,14 +20,14 @@ from pruninglab.grading.gradebook.course import (
 )
 from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report, class_report, export, write_feedback
-from pruninglab.grading.gradebook.log import Record, digest
+from pruninglab.grading.gradebook.log import Record
 from pruninglab.grading.gradebook.needs_look import needs_look
-from pruninglab.grading.gradebook.trouble import GradingError, one_sentence
 from pruninglab.grading.intake.collect import collect, printable
-from pruninglab.grading.judging.judgement import Judgement
+from pruninglab.grading.judging.judgement import Judgement, digest
 from pruninglab.grading.judging.mark import Exam
 from pruninglab.grading.judging.pools import cluster_pool, judge_all, local_pool
 from pruninglab.grading.sandbox.bubblewrap import bubblewrap
+from pruninglab.grading.trouble import GradingError, one_sentence
 from pruninglab.limits import Limits
 
 

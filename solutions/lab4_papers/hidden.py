@@ -135,11 +135,18 @@ def test_each_round_prunes_below_a_threshold_of_the_layer(han2015: Callable, see
                 assert not wrong, f"step {step}, {name}, {quality=}: {wrong} wrong in the mask"
 
 
-def _of_one_layer(han2015: Callable, weights: list[float], quality: float) -> list[bool]:
-    """Which weights of a layer are left after one round; the training moves nothing."""
+def _of_one_layer(
+    han2015: Callable, weights: list[float], quality: float, rounds: int = 1
+) -> list[bool]:
+    """Which weights of a layer are left; the training moves nothing."""
     layer = nn.Linear(len(weights), 1).double()
     layer.weight.data = torch.tensor([weights]).double()
-    masks = han2015(layer, quality, rounds=1, steps=1, lr=0.1, train=lambda model, masks, lrs: [])
+
+    def train(model: nn.Module, masks: Named, lrs: list) -> list:
+        model.weight.data[~masks["weight"]] = 0
+        return []
+
+    masks = han2015(layer, quality, rounds=rounds, steps=1, lr=0.1, train=train)
     return masks["weight"].flatten().tolist()
 
 
@@ -164,6 +171,14 @@ def test_a_quality_of_zero_prunes_nothing(han2015: Callable, seed: int = 0) -> N
     train, masks = _recipe(han2015, seed, zeros=0.3, quality=0.0, rounds=2, steps=1, lr=0.1)
     for mask in (*train.masks[0].values(), *masks.values()):
         assert mask.all(), f"{int((~mask).sum())} weights are pruned at quality 0"
+
+
+def test_what_han_pruned_stays_pruned(han2015: Callable) -> None:
+    """Even where the weights that are left are all alike, so that the next threshold is 0."""
+    weights = [2.0, 0.1, 2.0, 2.0, -0.3, 2.0]
+    found = _of_one_layer(han2015, weights, quality=0.5, rounds=2)
+    right = [w == 2 for w in weights]
+    assert found == right, f"{weights}, two rounds: {found}, expected {right}"
 
 
 def test_every_round_retrains_at_a_tenth_of_the_rate(han2015: Callable, seed: int = 0) -> None:
@@ -360,8 +375,9 @@ class _Li:
 
     def __init__(
         self, li2016: Callable, seed: int, width: int = 4, sparsity: float = 0.5,
-        skip: tuple = (), epoch_lrs: tuple = (0.2, 0.1), epochs: int = 1,
+        skip: tuple | None = None, epoch_lrs: tuple | None = None, epochs: int = 1,
     ) -> None:  # fmt: skip
+        skip, epoch_lrs = skip or (), epoch_lrs or (0.2, 0.1)
         self.model = _labelled(width, seed)
         weights = {name: self.model.get_parameter(f"{name}.conv1.weight") for name in _BLOCKS}
         for weight in weights.values():

@@ -222,6 +222,20 @@ def han2015_above(
     return masks
 
 
+def han2015_lets_weights_come_back(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """A pruned weight can come back, where a round's threshold is 0: combine the new mask with the
+    one before."""
+    masks = everything(model)
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            threshold = quality * weight.detach()[masks[name]].std()
+            masks[name] = weight.detach().abs() >= threshold
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
 # --- han2015: alternatives ----------------------------------------------------------------------
 
 
@@ -1933,6 +1947,7 @@ MISTAKES: dict[str, list[Callable]] = {
         han2015_of_nonzeros,
         han2015_trains_per_layer,
         han2015_above,
+        han2015_lets_weights_come_back,
     ],
     "zhu2017": [
         zhu2017_global,

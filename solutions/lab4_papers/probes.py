@@ -133,6 +133,14 @@ def at_the_threshold(quality: float) -> Inputs:
     return inputs
 
 
+def all_alike() -> Inputs:
+    """After the first round only weights of 3 are left: their standard deviation is 0."""
+    inputs = by_hand(quality=0.5, rounds=2, steps=1, lr=0.1)
+    numbers = [[3.0, 3.0, 0.1, 3.0], [3.0, -0.2, 3.0, 3.0]]
+    inputs["model"].weight.data = torch.tensor(numbers, dtype=torch.float64)
+    return inputs
+
+
 def moving(**arguments: Any) -> Inputs:
     """Two layers whose weights move."""
     return {"model": two_layers(), **arguments, "train": Recorder(pace=0.4)}
@@ -182,6 +190,7 @@ HAN = [
         lambda: at_the_threshold(quality=0.0),
         weights_trace,
     ),
+    probe("what is left is all alike: the second threshold is 0", all_alike, weights_trace),
     probe(
         "quality 0 prunes nothing",
         lambda: moving(quality=0.0, rounds=2, steps=1, lr=0.1),

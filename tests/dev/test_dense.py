@@ -22,14 +22,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kept = data.hold_out
     monkeypatch.setattr(data, "load", lambda name, split: few[split])
     monkeypatch.setattr(data, "hold_out", lambda images, per_class: kept(images[:300], 5))
-    monkeypatch.setattr(dense, "ASSETS", tmp_path)
-    monkeypatch.setattr(dense, "ResNet20", lambda width, seed=0: ResNet20(2, seed=seed))
+    monkeypatch.setattr(dense, "ASSET", tmp_path / "recipes.json")
+    monkeypatch.setattr(dense, "ResNet20", lambda width, seed: ResNet20(2, seed=seed))
     return tmp_path
 
 
 def test_candidates_are_compared_once_each(here: Path, capsys: pytest.CaptureFixture) -> None:
-    dense.choose(here, [0, 1], epochs=1, bf16=False, compiled=False)
-    dense.choose(here, [1], epochs=1, bf16=False, compiled=False)
+    dense.choose(here, [0, 1], epochs=1, compiled=False)
+    dense.choose(here, [1], epochs=1, compiled=False)
     rows = dense.tried()
     assert [row["decay_norms"] for row in rows] == [False, True]
     assert all(0 <= row[key] <= 1 for row in rows for key in ("val", "zeros"))
@@ -38,13 +38,19 @@ def test_candidates_are_compared_once_each(here: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.count("| Muon for convolutions |") == 2
 
 
-def test_a_network_is_trained_and_ships_with_its_card(here: Path) -> None:
-    dense.train_and_ship(here, 2, 1, epochs=1, bf16=False, compiled=False)
+def test_the_best_recipe_trains_a_network_that_is_left_with_its_card(here: Path) -> None:
+    with pytest.raises(ValueError, match="dense choose"):
+        dense.train_best(here, 2, 1, epochs=1, compiled=False)
+    rows = [c | {"val": 0.5 + i / 10} for i, c in enumerate(dense.CANDIDATES)]
+    dense.ASSET.write_text(json.dumps(rows))
+    shipped = {path: path.read_bytes() for path in checkpoints.ASSETS.glob("resnet20-*")}
+    dense.train_best(here, 2, 1, epochs=1, compiled=False)
     card = json.loads((here / "resnet20-w2-seed1.json").read_text())
+    assert card["cycles"] == [dense.CANDIDATES[-1] | {"epochs": 1}]
+    assert (card["seed"], card["test_read"], len(card["curve"])) == (1, 1, 1)
     state = torch.load(here / "resnet20-w2-seed1.pt", weights_only=True)
-    assert (card["width"], card["seed"], card["test_read"]) == (2, 1, 1)
-    assert len(card["curve"]) == card["recipe"]["epochs"] == 1
     assert all(v.dtype == torch.float16 for v in state.values() if v.is_floating_point())
+    assert {path: path.read_bytes() for path in checkpoints.ASSETS.glob("resnet20-*")} == shipped
 
 
 @pytest.mark.parametrize("muon", [0.0, 0.2])

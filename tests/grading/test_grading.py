@@ -36,10 +36,10 @@ from pruninglab.grading.gradebook.course import (
 )
 from pruninglab.grading.gradebook.enter import enter
 from pruninglab.grading.gradebook.hand_back import Report
-from pruninglab.grading.gradebook.trouble import GradingError
 from pruninglab.grading.judging.mark import Exam, unreadable
 from pruninglab.grading.judging.worker import work
 from pruninglab.grading.sample_class import code_of, fill
+from pruninglab.grading.trouble import GradingError
 from solutions.builder.build import nbgrader_cell
 from solutions.lab1_structures import mistakes as structures_mistakes
 from tests.helpers.payloads import picture

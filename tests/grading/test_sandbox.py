@@ -672,7 +672,7 @@ def test_an_answer_in_a_cell_made_raw_or_without_its_name_is_kept() -> None:
     by_name["why"] |= {"cell_type": "raw", "source": "My answer."}
     by_name["double"] |= {"cell_type": "markdown", "source": "def double(x): return 2 * x"}
     by_name["triple"] |= {"metadata": {}, "source": "triple = lambda x: 3 * x"}
-    submission = read.as_notebook("x.ipynb", written)
+    submission = read.parse("x.ipynb", json.dumps(written).encode(), tiny.TINY)
     merged = {cell.name: cell.source for cell in canonical.merge(skeleton, submission)}
     assert merged["why"] == "My answer."
     assert merged["double"] == "def double(x): return 2 * x"

@@ -16,8 +16,8 @@ from nbgrader.api import Gradebook
 from pruninglab.grading.gradebook import people, semester
 from pruninglab.grading.gradebook.course import open_nbgrader
 from pruninglab.grading.gradebook.enter import collected, name_student, no_session_warnings
-from pruninglab.grading.gradebook.trouble import GradingError
 from pruninglab.grading.intake.collect import collect
+from pruninglab.grading.trouble import GradingError
 from tests.helpers import payloads
 from tests.helpers.copies import ROOT
 

@@ -15,11 +15,11 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.utils import temp_attrs
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.grading.gradebook.trouble import GradingError, meaning
 from pruninglab.grading.intake import read
 from pruninglab.grading.intake.canonical import kind_of
 from pruninglab.grading.intake.collect import printable
 from pruninglab.grading.intake.owners import cleaned
+from pruninglab.grading.trouble import GradingError, meaning
 from pruninglab.limits import NOT_IN_PATHS
 from pruninglab.notebook import grade_id
 

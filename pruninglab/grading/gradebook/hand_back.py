@@ -14,9 +14,9 @@ from pruninglab.grading.gradebook import moodle
 from pruninglab.grading.gradebook.course import Course, succeed
 from pruninglab.grading.gradebook.marks import Mark
 from pruninglab.grading.gradebook.report import ClassReport, write
-from pruninglab.grading.gradebook.trouble import GradingError
 from pruninglab.grading.judging.judgement import Judgement
 from pruninglab.grading.timer import OutOfTime, limited
+from pruninglab.grading.trouble import GradingError
 
 PAGE = 120  # seconds for a feedback page
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -12,11 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from pruninglab.grading.judging.judgement import Result
-
-
-def digest(name: str, data: bytes) -> str:
-    """Hash a submission, its file's name and its content (SHA-256, hexadecimal)."""
-    return hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
 
 
 @dataclass

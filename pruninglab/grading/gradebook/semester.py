@@ -20,7 +20,7 @@ from pruninglab.grading.gradebook import tables
 from pruninglab.grading.gradebook.course import open_nbgrader
 from pruninglab.grading.gradebook.moodle import participant
 from pruninglab.grading.gradebook.people import read
-from pruninglab.grading.gradebook.trouble import GradingError, one_sentence
+from pruninglab.grading.trouble import GradingError, one_sentence
 
 # --- nbgrader's own fields ------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from pruninglab.grading.safe_html import plain_attachments
 from pruninglab.limits import MAX_NOTEBOOK
 from pruninglab.notebook import grade_id
-from pruninglab.notebook_file import Unreadable, format_4, read_notebook
+from pruninglab.notebook_file import Unreadable, read_notebook
 
 MAX_FILE = 100 * 2**20  # of a zip that was handed in
 MAX_MEMBERS = 5000  # files in a zip
@@ -172,15 +172,6 @@ def parse(name: str, data: bytes, lab: str) -> NotebookNode:
     if name.lower().endswith(".zip") or kind_of(data[:HEAD]) == "zip":
         name, data = best_in(name, data, lab)
     return without_extras(read_notebook(name, data))
-
-
-def as_notebook(name: str, tree: object) -> NotebookNode:
-    """Return JSON as a notebook of format 4, with only that in it which counts.
-
-    Raises:
-        Unreadable: it is none.
-    """
-    return without_extras(format_4(name, tree))
 
 
 def without_extras(tree: Mapping) -> NotebookNode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -89,3 +90,8 @@ class Result:
         data = json.loads(text)
         judgements = tuple(map(Judgement.from_json, data["judgements"]))
         return cls(data["reason"], judgements, data["notebook"])
+
+
+def digest(name: str, data: bytes) -> str:
+    """Hash a submission, its file's name and its content (SHA-256, hexadecimal)."""
+    return hashlib.sha256(name.encode() + b"\0" + data).hexdigest()

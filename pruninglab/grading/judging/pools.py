@@ -15,12 +15,11 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from itertools import islice
 
-from pruninglab.grading.gradebook.course import GradingError
-from pruninglab.grading.gradebook.log import digest
 from pruninglab.grading.judging import worker
-from pruninglab.grading.judging.judgement import Result
+from pruninglab.grading.judging.judgement import Result, digest
 from pruninglab.grading.judging.mark import Exam, unreadable
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError
+from pruninglab.grading.trouble import GradingError
 
 
 def local_pool(workers: int) -> Executor:
