@@ -36,8 +36,8 @@ class Recipe:
         label_smoothing: in 0 .. 1 (Szegedy et al. 2016, section 7).
         muon: if above 0, convolutions are trained with Muon, at `muon` times the learning rate.
         decay_norms: whether weight decay also pulls at vectors: BN's scale and shift, and biases.
-            It drives the scale of a channel to 0 where the loss hardly needs the channel; behind
-            the ReLU no gradient is left then, and the whole filter decays to exact zeros.
+            A channel whose scale and shift come close to 0 passes hardly any gradient on, so that
+            decay can then take its whole filter to 0 (measured in RESULTS.md, "Why filters die").
 
     Raises:
         ValueError: a value out of its range, or an `lr` that is not a schedule.
