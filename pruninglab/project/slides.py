@@ -23,6 +23,7 @@ from pruninglab.project.slides_pdf import pdf
 from pruninglab.project.talk import SECTIONS, Slide, compose, read_talk
 from pruninglab.results import records
 from pruninglab.results.records import Record
+from pruninglab.terminal import accept_any_text
 
 ASSETS = resources.files("pruninglab") / "assets" / "reveal"
 
@@ -76,6 +77,7 @@ def make(found: Sequence[Record], talk: Mapping[str, str], path: Path) -> tuple[
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Slides for a 7-minute talk, from records.")
     parser.add_argument(
         "records", nargs="+", type=Path, metavar="RECORDS", help="files, or folders"

@@ -39,6 +39,7 @@ from tqdm import tqdm
 
 from pruninglab.checks.lab import Probe
 from pruninglab.grading.judging.run_test import execute as run_as_grader
+from pruninglab.terminal import accept_any_text
 from pruninglab.values import encode
 from solutions.builder import properties
 from solutions.builder.manifest import manifest
@@ -249,9 +250,9 @@ def build(lab: str) -> None:
     folder = NOTEBOOKS / lab
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source(lab, "probes"), folder / "probes.py")
-    (folder / "expected.json").write_text(json.dumps(expected(lab)) + "\n")
+    (folder / "expected.json").write_text(json.dumps(expected(lab)) + "\n", encoding="utf-8")
     if (earlier := toolbox(lab)) is not None:
-        (folder / "toolbox.py").write_text(earlier)
+        (folder / "toolbox.py").write_text(earlier, encoding="utf-8")
     nb = notebook(lab)
     write_manifest(lab, nb)
     times = execute(nb, folder)
@@ -263,6 +264,7 @@ def build(lab: str) -> None:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Build the labs from their sources.")
     parser.add_argument("labs", nargs="*", metavar="LAB", default=list(LABS), help=" ".join(LABS))
     labs = parser.parse_args().labs

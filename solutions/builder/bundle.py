@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 
 from pruninglab.checks.manifest import manifest
+from pruninglab.terminal import accept_any_text
 from solutions.builder import build
 
 # Folders for instructors and developers (dev/bench.py takes turns, as an exercise of lab 5 asks).
@@ -118,6 +119,7 @@ def bundle(lab: str, target: Path) -> Path:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Make what students get of a lab.")
     parser.add_argument("lab", choices=list(build.LABS))
     lab = parser.parse_args().lab

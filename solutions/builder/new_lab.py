@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+from pruninglab.terminal import accept_any_text
 from solutions.builder import build
 
 
@@ -81,6 +82,7 @@ def begin(lab: str) -> list[Path]:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(
         description="Begin a lab, as a copy of a small one that works."
     )

@@ -503,10 +503,10 @@ def test_a_notebook_that_ends_python(file: Path) -> None:
 
 def edited(file: Path, damage: Callable[[dict], object]) -> None:
     """Change the JSON, as an editor does that knows another nbformat than Jupyter."""
-    tree = json.loads(file.read_text())
+    tree = json.loads(file.read_text(encoding="utf-8"))
     for cell in tree["cells"]:
         damage(cell)
-    file.write_text(json.dumps(tree))
+    file.write_text(json.dumps(tree), encoding="utf-8")
 
 
 def one_text(cell: dict) -> None:
@@ -587,7 +587,7 @@ def test_grading_has_whatever_a_lab_imports(lab: Path) -> None:
 
 
 def spoil_json(file: Path) -> None:
-    file.write_text(file.read_text()[:-50])
+    file.write_text(file.read_text(encoding="utf-8")[:-50], encoding="utf-8")
 
 
 def rename(file: Path) -> None:
