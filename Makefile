@@ -6,7 +6,7 @@ RECORDS ?= labs/07_project/my_project
 FOLDER ?= downloaded/07_project/archive
 TWO := --numprocesses 2 --dist loadfile  # tests on two cores, each file on one of them
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks semester results slides leaderboard bench train fast clean
+.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks semester results slides leaderboard site bench train fast clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ slides: setup  ## slides for a talk from the records of lab 7: make slides TITLE
 
 leaderboard: setup  ## measure the networks that a class handed in (lab 7): make leaderboard FOLDER=Lab-77.zip
 	$(BIN)/python -m pruninglab.grading.leaderboard.measure '$(FOLDER)'
+
+site: setup  ## the course as a website, in build/site/html: labs, results, guides
+	$(BIN)/python -m solutions.builder.site
 
 bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, bench-grading.md
 	$(BIN)/python -m pruninglab.dev.bench
