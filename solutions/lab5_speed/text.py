@@ -22,6 +22,11 @@
 # here the two are kept apart, because the distance between them is what this lab is about.
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.speed")):
+    raise ModuleNotFoundError("%pip install the file pruninglab-….whl that came with this lab")
+
 import copy
 import statistics
 import time
@@ -31,8 +36,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
-from probes import check
-from toolbox import filter_mask, global_masks, silence_filters
+from pruninglab.labs.speed import check
+from pruninglab.labs.speed.toolbox import filter_mask, global_masks, silence_filters
 from torch import Tensor, nn
 
 from pruninglab import checkpoints, counters, data, masks, plots
@@ -212,18 +217,31 @@ for axes, (kind, size) in zip(panels, {"float32": 4, "int8": 1}.items(), strict=
     for label, colour in zip(stored[0], plots.COLOURS, strict=False):
         axes.plot(levels, [s[label] / s["dense"] for s in stored], color=colour, label=label)
     axes.set(xlabel="sparsity of layer3.1.conv2", title=f"{kind} values, indices of 2 bytes")
+    for label, height in (("csr", 0.8), ("bitmask", 0.6)):
+        start = next(
+            s for s, sizes in zip(levels, stored, strict=True) if sizes[label] <= sizes["dense"]
+        )
+        print(f"{kind}: {label} needs no more bytes than dense from a sparsity of {start:.2f} on")
+        axes.plot(start, 1, "o", color=plots.RED)
+        axes.text(start, height, f" {label}: {start:.2f}", color=plots.RED, fontsize=9)
     if my_break_even[kind] is not None:
-        axes.axvline(my_break_even[kind], color=plots.ORANGE, linestyle="--")
+        axes.axvline(my_break_even[kind], color=plots.PINK, linestyle="--", label="your prediction")
 panels[0].set(ylabel="bytes / bytes of the dense tensor")
 panels[0].legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# With large values the index is a surcharge; with small ones it costs more than what it points
-# to. That is one half of the argument of Ma et al.: quantisation is done anyway, and on top of it
-# the indices eat what single-weight pruning saved. The bitmask costs one bit per weight, so it
-# pays from 1/32 on (from 1/8 with int8), but nobody multiplies with a bitmask: it saves the disk,
-# not the clock.
+# The red dots are the break-even points, to 0.02 (the levels' distance). You can compute them: a
+# kept weight costs *value + index* bytes, a dense one *value* bytes, so CSR wins once the share
+# that is kept is below value / (value + index). For 4-byte values and 2-byte indices that is 4/6,
+# a sparsity of 1/3; for 1-byte values it is 1/3, a sparsity of 2/3. (The row starts are hardly
+# visible: this layer has 576 weights per row.)
+#
+# With large values the index is a surcharge; with small ones it costs more than the value that it
+# points to. That is one half of the argument of [Ma et al. 2019](https://arxiv.org/abs/1907.02124):
+# weights are quantised anyway, and then the indices eat up much of what pruning single weights
+# saved. The bitmask costs one bit per weight, so it pays from 1/32 on (from 1/8 with int8), but
+# nobody multiplies with a bitmask: it saves disk space, not time.
 #
 # ### The other half: the clock
 #
@@ -259,23 +277,29 @@ unfolded = nn.functional.unfold(maps, 3, padding=1)  # (N, in*kh*kw, pixels)
 ratios = {n: product_race(weight, torch.cat([*unfolded[:n]], 1), sparsities) for n in (1, 16)}
 
 # %%
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
 _, axes = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 for (n, ratio), colour in zip(ratios.items(), plots.COLOURS, strict=False):
     axes.plot(list(ratio), list(ratio.values()), "o-", color=colour, label=f"{n} image(s)")
 axes.axhline(1, color=plots.GREY, linewidth=0.8)
 axes.text(0.5, 1.05, "above: slower than dense", color=plots.GREY, fontsize=8)
 if my_sparse_wins_at is not None:
-    axes.axvline(my_sparse_wins_at, color=plots.ORANGE, linestyle="--")
+    axes.axvline(my_sparse_wins_at, color=plots.PINK, linestyle="--", label="your prediction")
 axes.set(yscale="log", xlabel="sparsity", ylabel="time of CSR / time of dense")
 axes.set_yticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"], minor=False)
 axes.minorticks_off()
 axes.legend(frameon=False)
 plt.show()
+for n, ratio in ratios.items():
+    faster = [s for s in sparsities if max(r for t, r in ratio.items() if t >= s) < 1]
+    print(f"{n} image(s): CSR is faster than dense from {faster[:1]} on, of the sparsities tried")
 
 # %% [markdown]
-# And that flatters CSR: the unfolded image came for nothing. A dense convolution does not unfold,
-# so a sparse one would have to make up for that, too. Compare where the lines cross 1 with how
-# sparse your networks of the earlier labs could be before they broke.
+# The printed lines are the break-even points on *your* machine. And that flatters CSR: the unfolded
+# image came for free. A dense convolution does not unfold, so a sparse one would have to make up
+# for that, too. Compare your break-even with how sparse your networks of the earlier labs could be
+# before they lost accuracy.
 #
 # ### Question A  (5 minutes, 3 points)
 #
@@ -628,3 +652,15 @@ plt.show()
 # masked one. You can say what it is worth in bytes, in MACs and in milliseconds, and you know the
 # three controls that many reports leave out: the clock, the dense network made ready, and the
 # narrow network. The picture to take along is *The promise and the clock*.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()
