@@ -26,13 +26,25 @@
 # Lab 1, solved.
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.criteria")):
+    raise ModuleNotFoundError("%pip install the file pruninglab-….whl that came with this lab")
+
 import copy
+import itertools
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-from probes import check
-from toolbox import empty_layers, free_convs, global_masks, local_masks, silence_filters
+from pruninglab.labs.criteria import check
+from pruninglab.labs.criteria.toolbox import (
+    empty_layers,
+    free_convs,
+    global_masks,
+    local_masks,
+    silence_filters,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -94,6 +106,11 @@ plt.show()
 for stage in ("layer1", "layer3"):
     part = [density for name, density in kept.items() if name.startswith(stage)]
     print(f"{stage} keeps {sum(part) / len(part):.0%} of a layer on average (you: {my_stage})")
+emptiest = sorted(kept, key=kept.get)[:3]
+print(
+    "emptiest:", ", ".join(f"{name.removesuffix('.weight')} {kept[name]:.0%}" for name in emptiest)
+)
+print("median 0:", ", ".join(n.removesuffix(".weight") for n, m in typical.items() if m == 0))
 
 # %% [markdown]
 # Magnitude is **not balanced** between layers. A filter of `layer3` adds up 576 products, one of
@@ -104,8 +121,10 @@ for stage in ("layer1", "layer3"):
 # useless or not. Here that is luck, as it has three quarters of the weights and many to spare. It
 # is not a law.
 #
-# (Two layers of the second stage have nearly no weights left to rank: training has switched that
-# block off by itself. Weight decay shrinks what no gradient holds.)
+# The lines under the picture name the emptiest layers. They do not follow the order of the stages:
+# in some blocks training has switched off filters by itself, since weight decay shrinks what no
+# gradient holds up. Where more than half of a layer's weights are exactly zero its median is zero,
+# too, and its orange bar is missing.
 #
 # ### Question A  (5 minutes, 3 points)
 #
@@ -365,12 +384,25 @@ for ax, (title, matrix) in zip(axes, agreement.items(), strict=True):
             ax.text(j, i, value, ha="center", va="center", color="w" if value > 0.7 else "k")
     ax.set_title(f"rank correlation, {title}")
 plt.show()
+alive = torch.cat(list(scale.values())) > 0.01
+for title, matrix in agreement.items():
+    pairs = itertools.combinations(range(4), 2)  # without the random scores
+    one, other = max(pairs, key=lambda pair: matrix[pair].item())
+    names = list(by_filter)
+    print(f"agree best, {title}: {names[one]} and {names[other]}, {matrix[one, other]:.2f}")
+living = correlation(
+    *(torch.cat(list(by_filter[n].values()))[alive] for n in ("BN scale", "gates"))
+)
+print(f"BN scale and gates: all filters {agreement['all filters'][2, 3]:.2f}, ", end="")
+print(f"without the dead ones {living[0, 1]:.2f}")
 print(f"you: {my_pair}")
 
 # %% [markdown]
-# Inside a layer the sizes agree: both norms, and γ not far from them. Between layers they part, as
-# you saw: the L1 sum goes its own way. The gates see something else than size. Nobody agrees with
-# the dice.
+# Inside a layer the two norms agree, and γ is not far from them. Between layers they part, as you
+# saw: the L1 sum goes its own way. The gates agree with γ better than with the L1 norm once all
+# filters are ranked together. A part of that is easy: both give the dead filters the lowest scores.
+# The last line leaves those out, and the agreement is weaker. So gates measure something else than
+# size. None of the criteria agrees with the random scores.
 #
 # ## Exercise 6 · From scores to masks  (15 minutes, 3 points)
 #
@@ -608,6 +640,8 @@ thin = {
 results = race(thin)
 plots.accuracy_against_sparsity(results, len(test_images), "Weights, as pruned")
 plt.show()
+lost = {label: 100 * (dense - row[0.3]) for label, row in results.items()}
+print("points lost at 30 %:", ", ".join(f"{label} {points:.0f}" for label, points in lost.items()))
 
 # %%
 for row in thin.values():
@@ -619,8 +653,9 @@ plt.show()
 print("you:", my_order)
 
 # %% [markdown]
-# Look at the gradient. It survives light pruning (the weights of dead filters have a gradient of
-# zero and go first), and from 70 % on it **hardly beats the dice**. That is no bug, it is what
+# Look at the gradient. At 30 % it does far better than random weights (the weights of dead filters
+# have a gradient of zero and go first), but the line printed above says what it has lost already.
+# From 70 % on it **hardly beats the dice**. That is no bug, it is what
 # Exercise 2 showed: at the end of training a gradient says where the loss would still move,
 # not what carries the network. Multiplied by w the same gradient makes a decent criterion, and
 # plain magnitude, which asks nobody, is the one to beat.
@@ -660,8 +695,9 @@ slider(inside, [s / 20 for s in range(20)], start=0.7)
 # And yet one network still works, and the other guesses. The gradient chooses badly *inside* the
 # layers, where magnitudes can be compared. (Put `"|w·g|"` and `"random"` in the first line, too.)
 #
-# Now filters: one ranking of the free convolutions, one filter at least in each. The x axis counts
-# *filters of the free convolutions* here.
+# Now filters: one ranking of the free convolutions, one filter at least in each. One more runner
+# ranks *inside* each layer, as Li et al. do: "L1 norm, local" takes the same share of every free
+# convolution. The x axis counts *filters of the free convolutions* here.
 #
 # **Predict:** who wins, and who beats the dice clearly at 50 %?
 
@@ -674,6 +710,7 @@ thin = {
     label: {s: without(filter_masks(scores, s)) for s in shares}
     for label, scores in by_filter.items()
 }
+thin["L1 norm, local"] = {s: without(local_masks(l1, s)) for s in shares}
 axes = plots.accuracy_against_sparsity(race(thin), len(test_images), "Filters, as pruned")
 axes.set_xlabel("pruned share of the filters of the free convolutions (%)")
 plt.show()
@@ -688,20 +725,34 @@ plt.show()
 print(f"you: winner {my_winner}, better than the dice {my_better}")
 
 # %% [markdown]
-# The gates win. The sizes agree with them while there are dead filters to remove, and fall behind
-# when filters of different layers have to be compared. The L1 sum, which empties the early layers
-# but for one filter each, ends level with the dice as pruned, and far *below them* once BN is
-# recalibrated. For the L2 norm and γ recalibration mends a lot, and for the dice as well, so that
-# at 50 % they are about level: much of what looked like a difference between criteria was stale
-# statistics.
+# As pruned, the gates win. The sizes agree with them while there are dead filters to remove, and
+# fall behind when filters of different layers have to be compared. The L1 sum, which empties the
+# early layers but for one filter each, ends level with the random filters as pruned, and far *below
+# them* once BN is recalibrated. Now look at the same norm, ranked inside each layer: recalibrated,
+# it ends far above the global L1 ranking and close to the gates. So the norm was not the problem,
+# the comparison between layers was. For the L2 norm and γ recalibration mends a lot, and for the
+# random filters as well, so that at 50 % they are about level: much of what looked like a
+# difference between criteria was stale statistics.
 #
 # What to take home:
 #
 # - **Asking the loss pays for filters.** A gate costs a few backward passes and has the same unit
 #   in every layer.
 # - **A global ranking of sizes compares the incomparable.** Rank sizes inside layers, as Li et al.
-#   do.
+#   do: the race shows what that is worth.
 # - **The dice belong on every plot.** Without them the gradient would have passed for a criterion.
 # - **Recalibrate, or say that you did not.** It can be worth more than the choice of the criterion.
 #
 # And yet: no curve is where the camera needs it. What no criterion can do, *training* can: Lab 3.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()

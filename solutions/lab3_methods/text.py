@@ -26,6 +26,11 @@
 # The 2,000 *test* images stay closed until the end.
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.methods")):
+    raise ModuleNotFoundError("%pip install the file pruninglab-….whl that came with this lab")
+
 import copy
 import itertools
 import statistics
@@ -35,8 +40,14 @@ from typing import Any
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-from probes import check
-from toolbox import filter_mask, free_convs, global_masks, local_masks, remove_filters
+from pruninglab.labs.methods import check
+from pruninglab.labs.methods.toolbox import (
+    filter_mask,
+    free_convs,
+    global_masks,
+    local_masks,
+    remove_filters,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -467,14 +478,16 @@ my_still_gone = None  # your prediction, 0 to 8
 
 # %%
 soft = copy.deepcopy(dense).train()
-optimizer, batches, log = sgd(soft), stream(seed=0), []
+optimizer, batches, log, shifts, slopes = sgd(soft), stream(seed=0), [], [], []
 watched_conv = soft.layer3[1].conv1
 
 
 def one_step() -> None:
-    """A training step of the whole network; remembers the norms of one layer before it."""
+    """A training step of the whole network; remembers norms, β and gradients of one layer."""
     log.append(watched_conv.weight.detach().flatten(1).norm(dim=1))
+    shifts.append(soft.layer3[1].bn1.bias.detach().clone())
     train_masked(soft, optimizer, {}, take(batches, 1), [0.02])
+    slopes.append(watched_conv.weight.grad.flatten(1).norm(dim=1))
 
 
 convs = {name: soft.get_submodule(name) for name in free_convs(soft)}
@@ -495,6 +508,10 @@ both = int((first & last).sum())
 axes.text(0, -1, f"gone after the first epoch and at the end: {both} (you: {my_still_gone})")
 plt.show()
 print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.sum())}")
+print("zeroed after the second epoch:  β     gradient   norm one step later")
+for i in (norms[:, 16] == 0).nonzero().flatten().tolist():
+    row = f"{shifts[16][i]:>8.3f} {slopes[16][i]:>10.1f} {norms[i, 17]:>14.2f}"
+    print(f"  filter {i:>2}                {row}")
 
 # %% [markdown]
 # White, right after an orange line: the filters that were just zeroed. A step later they are
@@ -506,6 +523,12 @@ print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.su
 # the ranking by norm is disturbed: those that were zeroed overtake the others, and next it is the
 # others' turn. Only after a while does the choice settle. You would not read that from a formula;
 # you see it in a picture.
+#
+# One filter jumps to a far larger norm than all others. Why this one? The table under the picture
+# lists the filters that were zeroed after the second epoch. A zeroed filter gives γ·0 + β = β. If
+# β is negative, ReLU blocks it, and the weights get *no* gradient: only momentum moves them, a
+# little. If β is positive, the whole gradient arrives at once, multiplied by 1/√ε ≈ 300, and
+# momentum repeats that one step about ten times over.
 #
 # ### Question A  (5 minutes, 3 points)
 #
@@ -809,3 +832,15 @@ plt.show()
 #
 # The papers train on all images, and for many epochs. Lab 4 takes seven of them apart: each is
 # three answers, *structure*, *criterion* and *method*, which you can now give.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()
