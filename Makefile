@@ -33,6 +33,7 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 test-attacks: setup  ## every hostile, broken and odd notebook, and every known mistake, through the real sandbox
 	$(BIN)/python -m tests.grading.test_attacks
 	$(BIN)/python -m tests.grading.test_corpus
+	$(BIN)/python -m tests.grading.test_oracle
 
 test-browser: setup  ## both chairs in a real browser (Chromium), if there is one; FRESH=1 installs the release anew
 	$(BIN)/python -m pytest tests/browser -rs
