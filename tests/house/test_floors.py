@@ -21,8 +21,8 @@ CROWDED = 19  # modules in a folder: fifteen are enough, with more nobody knows 
 def sources() -> dict[str, Path]:
     """Module name -> file, of the package and of what instructors have beside it."""
     found = [*ROOT.glob("pruninglab/**/*.py"), *ROOT.glob("solutions/**/*.py")]
-    # Notebooks are no modules; neither are the texts that they are made of.
-    kept = [p for p in found if "notebooks" not in p.parts and p.name != "text.py"]
+    # Texts of notebooks are no modules; pruninglab/labs is made of modules that are looked at.
+    kept = [p for p in found if p.parent.parent.name != "labs" and p.name != "text.py"]
     return {name_of(path): path for path in kept}
 
 
