@@ -15,8 +15,7 @@
 # | Filters | 4 Li 2016 · 5 Liu 2017 · 6 Molchanov 2019 · 7 He 2018 | 55 | 16 |
 # | The seven side by side | the pictures, questions A, B, C | 35 | 10 |
 #
-# Everything from earlier labs is in `toolbox`, solved, whether you wrote it or not. A word that you
-# do not know is in the [glossary](../glossary.md).
+# Everything from earlier labs is in `toolbox`, solved, whether you wrote it or not.
 
 # %%
 from importlib.util import find_spec
@@ -67,13 +66,18 @@ dense_val = accuracy(dense, val)
 print(f"{len(free_convs(dense))} free convolutions, {len(images)} images to train on")
 
 # %% [markdown]
-# This is the picture that the lecture ends with, as this course measured it: accuracy against what
-# is pruned, one line per paper's system. Today you write seven of the recipes behind such lines.
+# This is the lecture's figure as this course measured it: accuracy against the share of the weights
+# that is gone, one line per system. Behind each line is a recipe, and today you write seven.
 
 # %%
 from IPython.display import Image
 
-Image(str(checkpoints.ASSETS / "accuracy_against_sparsity.png"), width=700)
+from pruninglab.glossary import glossary
+
+Image(str(checkpoints.ASSETS / "results" / "lecture.png"), width=900)
+
+# %%
+glossary()
 
 # %% [markdown]
 # ## The training loop that a recipe is given

@@ -3,16 +3,17 @@
 #
 # **What pruning is worth in bytes and in seconds**
 #
-# The camera at the wildlife crossing has a new task. It has to look at every frame of a video, and
-# it is too slow: at the rate it manages, a hare is gone before the network has finished with its
-# ears. A colleague says: "We prune 90 % of the weights, then it is ten times as fast." In this lab
-# you measure what becomes of such promises.
+# The camera at the wildlife crossing is too slow: a hare is gone before the network has finished
+# with its ears. A colleague says: "Prune 90 % of the weights, then it is ten times as fast." You
+# measure what becomes of such promises. Of the lecture's three questions this lab asks the
+# first: **what** kind of part to remove, so that it pays in bytes and in seconds.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
-# | Count and time | 1 multiplications · 2 a fair race | 25 | 6 |
-# | Zeros | 3 bytes · a look at sparse products | 20 | 6 |
-# | A smaller network | 4 ties · 5 one layer · 6 option A · 7 the whole ResNet-20 | 60 | 16 |
+# | Count and time | 1 multiplications · 2 a fair race | 35 | 6 |
+# | Zeros | 3 bytes · a look at sparse products, question A | 35 | 6 |
+# | A smaller network | 4 ties · 5 one layer · 6 option A · 7 the whole ResNet-20 | 65 | 13 |
+# | The clock | the promise and the clock · 8 an open task · the control, question B | 50 | 7 |
 #
 # As before: write the function, run its check, and write down your prediction *before* the cell
 # that shows the result.
@@ -58,6 +59,11 @@ images = data.subset("test")
 frames = data.normalise(images.pixels[:64])  # (64, 3, 32, 32)
 print(f"{counters.parameters(model):,} parameters, {counters.macs(model):,} MACs an image")
 
+# %%
+from pruninglab.glossary import glossary
+
+glossary()
+
 # %% [markdown]
 # ## Exercise 1 · Count the multiplications  (10 minutes, 3 points)
 #
@@ -84,8 +90,8 @@ print(f"{counters.parameters(model):,} parameters, {counters.macs(model):,} MACs
 # %% check="conv_macs" points=3
 
 # %% [markdown]
-# **Predict:** take 30 % of the channels away from *every* layer of a network. Which share of its
-# MACs is left, in percent?
+# **Predict (1 minute):** take 30 % of the channels away from *every* layer of a network. Which
+# share of its MACs is left, in percent?
 
 # %%
 my_share = None  # your prediction in percent, e.g. 70
@@ -178,10 +184,10 @@ if my_speedup is not None:
 # %% [markdown]
 # ## Exercise 3 · What zeros cost  (15 minutes, 3 points)
 #
-# Who wants to skip zeros has to know where they are. The usual format is **CSR**, compressed
-# sparse rows: the kept values, row after row; for each of them its column; and for each row the
-# place where it begins. Ma et al. 2019 asked what single-weight pruning is worth on real machines
-# once this bookkeeping is paid for. Write `stored_bytes`, and pay.
+# To skip zeros you must know where they are. The usual format is **CSR**, compressed sparse rows:
+# the kept values, row after row; for each of them its column; and for each row the place where it
+# begins. Ma et al. 2019 asked what single-weight pruning is worth on real machines once this
+# bookkeeping is paid for. Write `stored_bytes`, and pay.
 #
 # By hand: `[[5, 0, 0], [7, 8, 0]]` as values, columns, row starts. How many numbers are that?
 #
@@ -413,12 +419,13 @@ def silenced(model: nn.Module, keep: dict[str, Tensor]) -> nn.Module:
 # channels of zeros, half of them before, half behind. So channel 0 of the first stage becomes
 # channel 8 of the second, 1 becomes 9, and so on.
 #
-# Once channels are missing on either side, "half before, half behind" is wrong. What is right is a
-# list of links: which of the channels that still arrive goes to which of those that are wanted.
-# Write `shortcut_links`.
+# Once channels are missing on either side, "half before, half behind" is wrong. The right thing is
+# a list of links: each says which of the channels that still arrive goes to which of those that are
+# wanted. Write `shortcut_links`.
 #
-# By hand: 2 channels lead to 4, so the old links are 0 -> 1 and 1 -> 2. Input 0 goes, output 1
-# goes. What is left, counted anew?
+# By hand, in two lines: 2 channels lead to 4, so option A links 0 -> 1 and 1 -> 2. Input 0 goes and
+# output 1 goes, so only 1 -> 2 survives. Now count among those that are kept: input 1 is the first
+# one (0), output 2 is the second of 0, 2, 3 (1). The answer is 0 -> 1.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -587,6 +594,132 @@ for batch, channels_last in layouts.items():
     print(f"batch {batch}: " + ", ".join(f"{n} {1000 * s:.2f} ms" for n, s in seconds.items()))
 
 # %% [markdown]
+# ## Exercise 8 · The fastest network at an accuracy  (20 minutes, 4 points)
+#
+# ★★★ · An open task: *you* decide. There are many right answers.
+#
+# The camera's owner says: "Save 30 % of the multiplications, train nothing, and keep 65 % of the
+# answers right." The nine free convolutions may lose filters, those with the smallest L1 norms
+# first. How many does each layer keep? With the same share of every layer you miss the target by
+# far. What helps is the lecture's second question, asked of layers: how sensitive is each one? Here
+# is a scan. It was measured on the first 400 held-out images, one layer at a time.
+
+# %%
+import json
+import random
+
+record = json.loads((checkpoints.ASSETS / "speed-scan.json").read_text(encoding="utf-8"))
+scan = {n: {int(w): a for w, a in row.items()} for n, row in record["scan"].items()}
+price = record["macs"]  # MACs saved per filter that goes
+_, axes = plt.subplots(figsize=(9, 3.4), layout="constrained")
+for (name, row), colour in zip(scan.items(), [*plots.COLOURS, plots.GREY, plots.YELLOW, "black"]):
+    gone = [price[name] * (max(row) - width) / 1e6 for width in row]
+    axes.plot(gone, [100 * a for a in row.values()], "o-", color=colour, label=name)
+axes.set(xlabel="MACs saved in this layer alone (millions)", ylabel="accuracy (%)", ylim=(35, 97))
+axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
+
+# %% [markdown]
+# Which layers give MACs away for nothing? Which would you not touch? Write `choose_widths`. The
+# check and the grader measure the network that your numbers make, on images that are shifted and
+# mirrored at random, so that nobody has seen them before. MACs decide, not seconds: a mark must not
+# depend on the machine.
+#
+# <details><summary>Hint 1</summary>
+#
+# Walk in small steps from the full network: each step takes one layer to one of its smaller widths.
+# Which step first?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Each step has a price: the accuracy that it loses (by the scan) per MAC that it saves. Another
+# idea that works: let every layer lose the same accuracy, as little as meets the budget.
+#
+# </details>
+
+# %% exercise="choose_widths"
+
+# %% check="choose_widths" points=4
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# The check gives an honour, no points, for saving 35 % at 65 % right. The scan changes one layer at
+# a time, and losses do not simply add up: after every few steps, scan again. Or keep the filters by
+# another score than the L1 norm (then measure by yourself; the check uses L1).
+#
+# </details>
+#
+# Where are you among the known answers? Eight choices by chance, the same share of every layer, and
+# yours, for three budgets each, on 400 test images.
+
+
+# %%
+def narrowed(widths: dict[str, int]) -> nn.Module:
+    """The network with so many filters in its free convolutions: the strongest ones."""
+    groups = keep_strongest(model, 0.0)
+    for name, kept in widths.items():
+        norms = model.get_parameter(f"{name}.weight").detach().abs().sum(dim=(1, 2, 3))
+        groups[name] = torch.zeros(len(norms), dtype=torch.bool)
+        groups[name][norms.topk(kept).indices] = True
+    return shrink_resnet(model, groups)
+
+
+def by_chance(budget: int, seed: int) -> dict[str, int]:
+    """Random layers go down to random widths of the scan, until the budget is met."""
+    dice, widths = random.Random(seed), {name: max(row) for name, row in scan.items()}
+    while sum(price[n] * (max(row) - widths[n]) for n, row in scan.items()) < budget:
+        name = dice.choice(list(scan))
+        widths[name] = min(widths[name], dice.choice(list(scan[name])))
+    return widths
+
+
+def same_share(budget: int) -> dict[str, int]:
+    """Every layer loses the same share."""
+    for left in range(64, 0, -1):
+        widths = {name: max(1, max(row) * left // 64) for name, row in scan.items()}
+        if sum(price[n] * (max(row) - widths[n]) for n, row in scan.items()) >= budget:
+            return widths
+    raise ValueError("the budget is too large")
+
+
+whole = counters.macs(model)
+budgets = [round(share * whole) for share in (0.2, 0.3, 0.4)]
+choices = {
+    "yours": [choose_widths(scan, price, budget) for budget in budgets],
+    "same share": [same_share(budget) for budget in budgets],
+    "chance": [by_chance(budgets[1], seed) for seed in range(8)],
+}
+found = {label: [narrowed(widths) for widths in several] for label, several in choices.items()}
+
+# %%
+_, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+looks = {"yours": ("o-", plots.RED), "same share": ("s-", plots.BLUE), "chance": ("x", plots.GREY)}
+for label, several in found.items():
+    places = [100 * counters.macs(network) / whole for network in several]
+    right = [100 * accuracy(network, images[:400]) for network in several]
+    axes.plot(places, right, looks[label][0], color=looks[label][1], label=label)
+axes.plot(
+    [70, 70, 50], [100, 65, 65], ":", color=plots.GREEN, label="the target: above, to the right"
+)
+axes.set(xlabel="MACs left (%)", ylabel="accuracy without training (%)", ylim=(0, 100))
+axes.set_xlim(85, 50)
+axes.legend(frameon=False, loc="lower left")
+plt.show()
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+# (times differ from run to run)
+rivals = {"dense": model, "yours": found["yours"][1], "same share": found["same share"][1]}
+seconds = race(passes(rivals, frames[:1]), warmup=2, rounds=15)
+for name, s in seconds.items():
+    print(f"{name:<12}{counters.macs(rivals[name]):>12,} MACs {1000 * s:6.2f} ms")
+
+# %% [markdown]
+# Two networks of equal MACs need not be equally fast either: the layers of the first stage have the
+# largest feature maps, and moving these takes time as well.
+#
 # ## The control: a narrow network
 #
 # If a shrunk network is only a narrow one with inherited weights, then one question decides

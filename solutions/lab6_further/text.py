@@ -3,24 +3,24 @@
 #
 # **Four ideas from beyond the recipes: curvature, flow, noise, and an agent that chooses**
 #
-# So far the criterion was a guess (small weights matter little), the data was needed (gradients),
-# the sparsity was chosen by hand, and one number served all layers. Four papers question one of
-# these each:
+# So far the criterion was a guess (small weights matter little), gradients needed data, you chose
+# the sparsity by hand, and one number served all layers. Four papers question one of these each. Of
+# the lecture's three questions this lab asks the second: how to tell **which** parts to remove.
 #
 # | part | the question | exercises | minutes | points |
 # |---|---|---|---|---|
-# | Curvature | Can the damage be *computed* beforehand? | 1, 2 | 30 | 9 |
-# | Flow | Can one prune before training, *without data*? | 3, 4 | 35 | 11 |
-# | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 25 | 8 |
-# | Choice | Who says how much each *layer* loses? | 8, 9 | 30 | 9 |
+# | Curvature | Can the damage be *computed* beforehand? | 1, 2 | 40 | 9 |
+# | Flow | Can one prune before training, *without data*? | 3, 4 | 45 | 11 |
+# | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 35 | 8 |
+# | Choice | Who says how much each *layer* loses? | 8, 9 | 40 | 9 |
 #
-# They are Optimal Brain Damage (LeCun et al. 1989), SynFlow (Tanaka et al. 2020), Variational
-# Dropout (Molchanov et al. 2017) and AMC (He et al. 2018).
-#
-# The parts do not build on each other: start where you like. Two of them need more computing than
-# a lesson has. There you run the first steps yourself and then open a record of the whole run. It
-# was made by the functions you write here (in the course's repository:
-# `python -m solutions.lab6_further.record`).
+# They are [Optimal Brain
+# Damage](https://proceedings.neurips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html)
+# (LeCun et al. 1989), [SynFlow](https://arxiv.org/abs/2006.05467) (Tanaka et al. 2020),
+# [Variational Dropout](https://arxiv.org/abs/1701.05369) (Molchanov et al. 2017) and
+# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Start where you like: the parts do not
+# build on each other. Where a lesson is too short for the computing, you run the first steps and
+# then open a record of the whole run, made by the functions that you write here.
 #
 # Words: **sparsity** is the pruned share of the prunable weights, **density** is 1 - sparsity,
 # **compression** is all parameters / those that remain, **MACs** are multiply-accumulates for one
@@ -59,6 +59,11 @@ model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
 train, val, test = data.subset("train"), data.subset("val"), data.subset("test")[:1000]
 weights = {name: w.detach() for name, w in prunable(model).items()}
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} layers")
+
+# %%
+from pruninglab.glossary import glossary
+
+glossary()
 
 # %% [markdown]
 # ## Part 1 · Curvature
@@ -109,8 +114,8 @@ print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} 
 # %% check="obd_scores" points=2
 
 # %% [markdown]
-# Now the real network, with the curvature of 48 held-out images (ten gradients each). Of the images
-# that it was trained on, it is so sure that the curvature almost vanishes.
+# Now the real network, with the curvature of 48 held-out images (ten gradients each). On its own
+# training images it is so confident that the curvature almost vanishes.
 
 # %%
 images = val[:48]
@@ -120,9 +125,9 @@ scores = obd_scores(weights, diagonal)
 
 # %% [markdown]
 # **Play:** take one weight, and walk with it from its value w (the right end) to 0, where it is
-# pruned. The slider goes from the 10,000th dearest weight to the dearest one: blue is the parabola
-# of your curvature, orange the loss as it really is. For which weights does the parabola fail, and
-# what is it that it does not know?
+# pruned. The slider goes from the 10,000th most expensive weight to the most expensive one: blue is
+# the parabola of your curvature, orange the loss as it really is. For which weights does the
+# parabola fail, and what is it that it does not know?
 
 # %%
 ranking = torch.cat([s.flatten() for s in scores.values()]).argsort(descending=True)
@@ -154,11 +159,11 @@ def walk(rank: int) -> plt.Figure:
 slider(walk, [10_000, 1_000, 100, 10, 1], start=1, label="weight no.")
 
 # %% [markdown]
-# The dearest weights follow their parabola for a while. The loss of the cheaper ones is a straight
-# slope, and OBD promised that there is none! It holds at a minimum, and the network is at one (if
-# at all) for *all* training images, shifted and mirrored, with weight decay, and not for these 48.
-# But a slope goes up as often as down, so over many weights it cancels, while curvatures are never
-# negative: they add up. Can the *sum* of the prices be trusted, then?
+# The most expensive weights follow their parabola for a while. The loss of the cheaper ones is a
+# straight slope, and OBD promised that there is none! It holds at a minimum, and the network is at
+# one (if at all) for *all* training images, shifted and mirrored, with weight decay, and not for
+# these 48. But a slope goes up as often as down, so over many weights it cancels, while curvatures
+# are never negative: they add up. Can the *sum* of the prices be trusted, then?
 #
 # **Predict (2 minutes):** prune 20, 30, ... 60 % of the weights, those with the lowest saliency.
 # The sum of the saliencies *predicts* by how much the loss rises. How many times as large is the
@@ -370,11 +375,11 @@ if my_layer is not None:
 
 # %% [markdown]
 # White is *layer collapse*. One ranking of magnitudes compares layers whose weights were drawn at
-# different scales, so the layers with small ones die whole, and without the classifier the
-# outputs are constant: no training can repair that. One round of SynFlow fails in another place:
-# in a layer with many weights each carries little, and nothing rescores the last survivors. With
-# thirty rounds they get scarce, and dear, in time. (Single blocks may still go: the shortcut
-# around them is a pipe as well.) **Play:** slide the compression up and watch who dies first.
+# different scales, so the layers with small ones die whole, and without the classifier the outputs
+# are constant: no training can repair that. One round of SynFlow fails in another place: in a layer
+# with many weights each carries little, and nothing rescores the last survivors. With thirty rounds
+# they get scarce, and dear, in time. (Single blocks may still go: the shortcut around them is a
+# pipe as well.) **Play:** slide the compression up and watch which layers die first.
 
 
 # %%
@@ -444,8 +449,13 @@ plt.show()
 #
 # ### Exercise 5 · What certainty costs  (10 minutes, 3 points)
 #
-# The price list is the KL divergence from a prior that prefers no size at all. It has no closed
-# form, but a fit with three constants is good to a hundredth of a nat. Write `kl_divergence`.
+# The price is a **KL divergence**. For two distributions q and p it is the mean of log q(w) - log
+# p(w) over draws of w from q: 0 if they are equal, larger the more q says that p did not know. With
+# the natural logarithm its unit is the **nat** (1 nat = 1.44 bits). Here q is the weight's
+# distribution. The **prior** p is **log-uniform**: all values of log |w| are equally likely, so a
+# weight of 0.01 is as likely as one of 0.1 or 1, and no size is preferred. A weight with much noise
+# knows little, and costs little. This KL has no closed form, but a fit with three constants is good
+# to a hundredth of a nat. Write `kl_divergence`.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -624,8 +634,8 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 
 # %% [markdown]
 # **Play:** an agent that always asks for the same sparsity, on the real network, with 40 % of all
-# MACs to remove. Whom does the budget hit when the agent asks for 0? What happens if it asks for
-# more than is needed, and why is that bad for the search?
+# MACs to remove. Which layers does the budget hit when the agent asks for 0? What happens if it
+# asks for more than is needed, and why is that bad for the search?
 
 # %%
 layers = amc.layers_of(model, free_convs(model))

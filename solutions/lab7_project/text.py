@@ -16,8 +16,7 @@
 # | What came out | questions B, C, D | 30 | 10 |
 # | Your talk | question E: the talk; slides, the leaderboard | 45 | 6 |
 #
-# All that you wrote in labs 1 to 6 is in `toolbox`; a word that you do not know is in the
-# [glossary](../glossary.md).
+# All that you wrote in labs 1 to 6 is in `toolbox`.
 #
 # Words: **sparsity** is the share of the *dense* network's prunable weights that is zero or gone,
 # **compression** is all parameters / those that remain, the **MAC ratio** is MACs before / after,
@@ -61,6 +60,9 @@ torch.set_num_threads(1)  # enough for a small network; and the results do not d
 from IPython.display import Image
 
 from pruninglab import checkpoints  # the figure at the end is in its folder
+from pruninglab.glossary import glossary
+
+glossary()
 
 # %% [markdown]
 # ## Part 1 · The rules of the table
@@ -565,10 +567,10 @@ for path in sorted((project.FOLDER / "networks").glob("*.npz")):
 # %% [markdown]
 # ## What you can show
 #
-# This is the course's figure, the lecture's question in one picture. Where would your curve be?
+# This is the lecture's figure again, as this course measured it. Where would your curve be?
 
 # %%
-Image(str(checkpoints.ASSETS / "accuracy_against_sparsity.png"), width=700)
+Image(str(checkpoints.ASSETS / "results" / "lecture.png"), width=900)
 
 # %% [markdown]
 # A question of your own, a prediction that could fail, a recipe in ten lines, a control, a table
