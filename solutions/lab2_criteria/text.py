@@ -16,6 +16,7 @@
 # | Scores for weights | 1 magnitude · 2 gradient | 25 | 7 |
 # | Scores for filters | 3 norms · 4 BN scale · 5 gates · 6 from scores to masks | 55 | 11 |
 # | A fair race | 7 sensitivity of each layer · 8 recalibration | 35 | 9 |
+# | Your own choice | 9 a network of 96 KiB | 25 | 4 |
 #
 # As before: write the function, run its check, and write each prediction down *before* you run
 # the cell below it.
@@ -48,7 +49,7 @@ from pruninglab.labs.criteria.toolbox import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pruninglab import checkpoints, data, plots
+from pruninglab import allocation, checkpoints, data, plots
 from pruninglab.masks import apply
 from pruninglab.models import prunable
 from pruninglab.sliders import slider
@@ -496,15 +497,15 @@ slider(left_per_layer, [s / 20 for s in range(20)], start=0.6)
 # %% check="sensitivity" points=3
 
 # %% [markdown]
-# **Predict:** which of the 22 layers hurts the most when it loses 95 % of its weights? (It takes a
-# quarter of a minute: 66 networks.)
+# **Predict:** which of the 22 layers hurts the most when it loses 95 % of its weights? (It takes
+# half a minute: 88 networks. Exercise 9 uses this scan, too.)
 
 # %%
 my_layer = None  # your prediction, e.g. "fc.weight"
 
 # %%
 x, y = next(data.batches(val_images[:250], 250))
-curves = sensitivity(model, magnitude, [0.5, 0.8, 0.95], x, y)
+curves = sensitivity(model, magnitude, [0.5, 0.8, 0.9, 0.95], x, y)
 
 # %%
 whole = accuracy(model, val_images[:250])
@@ -744,6 +745,106 @@ print(f"you: winner {my_winner}, better than the dice {my_better}")
 # - **Recalibrate, or say that you did not.** It can be worth more than the choice of the criterion.
 #
 # And yet: no curve is where the camera needs it. What no criterion can do, *training* can: Lab 3.
+
+# %% [markdown]
+# ## Exercise 9 · Your own choice: a network of 96 KiB  (25 minutes, 4 points)
+#
+# ★★★ *Goal: turn a measurement into a decision.*
+#
+# A second camera has 96 KiB left. Store each weight that stays as float16 (two bytes), and add a
+# bitmask, one bit per weight, that says which ones stay: then 30,643 of the 270,896 weights fit.
+# Which layers should give how much? Nobody knows the best answer. You have the scan of Exercise 7:
+# it says what each layer can spare when it is pruned alone.
+#
+# Write `choose_sparsities`, in any way you like. A network counts if it fits and if it beats the
+# *same* sparsity in every layer by at least **4 points**. The check measures that on validation
+# images, the grader on test images that this lab does not show. Within each layer the smallest
+# weights go, and BN is recalibrated. Several simple ideas reach the target.
+#
+# *Bonus, for honour and not for points:* come as far as a global ranking of magnitudes does. The
+# picture below says whether you did.
+#
+# <details><summary>Hint 1</summary>
+#
+# Two things make a layer a good one to prune: it has many weights, and it loses little. So look at
+# the accuracy that is lost *per weight* removed.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Begin with a sparsity of 0 everywhere. Then, again and again, raise one layer to its next scanned
+# sparsity: the layer whose step costs least per weight. Stop when the network fits.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Or choose densities by a rule, `f * something(layer)`, with a factor f for all layers: halve an
+# interval again and again to find the largest f that fits. A density cannot exceed 1.
+#
+# </details>
+
+# %% exercise="choose_sparsities"
+
+# %% check="choose_sparsities" points=4
+
+# %% [markdown]
+# **Predict:** how many points will your choice gain over the same sparsity in every layer? And how
+# many will a random choice lose?
+
+# %%
+my_points, my_loss = None, None  # your predictions, in points
+
+# %%
+sizes, left = allocation.sizes(model), allocation.room(model, 96)
+sparsity = 1 - left / sum(sizes.values())
+
+
+def random_choice(seed: int) -> dict[str, float]:
+    """Densities by chance, scaled down until the network fits."""
+    draw = torch.rand(len(sizes), generator=torch.Generator().manual_seed(seed)).tolist()
+    scale = left / sum(d * n for d, n in zip(draw, sizes.values(), strict=True))
+    return {name: 1 - min(1, scale * d) for name, d in zip(sizes, draw, strict=True)}
+
+
+ranking = global_masks(magnitude, sparsity)
+choices = {
+    "uniform": [dict.fromkeys(sizes, sparsity)],
+    "random": [random_choice(seed) for seed in range(3)],
+    "global ranking of |w|": [{n: 1 - m.float().mean().item() for n, m in ranking.items()}],
+    "yours": [choose_sparsities(curves, sizes, left)],
+}
+found = {
+    label: [accuracy(allocation.prune_layers(model, one), val_images[:500]) for one in some]
+    for label, some in choices.items()
+}
+
+# %%
+_, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
+for row, ((label, values), colour) in enumerate(zip(found.items(), plots.COLOURS, strict=False)):
+    colour = plots.RED if label == "yours" else colour
+    axes.plot([100 * a for a in values], len(values) * [row], "o", markersize=9, color=colour)
+target = 100 * found["uniform"][0] + 4
+axes.axvline(target, color=plots.GREY, linestyle=":")
+axes.text(target + 0.5, -0.4, "target", color="black", fontsize=9, va="center")
+if my_points is not None:
+    axes.plot(target - 4 + my_points, 3, "*", markersize=15, color=plots.ORANGE)
+axes.set_yticks(range(len(found)), list(found))
+axes.set(xlabel=f"accuracy on {len(val_images[:500])} validation images (%)", xlim=(0, 100))
+axes.set(ylim=(len(found) - 0.4, -0.8), title="A ResNet-20 in 96 KiB, without training")
+plt.show()
+mine, best = found["yours"][0], found["global ranking of |w|"][0]
+half = 100 * plots.confidence(mine, len(val_images[:500]))
+print(f"yours: {100 * mine:.1f} ± {half:.1f} %, uniform {100 * found['uniform'][0]:.1f} %")
+print("bonus: ★ level with the global ranking" if mine >= best else "bonus: still open")
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# A scan prunes one layer at a time *without* recalibrating BN, and stops at 95 %. Scan with
+# recalibration, or add 98 %, and see whether your choice gets better. Or search: change two layers
+# at a time and keep what helps on *training* images. Lab 6 meets a program that does so (AMC).
+#
+# </details>
 
 # %% [markdown]
 # ## Hand in
