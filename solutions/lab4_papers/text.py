@@ -219,6 +219,8 @@ print(f"dense network: {round(100 * dense_val, -1):.0f} % on val, to 10 points")
 #
 # ## Exercise 1 · Han 2015: prune, retrain, repeat  (14 minutes, 4 points)
 #
+# ★★☆ · You will write a method of rounds whose sparsity comes out instead of being chosen.
+#
 # *Learning both Weights and Connections for Efficient Neural Networks* made pruning popular
 # again.
 #
@@ -249,6 +251,14 @@ print(f"dense network: {round(100 * dense_val, -1):.0f} % on val, to 10 points")
 # %% exercise="han2015"
 
 # %% check="han2015" points=4
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Give each layer its own quality, small for the layers that lab 2's sensitivity scan calls
+# sensitive. Does the accuracy at the same sparsity rise?
+#
+# </details>
 
 # %%
 run(
@@ -295,6 +305,8 @@ slider(one_round, [k / 10 for k in range(1, 21)], start=1.0, label="quality")
 #
 # ## Exercise 2 · Zhu & Gupta 2017: prune while training  (14 minutes, 4 points)
 #
+# ★★☆ · You will prune along a schedule while training goes on.
+#
 # *To prune, or not to prune* prunes during an ordinary training: much at first, when there is a
 # lot to spare, and little in the end.
 #
@@ -324,6 +336,14 @@ slider(one_round, [k / 10 for k in range(1, 21)], start=1.0, label="quality")
 
 # %% check="zhu2017" points=4
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Let a pruned weight keep its value out of use, as in the paper, so that it can come back. How
+# many weights do?
+#
+# </details>
+
 # %%
 rates = [lr for lr in epoch_lrs[-4:] for _ in range(STEPS // 4)]
 run(
@@ -334,6 +354,8 @@ run(
 
 # %% [markdown]
 # ## Exercise 3 · Renda 2020: rewind the learning rate  (14 minutes, 4 points)
+#
+# ★★☆ · You will replay a learning-rate schedule after every round.
 #
 # *Comparing Rewinding and Fine-tuning in Neural Network Pruning* found a recipe without a knob
 # for each layer that does as well as the complicated ones.
@@ -355,6 +377,14 @@ run(
 # %% exercise="renda2020"
 
 # %% check="renda2020" points=4
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Replay the last four epochs instead of two, with half the rounds. Which is better at equal steps,
+# and by more than a second seed changes?
+#
+# </details>
 
 # %%
 run(
@@ -381,6 +411,8 @@ run(
 # layer that is replaced is new to the optimizer, so momentum starts from zero after a removal.
 #
 # ## Exercise 4 · Li 2016: small filters go  (12 minutes, 4 points)
+#
+# ★☆☆ · You will remove filters layer by layer, and leave the sensitive layers alone.
 #
 # *Pruning Filters for Efficient ConvNets* looks at each layer first: how bad is it to lose half
 # of the filters of this layer alone? Layers that suffer much are left out.
@@ -424,6 +456,14 @@ plt.show()
 
 # %% check="li2016" points=4
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Run it with the learning rates of the random control (`rates`). How much of the distance to
+# chance was the learning rate?
+#
+# </details>
+
 # %%
 run(
     "Li 2016",
@@ -433,6 +473,8 @@ run(
 
 # %% [markdown]
 # ## Exercise 5 · Liu 2017: let training decide  (12 minutes, 4 points)
+#
+# ★★☆ · You will let a penalty decide which filters become small.
 #
 # *Learning Efficient Convolutional Networks through Network Slimming* does not ask which filters
 # are small. It makes them small.
@@ -461,6 +503,14 @@ run(
 
 # %% check="liu2017" points=4
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Vary λ over two powers of ten and plot the histogram of |γ| before the removal. When does it get
+# two peaks?
+#
+# </details>
+
 # %%
 half = [lr for lr in epoch_lrs[-4:] for _ in range(STEPS // 8)]
 run(
@@ -471,6 +521,8 @@ run(
 
 # %% [markdown]
 # ## Exercise 6 · Molchanov 2019: ask the loss  (14 minutes, 4 points)
+#
+# ★★★ · You will let the loss say which filters matter, round by round.
 #
 # *Importance Estimation for Neural Network Pruning* removes a few filters, trains a little,
 # removes a few more, and asks the loss each time which ones matter least.
@@ -500,6 +552,14 @@ run(
 
 # %% check="molchanov2019" points=4
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Let the scores of earlier rounds fade out with a momentum of 0.9, as the authors' code does. Are
+# the same filters removed?
+#
+# </details>
+
 # %%
 run(
     "Molchanov 2019",
@@ -509,6 +569,8 @@ run(
 
 # %% [markdown]
 # ## Exercise 7 · He 2018: prune softly  (12 minutes, 4 points)
+#
+# ★★☆ · You will prune without taking anything away until the end.
 #
 # *Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks* takes nothing away
 # until the very end: after every epoch the weakest filters are set to zero, and then may grow.
@@ -540,6 +602,14 @@ run(
 # %% exercise="he2018"
 
 # %% check="he2018" points=4
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Leave the last tenth of the steps for training after the removal. How much of the loss comes
+# back?
+#
+# </details>
 
 # %%
 tenth = [lr / 10 for lr in epoch_lrs[-4:]]

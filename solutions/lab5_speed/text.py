@@ -67,6 +67,8 @@ glossary()
 # %% [markdown]
 # ## Exercise 1 · Count the multiplications  (10 minutes, 3 points)
 #
+# ★☆☆ · You will count multiplications without running a layer.
+#
 # Nearly all the work of a ResNet is in its convolutions. For one of them, the number of MACs has a
 # closed form: no need to run it. Each output pixel of each filter is a sum over the whole kernel
 # and all input channels. Write `conv_macs`.
@@ -90,6 +92,13 @@ glossary()
 # %% check="conv_macs" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# A depthwise convolution has `groups` equal to its channels. Extend the formula, and compare a
+# MobileNet block with a ResNet block.
+#
+# </details>
+#
 # **Predict (1 minute):** take 30 % of the channels away from *every* layer of a network. Which
 # share of its MACs is left, in percent?
 
@@ -115,6 +124,8 @@ plt.show()
 # %% [markdown]
 # ## Exercise 2 · A fair race  (15 minutes, 3 points)
 #
+# ★★☆ · You will time two networks so that the result can be trusted.
+#
 # Timing a network looks easy and is not. The first runs are slow: memory is fetched from the
 # system, kernels are chosen. Now and then another program takes the processor for a while. If one
 # network is timed in a quiet minute and the other in a busy one, the minute wins.
@@ -139,6 +150,13 @@ plt.show()
 # %% check="race" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Report the interquartile range beside the median. How many rounds do you need until two runs of
+# the race agree to 1 %?
+#
+# </details>
+#
 # The first race. All contestants compute with the trained network:
 #
 # - **dense**: as it is;
@@ -184,6 +202,8 @@ if my_speedup is not None:
 # %% [markdown]
 # ## Exercise 3 · What zeros cost  (15 minutes, 3 points)
 #
+# ★★☆ · You will say what zeros cost on disk.
+#
 # To skip zeros you must know where they are. The usual format is **CSR**, compressed sparse rows:
 # the kept values, row after row; for each of them its column; and for each row the place where it
 # begins. Ma et al. 2019 asked what single-weight pruning is worth on real machines once this
@@ -207,6 +227,13 @@ if my_speedup is not None:
 # %% check="stored_bytes" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Gzip the masked tensor's bytes. How near does a general packer come to the bitmask, and at which
+# sparsity?
+#
+# </details>
+#
 # **Predict:** from which sparsity on is CSR smaller than the dense tensor, with values of 4 bytes?
 # And when the values are quantised to 1 byte, as they are on most small chips?
 
@@ -333,6 +360,8 @@ for n, ratio in ratios.items():
 # %% [markdown]
 # ## Exercise 4 · What is tied  (10 minutes, 3 points)
 #
+# ★★☆ · You will find the channels that an addition ties together.
+#
 # Within a stage all blocks add to the same feature map, the **residual stream**. If the stem's
 # channel 3 goes, the channel 3 of every convolution that is added to it has to go as well, or the
 # tensors no longer fit. Find these groups: `coupled_groups`.
@@ -356,6 +385,14 @@ for n, ratio in ratios.items():
 # %% exercise="coupled_groups"
 
 # %% check="coupled_groups" points=3
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Find the groups without looking at names: set one channel to NaN and see which outputs become
+# NaN.
+#
+# </details>
 
 # %%
 for group, convs in coupled_groups(model).items():
@@ -391,6 +428,8 @@ def silenced(model: nn.Module, keep: dict[str, Tensor]) -> nn.Module:
 # %% [markdown]
 # ## Exercise 5 · Cut a layer on both sides  (10 minutes, 2 points)
 #
+# ★☆☆ · You will make one layer smaller on both sides.
+#
 # In a network where every group loses channels, most convolutions lose on both sides: filters,
 # because their own group shrinks, and inputs, because the stream that they read does. `cut` does
 # both at once, and takes the BN behind along.
@@ -412,7 +451,15 @@ def silenced(model: nn.Module, keep: dict[str, Tensor]) -> nn.Module:
 # %% check="cut" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Write the same for a grouped convolution: which inputs belong to which filters?
+#
+# </details>
+#
 # ## Exercise 6 · Option A after pruning  (15 minutes, 3 points)
+#
+# ★★★ · You will follow channels through a padding that has no weights.
 #
 # Between the stages the shortcut changes the number of channels. Option B does it with a 1x1
 # convolution: `cut` will do. Option A has no weights: it takes every second pixel and pads with
@@ -444,7 +491,16 @@ def silenced(model: nn.Module, keep: dict[str, Tensor]) -> nn.Module:
 # %% check="shortcut_links" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Choose the kept channels so that option A loses as few links as possible. Does the accuracy
+# notice?
+#
+# </details>
+#
 # ## Exercise 7 · The whole ResNet-20  (20 minutes, 5 points)
+#
+# ★★★ · You will shrink a whole network with its additions.
 #
 # Now put it together. Follow the stream through the network: in each block, what arrives, what
 # does the middle keep, what leaves? `SelectShortcut(sources, targets, c_out)` is a ready module
@@ -474,6 +530,13 @@ def silenced(model: nn.Module, keep: dict[str, Tensor]) -> nn.Module:
 # %% check="shrink_resnet" points=5
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Do the same with `torch.fx`: find conv, BN and additions from the graph, without knowing the
+# architecture.
+#
+# </details>
+#
 # Does it hold for the trained network? Half of all channels go, in every group.
 
 # %%

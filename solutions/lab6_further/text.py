@@ -74,6 +74,8 @@ glossary()
 #
 # ### Exercise 1 · How sharply does the loss bend?  (20 minutes, 4 points)
 #
+# ★★★ · You will compute how sharply a loss bends along each weight.
+#
 # The wall's steepness along weight k is the second derivative h_kk. Differentiating 270,000 times
 # twice is out of the question, but for the cross-entropy of a ReLU network there is a short cut
 # that is *exact*: the mean of squared per-example gradients, taken for labels that the network
@@ -99,7 +101,16 @@ glossary()
 # %% check="hessian_diagonal" points=4
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Hutchinson's estimator needs no loop over classes: the mean of z·(Hz) for random signs z is the
+# diagonal. How many z give a correlation of 0.9?
+#
+# </details>
+#
 # ### Exercise 2 · The price of a weight  (5 minutes, 2 points)
+#
+# ★☆☆ · You will turn a curvature into a price.
 #
 # A parabola, then: write `obd_scores`.
 #
@@ -114,6 +125,13 @@ glossary()
 # %% check="obd_scores" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Combine rankings: add each weight's rank by OBD to its rank by magnitude. Is the sum better than
+# both at 70 %?
+#
+# </details>
+#
 # Now the real network, with the curvature of 48 held-out images (ten gradients each). On its own
 # training images it is so confident that the curvature almost vanishes.
 
@@ -273,6 +291,8 @@ plt.show()
 #
 # ### Exercise 3 · How much flows through a weight?  (15 minutes, 4 points)
 #
+# ★★☆ · You will score weights without any image.
+#
 # Think of water pipes: every weight a pipe as wide as its magnitude, ones poured into the input,
 # R collected at the end. What flows through a pipe is |θ|·∂R/∂|θ|. Write `synflow_scores`.
 #
@@ -292,6 +312,12 @@ plt.show()
 # %% check="synflow_scores" points=4
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Leave out `double()`. At which depth of a plain network do the scores overflow or vanish?
+#
+# </details>
+#
 # Water is not lost: what flows through one layer flows through the next. In a ResNet the stream
 # divides, but at the stem and at the classifier all of it passes, and within a block the same
 # amount passes conv1 and conv2.
@@ -312,6 +338,8 @@ for pair in (
 # ones. As a layer gets thinner, its scores *rise*. That is the trick, and it needs rounds.
 #
 # ### Exercise 4 · Many small rounds  (15 minutes, 4 points)
+#
+# ★★☆ · You will prune in rounds, so that no layer dies.
 #
 # Write `synflow_masks`. The function works with any score, so that you can try others.
 #
@@ -334,6 +362,13 @@ for pair in (
 # %% check="synflow_masks" points=4
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Use weight·gradient on one minibatch (SNIP) as the score, in one round and in thirty. Which
+# layers die?
+#
+# </details>
+#
 # **Predict:** the untrained network, pruned to 1/10, 1/30, ... 1/1,000 of its weights by
 # magnitude. At which compression does the first layer lose *all* of its weights, and which one is
 # it: the stem, an early block, a late block, or the classifier?
@@ -449,6 +484,8 @@ plt.show()
 #
 # ### Exercise 5 · What certainty costs  (10 minutes, 3 points)
 #
+# ★★☆ · You will write down the price of certainty.
+#
 # The price is a **KL divergence**. For two distributions q and p it is the mean of log q(w) - log
 # p(w) over draws of w from q: 0 if they are equal, larger the more q says that p did not know. With
 # the natural logarithm its unit is the **nat** (1 nat = 1.44 bits). Here q is the weight's
@@ -473,6 +510,12 @@ plt.show()
 # %% check="kl_divergence" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Plot the derivative of your KL. Where does it push hardest, and why is log α clipped at 8?
+#
+# </details>
+#
 # Is the fit any good? The definition can be sampled: up to a constant, KL is the mean of
 # log |w/θ| over draws of the weight, less ½·log α.
 
@@ -492,6 +535,8 @@ plt.show()
 # %% [markdown]
 # ### Exercise 6 · Shake the outputs  (10 minutes, 3 points)
 #
+# ★★☆ · You will add noise to outputs instead of weights.
+#
 # Drawing 270,000 weights anew for each image would be slow. But a sum of independent normal
 # numbers is normal: draw the layer's *outputs*. Write `noisy_output`.
 #
@@ -506,7 +551,16 @@ plt.show()
 # %% check="noisy_output" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Compare the variance of the gradient with noise on weights and with noise on outputs, over 100
+# draws.
+#
+# </details>
+#
 # ### Exercise 7 · The balance  (5 minutes, 2 points)
+#
+# ★☆☆ · You will balance data against a prior.
 #
 # Both forces in one number: `variational_loss`. What you divide by matters: with the wrong number
 # the prior is a hundred times too strong, and all weights go.
@@ -522,6 +576,12 @@ plt.show()
 # %% check="variational_loss" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Multiply the KL by 10 and by 1/10. How does the sparsity after your steps change?
+#
+# </details>
+#
 # All three together, on the trained network: a few steps, then look at what moved.
 #
 # **Predict (2 minutes):** the network has three stages. In which of them does the largest share of
@@ -610,6 +670,8 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 #
 # ### Exercise 8 · The agent and the budget  (15 minutes, 3 points)
 #
+# ★★☆ · You will keep an agent within its budget.
+#
 # An agent that shirks until the last layer could not meet the budget any more. So the budget
 # speaks first. Write `bounded_sparsity`.
 #
@@ -633,6 +695,12 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 # %% check="bounded_sparsity" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Change the budget from MACs to parameters. Which layers are hit now?
+#
+# </details>
+#
 # **Play:** an agent that always asks for the same sparsity, on the real network, with 40 % of all
 # MACs to remove. Which layers does the budget hit when the agent asks for 0? What happens if it
 # asks for more than is needed, and why is that bad for the search?
@@ -662,6 +730,8 @@ slider(stubborn, [k / 10 for k in range(9)], start=0.2, label="asks for")
 # %% [markdown]
 # ### Exercise 9 · The reward  (10 minutes, 3 points)
 #
+# ★★☆ · You will give a choice a number.
+#
 # Write `amc_reward`, with the tools of Lab 1: `filter_mask` and `remove_filters`.
 #
 # <details><summary>Hint 1</summary>
@@ -675,6 +745,13 @@ slider(stubborn, [k / 10 for k in range(9)], start=0.2, label="asks for")
 # %% check="amc_reward" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Recalibrate the batch normalisation before the accuracy is measured. Is the order of ten random
+# choices the same?
+#
+# </details>
+#
 # **Predict:** the same budget, three ways to spend it: the same sparsity everywhere, the best of
 # 120 random choices, the best of the agent's 120. How will their accuracies on the held-out
 # training images rank?

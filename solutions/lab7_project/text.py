@@ -72,6 +72,8 @@ glossary()
 #
 # ### Exercise 1 · Four definitions  (10 minutes, 3 points)
 #
+# ★☆☆ · You will define every column of a results table.
+#
 # Write `definitions`. It has to work for a masked network, for one that is really smaller, and for
 # one that is both.
 #
@@ -94,7 +96,15 @@ glossary()
 # %% check="definitions" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Add bytes on disk, with lab 5's bitmask. Which of two systems of equal sparsity needs more?
+#
+# </details>
+#
 # ### Exercise 2 · Mean and spread  (10 minutes, 3 points)
+#
+# ★☆☆ · You will report runs with their spread.
 #
 # Another seed, another accuracy. How far apart they lie is as much a result as their mean. Write
 # `mean_and_spread`. Runs may be incomplete: somebody closed the laptop.
@@ -115,6 +125,13 @@ glossary()
 # %% check="mean_and_spread" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# With n seeds the standard error of the mean is the spread / √n. How many seeds tell two systems
+# apart that differ by a point?
+#
+# </details>
+#
 # ## Part 2 · Your recipe
 #
 # ★★★ · You will turn three answers into a recipe that runs, and give it a control.
@@ -306,6 +323,8 @@ show(mine)
 #
 # ### Exercise 3 · The Pareto front  (10 minutes, 3 points)
 #
+# ★★☆ · You will keep what nothing else beats.
+#
 # Is 91 % at 5x better than 89 % at 12x? Neither beats the other. But a network that is smaller
 # *and* more accurate than another beats it, whatever your taste. Write `pareto_front`.
 #
@@ -327,7 +346,15 @@ show(mine)
 # %% check="pareto_front" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Write it in n·log n: sort once, then walk.
+#
+# </details>
+#
 # ### Exercise 4 · One network  (10 minutes, 3 points)
+#
+# ★★☆ · You will choose without looking at the test images.
 #
 # The camera gets one network, not a curve. Write `choose`. It must not matter for your choice what
 # the test accuracies are: choose on the held-out images, and the test images will tell you, once,
@@ -344,6 +371,13 @@ show(mine)
 # %% check="choose" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Choose on one half of the held-out images and measure on the other, 100 times. How much does the
+# choice flatter itself?
+#
+# </details>
+#
 # Both at work: your networks and the control, counted from the files that you will hand in, and
 # beside them the networks of the course (full CIFAR-10, accuracies on the same held-out images).
 
