@@ -513,6 +513,8 @@ def test_everything_but_the_statistics_stays(recalibrate_bn: Callable, seed: int
         model.get_parameter("layer1.0.bn2.weight").requires_grad_(False)
         with unchanged(model, but=statistics, case=f"{training=}, some layers the other way"):
             recalibrate_bn(model, batches)
+        gradients = [name for name, p in model.named_parameters() if p.grad is not None]
+        assert not gradients, f"gradients are left in {gradients[0]}: nothing is to be trained"
 
 
 # --- choose_sparsities --------------------------------------------------------------------------
