@@ -55,11 +55,25 @@ print(f"{counters.parameters(model):,} parameters")
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(model))} layers")
 
 # %% [markdown]
+# All words of the seven labs, to unfold, and the two kinds of mask that this lab is about:
+
+# %%
+from pruninglab.glossary import glossary
+
+glossary()
+
+# %%
+plots.weights_against_filters()
+plt.show()
+
+# %% [markdown]
 # The curves below are measured on these 1,000 test images, so read them with their 95 %
 # confidence interval: about ±2 points near 90 %, ±3 points near 50 %. Shaded bands show it.
 
 # %% [markdown]
 # ## Exercise 1 · The small weights of one layer  (10 minutes, 3 points)
+#
+# ★☆☆ · You will choose weights by magnitude, with an exact count.
 #
 # A weight close to zero changes the output little, so the smallest *magnitudes* go first. Write
 # `magnitude_mask`. The number of pruned weights has to be exact: a network that is a little less
@@ -93,6 +107,12 @@ print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(m
 # %% check="magnitude_mask" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Do the same with `torch.kthvalue`, then make all weights equal: what happens to the count?
+#
+# </details>
+#
 # **Predict:** the next cell prunes half of one layer of the trained network. Where will the
 # threshold lie, that is, the largest magnitude that goes, as a share of the layer's largest
 # magnitude? Write a number between 0 and 1.
@@ -125,6 +145,8 @@ print(f"the threshold is {threshold / largest:.2f} of the largest magnitude (you
 
 # %% [markdown]
 # ## Exercise 2 · The whole network: local or global?  (15 minutes, 5 points)
+#
+# ★★☆ · You will tell local from global pruning, and say what each does to small layers.
 #
 # How should a sparsity of 80 % be spread over 22 layers? **Local** pruning takes 80 % of each
 # layer. **Global** pruning ranks all weights of the network together and takes the lowest 80 %,
@@ -167,6 +189,13 @@ print(f"the threshold is {threshold / largest:.2f} of the largest magnitude (you
 # %% check="global_masks" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Divide each layer's scores by their mean before the global ranking. Which layers gain, and is the
+# accuracy at 80 % better?
+#
+# </details>
+#
 # **Predict:** under global pruning at 80 %, which layer keeps the *smallest* share of its weights,
 # which the largest? Is it the stem `conv1`, an early block, a late block, a 1x1 shortcut
 # (`downsample`) or the classifier `fc`?
@@ -293,6 +322,8 @@ slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.
 # %% [markdown]
 # ## Exercise 3 · Layers that die  (4 minutes, 1 point)
 #
+# ★☆☆ · You will recognise layer collapse.
+#
 # If a layer loses all its weights, no signal gets through it: **layer collapse**. Write
 # `empty_layers`, which finds such layers.
 #
@@ -307,6 +338,12 @@ slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.
 # %% check="empty_layers" points=1
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Find the sparsity of the first empty layer to 0.1 % by halving an interval.
+#
+# </details>
+#
 # **Predict:** of the 22 layers, how many are empty at a global sparsity of 99 %? At 99.9 %?
 
 # %%
@@ -326,6 +363,8 @@ print(f"you: {my_empty[0]} at 99 %, {my_empty[1]} at 99.9 %")
 
 # %% [markdown]
 # ## Exercise 4 · Accounting  (10 minutes, 3 points)
+#
+# ★★☆ · You will report sparsity, density and compression with the right denominators.
 #
 # "We prune 90 %." Of what? Papers have meant the prunable weights, all parameters, the filters, or
 # the mean over layers. Write `account`, which returns the three numbers that this course uses.
@@ -354,6 +393,13 @@ print(f"you: {my_empty[0]} at 99 %, {my_empty[1]} at 99.9 %")
 # %% check="account" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Add the bytes of a bitmask and of float16 weights. At which sparsity does the network fit into
+# 128 KiB?
+#
+# </details>
+#
 # **Predict:** at 90 % sparsity, is the compression 10, more, or less? And how many KiB does the
 # masked network take on disk, if the dense one takes about 1,110?
 
@@ -401,6 +447,8 @@ print(f"{'you':>20}: {my_kib} KiB, compression {my_compression}")
 # %% [markdown]
 # ## Exercise 5 · Which filters?  (8 minutes, 2 points)
 #
+# ★☆☆ · You will rank whole filters.
+#
 # So pruning single weights makes a network neither smaller nor faster on an ordinary chip. Removing
 # whole **filters** does. The weight of a convolution is `(out, in, kh, kw)`: it has `out` filters,
 # and each makes one channel of the feature map. Rank the filters by their L1 norm, the sum of
@@ -427,6 +475,12 @@ print(f"{'you':>20}: {my_kib} KiB, compression {my_compression}")
 # %% check="filter_mask" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Use the L2 norm. In which layers do other filters go?
+#
+# </details>
+#
 # **Predict:** here are the 16 filters of one layer. Will a gap between large and small norms show
 # where to cut?
 
@@ -450,6 +504,8 @@ plt.show()
 
 # %% [markdown]
 # ## Exercise 6 · Silence them  (10 minutes, 2 points)
+#
+# ★★☆ · You will know all the parameters that belong to a filter.
 #
 # Before you remove filters, silence them: their feature maps become zero, but all shapes stay, so
 # nothing else in the network has to change. Start with the obvious: set the weights of these
@@ -516,6 +572,14 @@ show_maps(zero_weights, "the weights of half of the filters are zero")
 
 # %% check="silence_filters" points=2
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Leave β alone and feed the constant into the next layer's batch normalisation. Does the output
+# stay the same?
+#
+# </details>
+
 # %%
 silent = copy.deepcopy(block)
 silence_filters(silent.conv1, silent.bn1, keep)
@@ -524,6 +588,8 @@ print("loudest silenced map:", feature_maps(silent)[~keep].max().item())
 
 # %% [markdown]
 # ## Exercise 7 · Remove them  (18 minutes, 5 points)
+#
+# ★★★ · You will make a network really smaller without changing what it computes.
 #
 # A silent channel adds nothing to what comes after it, so it can go. That takes three layers: the
 # convolution loses filters, batch normalisation their channels, and the *next* convolution the
@@ -563,6 +629,13 @@ print("loudest silenced map:", feature_maps(silent)[~keep].max().item())
 
 # %% check="remove_filters" points=5
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Support `groups` in the first convolution.
+#
+# </details>
+
 # %%
 before = (block.conv1, block.bn1, block.conv2)
 for layer in (*before, *remove_filters(*before, keep)):
@@ -570,6 +643,8 @@ for layer in (*before, *remove_filters(*before, keep)):
 
 # %% [markdown]
 # ## Exercise 8 · What may be removed?  (6 minutes, 2 points)
+#
+# ★★☆ · You will see which filters additions tie together.
 #
 # In a chain of layers every filter could go like this. A ResNet-20 is no chain. Here is one of its
 # nine blocks:
@@ -604,6 +679,13 @@ for layer in (*before, *remove_filters(*before, keep)):
 # %% exercise="free_convs"
 
 # %% check="free_convs" points=2
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# List the convolutions that must lose the same channel together, stage by stage.
+#
+# </details>
 
 # %% [markdown]
 # <details><summary>When your check has passed: what ties the others</summary>

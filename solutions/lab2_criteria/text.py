@@ -62,11 +62,21 @@ batches = list(data.batches(train_images[:1000], 125))  # minibatches to measure
 print(f"{len(prunable(model))} layers, {len(batches)} minibatches of {len(batches[0][1])} images")
 
 # %% [markdown]
+# All words of the seven labs, to unfold:
+
+# %%
+from pruninglab.glossary import glossary
+
+glossary()
+
+# %% [markdown]
 # Scores are measured on *training* images, choices are made on *validation* images, and the test
 # images wait for the race at the end.
 
 # %% [markdown]
 # ## Exercise 1 · Magnitude  (5 minutes, 1 point)
+#
+# ★☆☆ · You will give scores as a dict, outside of the autograd graph.
 #
 # A warm-up: the criterion of Lab 1 as a dict of scores.
 #
@@ -82,6 +92,12 @@ print(f"{len(prunable(model))} layers, {len(batches)} minibatches of {len(batche
 # %% check="magnitude_scores" points=1
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Divide by each layer's mean magnitude, and run the race again with these scores.
+#
+# </details>
+#
 # **Predict:** global magnitude pruning at 80 %. Does the first stage (`layer1`) or the last
 # (`layer3`) keep the larger share of its weights?
 
@@ -151,6 +167,8 @@ print("median 0:", ", ".join(n.removesuffix(".weight") for n, m in typical.items
 # %% [markdown]
 # ## Exercise 2 · Gradient  (15 minutes, 3 points)
 #
+# ★★☆ · You will measure gradients cleanly, and see what they say in a trained network.
+#
 # Why not ask the loss? Its slope |dL/dw| says how much it depends on each weight. Small slope,
 # so the argument goes, then the weight does not matter.
 #
@@ -176,6 +194,12 @@ print("median 0:", ", ".join(n.removesuffix(".weight") for n, m in typical.items
 # %% check="gradient_scores" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Average |g| over eight minibatches instead of one. Does the race change?
+#
+# </details>
+#
 # A third criterion comes for free. If a weight is set to zero, it moves by -w, and the loss
 # changes by about -w·dL/dw (the first term of a Taylor series). So **|w·g|** asks how far *and*
 # how steep.
@@ -218,6 +242,8 @@ print(f"you: {my_correlation}")
 #
 # ## Exercise 3 · Norms of filters  (10 minutes, 2 points)
 #
+# ★☆☆ · You will compare filters by a norm, and see where the comparison fails.
+#
 # Now whole filters. The simplest score of a filter is its size: the L1 norm (Li et al. 2016) or
 # the L2 norm of its weights, or of their gradients.
 #
@@ -240,6 +266,12 @@ print(f"you: {my_correlation}")
 # %% check="filter_scores" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Score a filter by the gradient's norm times the weights' norm.
+#
+# </details>
+#
 # **Predict:** half of the filters go, in one ranking of all nine free convolutions. The L1 norm is
 # a *sum*. Divide it by the number of weights of the filter, and it is a *mean*. Which of the two
 # takes the first layers, which the last? (Only the convolutions that Lab 1 found free take part:
@@ -268,6 +300,8 @@ print(f"you: the sum takes {sum_takes}, the mean {mean_takes}")
 # %% [markdown]
 # ## Exercise 4 · The scale γ  (10 minutes, 2 points)
 #
+# ★☆☆ · You will read a filter's importance from batch normalisation.
+#
 # Batch normalisation makes all feature maps equally loud and then multiplies each by its γ. So γ
 # *is* the volume knob, and the network has set it itself. Liu et al. 2017 rank all filters by |γ|.
 # (They also push γ towards zero in training, which is for Lab 3.)
@@ -284,6 +318,12 @@ print(f"you: the sum takes {sum_takes}, the mean {mean_takes}")
 # %% check="bn_scores" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# A filter with a small γ but a large β is loud, too. Score it by what passes ReLU on average.
+#
+# </details>
+#
 # **Predict:** which share of the γ of the free convolutions lies below zero?
 
 # %%
@@ -309,6 +349,8 @@ print(f"you: {my_negative}")
 # criterion but one sees it. (Which one? See the control.)
 #
 # ## Exercise 5 · Gates  (20 minutes, 4 points)
+#
+# ★★★ · You will ask the loss about a whole filter.
 #
 # The best question is the direct one: *what would the loss say if this filter were turned down?*
 # Put a gate z = 1 behind the batch normalisation of each filter and multiply its whole feature map
@@ -354,6 +396,13 @@ print(f"you: {my_negative}")
 # %% exercise="gate_scores"
 
 # %% check="gate_scores" points=4
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Estimate how many minibatches are needed until the order of the filters hardly changes.
+#
+# </details>
 
 # %%
 gates = gate_scores(model, convs, batches)
@@ -407,6 +456,8 @@ print(f"you: {my_pair}")
 #
 # ## Exercise 6 · From scores to masks  (15 minutes, 3 points)
 #
+# ★★☆ · You will rank all filters without emptying a layer.
+#
 # `local_masks` and `global_masks` of Lab 1 work on scores of filters as they are. But look what one
 # ranking can do. **Predict:** 60 % of the filters go. How many of the nine layers are empty by the
 # L1 norm?
@@ -447,6 +498,13 @@ print(f"you: {my_empty} empty by the L1 norm")
 
 # %% check="filter_masks" points=3
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Replace the floor by a share of each layer, 10 % say. Who pays now?
+#
+# </details>
+
 
 # %%
 ranked = by_filter["L1 norm"]  # play with another one: "L2 norm", "BN scale", "gates", "random"
@@ -473,6 +531,8 @@ slider(left_per_layer, [s / 20 for s in range(20)], start=0.6)
 # %% [markdown]
 # ## Exercise 7 · How sensitive is each layer?  (15 minutes, 3 points)
 #
+# ★★☆ · You will measure what each layer can spare.
+#
 # Instead of comparing scores between layers, one can *measure*: prune one layer, leave all others
 # whole, look at the accuracy, put the layer back. Li et al. 2016 draw it for each layer and choose
 # by hand from which to take how much.
@@ -497,6 +557,12 @@ slider(left_per_layer, [s / 20 for s in range(20)], start=0.6)
 # %% check="sensitivity" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Prune two layers at a time: how often is the loss more than the sum of the two?
+#
+# </details>
+#
 # **Predict:** which of the 22 layers hurts the most when it loses 95 % of its weights? (It takes
 # half a minute: 88 networks. Exercise 9 uses this scan, too.)
 
@@ -526,6 +592,8 @@ print(f"hurts most: {worst} (you: {my_layer})")
 #
 # ## Exercise 8 · A confounder: batch normalisation  (15 minutes, 3 points)
 #
+# ★★☆ · You will separate the criterion's fault from out-of-date statistics.
+#
 # One more thing before the race. Each batch normalisation holds the mean and variance that its
 # input had in *training*. Prune something in front of it, and its input has others: smaller, as a
 # rule, since a sum has lost addends. So a pruned network suffers twice, from what is missing and
@@ -551,6 +619,12 @@ print(f"hurts most: {worst} (you: {my_layer})")
 # %% check="recalibrate_bn" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# How few images are enough? Draw the accuracy against their number.
+#
+# </details>
+#
 # **Predict:** global magnitude pruning at 80 %, no training. How many points does the recalibration
 # give back?
 
@@ -749,7 +823,7 @@ print(f"you: winner {my_winner}, better than the dice {my_better}")
 # %% [markdown]
 # ## Exercise 9 · Your own choice: a network of 96 KiB  (25 minutes, 4 points)
 #
-# ★★★ *Goal: turn a measurement into a decision.*
+# ★★★ · You will turn a measurement into a decision.
 #
 # A second camera has 96 KiB left. Store each weight that stays as float16 (two bytes), and add a
 # bitmask, one bit per weight, that says which ones stay: then 30,643 of the 270,896 weights fit.

@@ -68,6 +68,14 @@ images, val, test = (data.subset(split) for split in ("train", "val", "test"))
 print(f"{counters.prunable_weights(dense):,} prunable weights")
 
 # %% [markdown]
+# All words of the seven labs, to unfold:
+
+# %%
+from pruninglab.glossary import glossary
+
+glossary()
+
+# %% [markdown]
 # Three things that everything below uses: an endless stream of augmented batches, the optimizer
 # (SGD with momentum *and* weight decay, as in the papers), and the criterion of Lab 1.
 
@@ -99,6 +107,8 @@ def smallest_go(model: nn.Module, sparsity: float) -> Masks:
 
 # %% [markdown]
 # ## Exercise 1 · Zeros that stay zero  (15 minutes, 3 points)
+#
+# ★★☆ · You will train so that pruned weights stay exactly zero.
 #
 # A pruned weight is zero, and the next training step moves it: it has a gradient like any other.
 # SGD with momentum m and weight decay λ makes of the gradient g
@@ -137,6 +147,12 @@ def smallest_go(model: nn.Module, sparsity: float) -> Masks:
 # %% check="train_masked" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Do the same with a hook on the optimizer (`register_step_post_hook`).
+#
+# </details>
+#
 # Is masking in every step really needed? Two lazier ways: set the weights to zero **once**, or
 # mask the **gradients**, so that a pruned weight gets none. Both start from 80 % sparsity after a
 # few steps of dense training.
@@ -191,6 +207,8 @@ assert max(ways["yours"]) == 0, "pruned weights came back"
 # %% [markdown]
 # ## Exercise 2 · In rounds  (10 minutes, 2 points)
 #
+# ★★☆ · You will prune a share of what remains.
+#
 # Han et al. (2015) do not prune at once but in rounds: prune a little, retrain, prune a little
 # more of what is left. Today's usual form takes a fixed share p of the *remaining* weights each
 # round (their own threshold is a multiple of each layer's standard deviation: see Lab 4). Write
@@ -221,6 +239,13 @@ my_sparsity, my_rounds = None, None  # your prediction, e.g. 0.6, 5
 
 # %% check="prune_remaining" points=2
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Prune a share of each *layer* per round instead, and compare the layers' densities.
+#
+# </details>
+
 # %%
 weights = prunable(dense)
 masks = {name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
@@ -237,6 +262,8 @@ print(f"you: {my_sparsity} after three rounds, 90 % after {my_rounds}")
 
 # %% [markdown]
 # ## Exercise 3 · By the cube  (12 minutes, 2 points)
+#
+# ★☆☆ · You will follow a schedule of sparsity, step by step.
 #
 # Zhu & Gupta (2017) never stop training. Every Δt steps the masks are made anew, a little
 # sparser, following a curve: fast at first, while there is plenty of redundancy, and slowly at
@@ -266,6 +293,13 @@ my_quarter = None  # your prediction
 # %% exercise="cubic_sparsity"
 
 # %% check="cubic_sparsity" points=2
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Replace the cube by a first and a fifth power, and run the contest with them.
+#
+# </details>
 
 # %%
 steps = range(121)
@@ -318,6 +352,8 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 # %% [markdown]
 # ## Exercise 4 · With which learning rate?  (10 minutes, 2 points)
 #
+# ★☆☆ · You will tell fine-tuning from LR-rewinding.
+#
 # A training starts with a high learning rate and ends with a low one. At which one should the
 # pruned network go on?
 #
@@ -344,6 +380,12 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 # %% check="retraining_lrs" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Add a warm-up of three steps before the rewound rates. Does it help in 36 steps?
+#
+# </details>
+#
 # Our checkpoint was trained for many more steps than a lab can afford. So we squeeze the main part
 # of its schedule, a triangle, into six short epochs of 9 batches, and retrain for four: 36 steps.
 # (Its rates are divided by four: the batches are half as large, and a short training forgives
@@ -377,6 +419,8 @@ my_favourite = None  # "fine-tuning" or "LR-rewinding"
 # %% [markdown]
 # ## Exercise 5 · Prune and retrain  (15 minutes, 3 points)
 #
+# ★★☆ · You will write the loop that most methods share.
+#
 # One loop carries most of the field: choose masks, set to zero, retrain, and again. With one
 # round it is removal at once, with rounds it is Han's, with a round every few steps it is Zhu &
 # Gupta's. Write `prune_and_retrain`. Two traps: the *weights* live on from round to round (other
@@ -400,6 +444,13 @@ my_favourite = None  # "fine-tuning" or "LR-rewinding"
 # %% check="prune_and_retrain" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Put the weights back to their dense values before each round (a lottery ticket, Frankle & Carbin
+# 2019).
+#
+# </details>
+#
 # Watch it work: three rounds to 80 %, and the accuracy before and after each retraining.
 # **Predict** the accuracy on val right after the *first* pruning (42 % of the weights go) and at
 # the end.
@@ -446,6 +497,8 @@ plt.show()
 # %% [markdown]
 # ## Exercise 6 · Soft pruning  (15 minutes, 3 points)
 #
+# ★★☆ · You will let pruned filters grow back.
+#
 # So far, what is gone is gone. He et al. (2018) decide nothing so early: **soft filter pruning**
 # (SFP) sets the weakest *filters* of each convolution to zero after every epoch, and then trains
 # *all* of them on. A filter that deserves it grows back, and another one goes. Only the last
@@ -470,6 +523,12 @@ plt.show()
 # %% check="soft_filter_pruning" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Set β of zeroed filters to 0.1. Predict their norms one step later, then look.
+#
+# </details>
+#
 # **Predict:** half of the 16 filters of a late layer are zeroed after the first epoch. How many
 # of *those* eight will be among the eight that are gone at the end, after six epochs?
 
@@ -556,6 +615,8 @@ for i in (norms[:, 16] == 0).nonzero().flatten().tolist():
 # %% [markdown]
 # ## Exercise 7 · A penalty that makes zeros  (8 minutes, 2 points)
 #
+# ★☆☆ · You will make a penalty that gives real zeros.
+#
 # Why not *ask* the network which filters it can spare? Liu et al. (2017) train it with a penalty
 # on the scales γ of batch normalisation, λ · Σ|γ|. A filter with γ = 0 says nothing (but for β),
 # so the filters with the smallest |γ| go afterwards. Their code does not touch the loss: it adds
@@ -578,6 +639,12 @@ for i in (norms[:, 16] == 0).nonzero().flatten().tolist():
 # %% check="add_sparsity_penalty" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Exclude the last BN of each block. Which filters stay now?
+#
+# </details>
+#
 # What is so special about |γ|? Compare with a penalty on ½γ² (its gradient is λ·γ: ordinary
 # weight decay), equally strong at γ = 1. **Predict:** of all γ, which share is below 0.02 after
 # 36 steps with |γ|? And with ½γ²?
@@ -628,6 +695,8 @@ plt.show()
 # %% [markdown]
 # ## Exercise 8 · An honest comparison  (15 minutes, 3 points)
 #
+# ★★★ · You will compare methods so that the result means something.
+#
 # Which method is best? This is where papers go wrong: the new method gets more epochs, the best
 # of its runs is reported, and the choice is made on the test set, so that the test accuracy is
 # the result of a search. Write `compare`, which makes none of these mistakes:
@@ -655,6 +724,12 @@ plt.show()
 # %% check="compare" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Report the *difference* to the winner per seed, with its standard deviation.
+#
+# </details>
+#
 # The contest: 80 % sparsity, magnitude, 36 steps for everyone, three seeds, which decide on the
 # order and augmentation of the images. And a control: random weights instead of the smallest,
 # with the same retraining.
