@@ -140,7 +140,7 @@ def grid(sheet: Figure, slide: Slide) -> None:
     """Draw a table: the first column is text, the others are numbers (or, with "words", text)."""
     wordy = slide.kind == "words"
     lines = [*([slide.head] if slide.head else []), *slide.rows]
-    first = 0.2 if wordy else 0.3
+    first = 0.2 if wordy else 0.25
     shares = [first] + [(1 - first) / (len(lines[0]) - 1)] * (len(lines[0]) - 1)
     cells, size = fitted_rows(lines, 20.0 if wordy else 14.0, shares)
     y = TABLE.top
