@@ -8,26 +8,17 @@
 # ResNet-20 trained on CIFAR-10, has 272,474 parameters: 1,064 KiB in float32. About half of it
 # has to go. Which half?
 #
-# Every pruning method answers three questions: which *structure* to remove (single weights or
-# whole filters), by which *criterion* to choose, and by which *method* to proceed (at once or in
-# steps, with or without training). This lab is about the first. The criterion stays the simplest
-# one, small weights go, and nothing is retrained: you will see how far that takes you.
+# Every pruning method answers three questions: which *structure* goes (single weights or whole
+# filters), by which *criterion*, and by which *method*. This lab is about the first. The smallest
+# weights go, and nothing is retrained.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
 # | Single weights | 1 one layer · 2 the network · 3 layers that die · 4 accounting | 45 | 16 |
 # | Whole filters | 5 choose · 6 silence · 7 remove · 8 what may be removed | 45 | 14 |
 #
-# How it works: write each function in place of the line that raises an error, then run the check
-# below it. A check says what went in, what was expected, what came out and, if it recognises your
-# mistake, where to look. Before most pictures you are asked for a prediction. It earns no points,
-# but it is how you learn: write it down *before* you run the cell.
-#
-# Words: **sparsity** is the pruned share of the prunable weights (those of convolutions and
-# linear layers, never biases or batch normalisation), **density** is 1 - sparsity,
-# **compression** is all parameters / those that remain. A **mask** is a bool tensor, True = keep.
-# **Scores** say how much each weight is worth keeping: higher is more. **MACs** are the
-# multiply-accumulate operations that one image costs.
+# Write each function in place of the line that raises an error, and run the check below it. Write
+# each prediction down *before* you run the cell. It earns no points, but it is how you learn.
 
 # %%
 from importlib.util import find_spec
@@ -55,12 +46,17 @@ print(f"{counters.parameters(model):,} parameters")
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(model))} layers")
 
 # %% [markdown]
-# All words of the seven labs, to unfold, and the two kinds of mask that this lab is about:
+# The words that this lab starts with, all words of the seven labs to unfold, and the two kinds of
+# mask that this lab is about:
 
 # %%
 from pruninglab.glossary import glossary
 
-glossary()
+display(
+    glossary("kernel", "filter", "feature map", "sparsity", "density", "compression", "mask"),
+    glossary("scores", "MACs", "prunable weights"),
+    glossary(),
+)
 
 # %%
 plots.weights_against_filters()
@@ -98,7 +94,7 @@ plt.show()
 #
 # `positions = magnitudes.argsort()` lists the smallest first, and `mask[positions[:k]] = False`
 # marks `k` of them, where `magnitudes` is flat and `mask` starts as
-# `torch.ones_like(magnitudes, dtype=torch.bool)`. How many have to go stands in the docstring.
+# `torch.ones_like(magnitudes, dtype=torch.bool)`. The docstring says how many have to go.
 #
 # </details>
 

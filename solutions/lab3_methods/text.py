@@ -386,11 +386,20 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 #
 # </details>
 #
-# Our checkpoint was trained for many more steps than a lab can afford. So we squeeze the main part
-# of its schedule, a triangle, into six short epochs of 9 batches, and retrain for four: 36 steps.
-# (Its rates are divided by four: the batches are half as large, and a short training forgives
-# less. Renda et al. do not squeeze. With their schedule for ResNet-20, rewinding by less than a
-# quarter of the training replays its last, constant part: then it *is* fine-tuning.)
+# An example. A training of six epochs had the rates 1, 2, 3, 2, 1, 0.5, and we retrain for four:
+#
+# ```
+#   fine-tuning    0.5  0.5  0.5  0.5      the last rate, held
+#   LR-rewinding   3    2    1    0.5      the last four epochs, played again
+# ```
+#
+# Our checkpoint was trained for far more steps than a lab can afford. So we squeeze its schedule, a
+# triangle, into six short epochs of 9 batches. Retraining takes four of them: 36 steps. We also
+# divide all rates by four, because the batches are half as large and a short training forgives
+# less.
+#
+# Renda et al. do not squeeze. With their schedule for ResNet-20, the last quarter of the training
+# has a constant rate, so rewinding by less than that *is* fine-tuning.
 
 # %%
 EPOCH = min(9, len(images) // 64)  # steps; fewer where nbgrader grades, with few images
@@ -804,12 +813,18 @@ plt.show()
 print(f"your favourite: {my_favourite}, your order: {my_order}")
 
 # %% [markdown]
-# Were rounds better? Not here. With the same number of steps for everyone, they have to share. At
-# once, all 36 steps heal the final network; in two rounds the last 18 do; along the cubic the last
-# 12. In the papers gradual pruning often trains *longer*: Renda et al. give each round the whole
-# retraining. That is a fair question to ask of a method, too, but another one: how good does it
-# get, whatever it costs? A comparison has to say which of the two it answers. And the control,
-# random weights, says what retraining alone is worth.
+# Were rounds better? Not here. Everyone has 36 steps, and only the last ones heal the final
+# network.
+#
+# ```
+#   at once    36 steps at 80 % sparsity
+#   2 rounds   18 steps at 80 %            cubic   12 steps at 80 %
+# ```
+#
+# In the papers gradual pruning often trains *longer*: Renda et al. give each round a whole
+# retraining. They ask another question: how good does a method get, whatever it costs? A comparison
+# has to say which of the two questions it answers. And the control, random weights, says what
+# retraining alone is worth.
 #
 # Look at the dots before you look at the means (beside them: mean ± standard deviation of the
 # runs). Where the dots of two methods overlap, three seeds do not separate them: fine-tuning and
