@@ -237,7 +237,7 @@ def main() -> None:
     """Run the command."""
     accept_any_text()
     parser = argparse.ArgumentParser(
-        prog="pruninglab submit",
+        prog="python -m pruninglab submit",
         description=(__doc__ or "").split("\n\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pruninglab import allocation, checkpoints
+from pruninglab import checkpoints
+from pruninglab.checks import allocation
 from pruninglab.checks.unchanged import unchanged
 from pruninglab.models import Block, ResNet20, prunable
 

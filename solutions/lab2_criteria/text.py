@@ -49,7 +49,8 @@ from pruninglab.labs.criteria.toolbox import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pruninglab import allocation, checkpoints, data, plots
+from pruninglab import checkpoints, data, plots
+from pruninglab.checks import allocation
 from pruninglab.masks import apply
 from pruninglab.models import prunable
 from pruninglab.sliders import slider

@@ -596,7 +596,7 @@ for i in (norms[:, 16] == 0).nonzero().flatten().tolist():
 # lists the filters that were zeroed after the second epoch. A zeroed filter gives γ·0 + β = β. If
 # β is negative, ReLU blocks it, and the weights get *no* gradient: only momentum moves them, a
 # little. If β is positive, the whole gradient arrives at once, multiplied by 1/√ε ≈ 300, and
-# momentum repeats that one step about ten times over.
+# momentum goes on with that one step for several more.
 #
 # ### Question A  (5 minutes, 3 points)
 #

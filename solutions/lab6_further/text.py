@@ -206,9 +206,11 @@ def with_products(keep: dict[str, Tensor]) -> float:
     the sum is the mean over the images of the variance of u under the network's own p.
     """
     step = {name: -w * ~keep[name] for name, w in weights.items()}
-    logits, u = torch.func.jvp(
-        lambda w: torch.func.functional_call(model, w, (x,)), (weights,), (step,)
-    )
+
+    def logits_of(*w: Tensor) -> Tensor:
+        return torch.func.functional_call(model, dict(zip(weights, w, strict=True)), (x,))
+
+    logits, u = torch.autograd.functional.jvp(logits_of, (*weights.values(),), (*step.values(),))
     p = logits.softmax(dim=1)
     variance = (p * u.square()).sum(dim=1) - (p * u).sum(dim=1).square()
     return 0.5 * variance.mean().item()

@@ -114,6 +114,7 @@ def test_modules_are_looked_up_by_a_computed_name_only_where_that_is_the_point()
         "pruninglab.grading.demo",  # solutions, which are not there in a student's bundle
         "pruninglab.grading.judging.run_test",  # the probes of the lab that is graded
         "pruninglab.grading.sandbox.inside",  # the same, on the other side
+        "pruninglab.grading.protocol.lab_modules",  # the same, under its old and its new name
         "solutions.builder.build",  # a lab's sources, by the lab's number
     }
     found = {

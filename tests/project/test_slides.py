@@ -154,7 +154,8 @@ LONG = {
 def test_no_text_runs_out_of_its_page(found, text: str) -> None:
     said = dict.fromkeys(TALK, text[:700].strip()) | {"Title": text[:200].strip()}
     for record in found:
-        record.system, record.method = " ".join(text[:60].split()) + record.system, text[:300].strip()
+        record.system = " ".join(text[:60].split()) + record.system
+        record.method = text[:300].strip()
     for sheet in slides_pdf.sheets(talk.compose(found, said)):
         sheet.canvas.draw()
         page = sheet.bbox

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pruninglab import allocation, checkpoints
-from pruninglab.checks import Lab, Probe, Values
+from pruninglab import checkpoints
+from pruninglab.checks import Lab, Probe, Values, allocation
 from pruninglab.models import Block
 
 Inputs = dict[str, Any]

@@ -15,12 +15,13 @@ from unittest import mock
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from pruninglab import counters, data
 from pruninglab.data import Images, Split
 from pruninglab.masks import apply
 from pruninglab.models import prunable
-from pruninglab.training import accuracy, mode
+from pruninglab.training import accuracy
 
 RECALIBRATION = 250  # training images that batch normalisation is measured on again
 
@@ -81,22 +82,8 @@ def prune_layers(model: nn.Module, sparsities: Mapping[str, float]) -> nn.Module
         masks[name] = torch.ones(weight.numel(), dtype=torch.bool).index_fill(0, gone, False)
         masks[name] = masks[name].reshape(weight.shape)
     apply(pruned, masks)
-    measure_bn_again(pruned, whole_subset("train")[:RECALIBRATION])
+    update_bn(data.batches(whole_subset("train")[:RECALIBRATION], 125), pruned)
     return pruned
-
-
-def measure_bn_again(model: nn.Module, images: Images) -> None:
-    """Replace BN's running statistics by plain averages over batches of 125 images."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [bn.momentum for bn in norms]
-    for bn in norms:
-        bn.reset_running_stats()
-        bn.momentum = None  # PyTorch then averages over all batches
-    with torch.no_grad(), mode(model, training=True):
-        for x, _ in data.batches(images, 125):
-            model(x)
-    for bn, momentum in zip(norms, momenta, strict=True):
-        bn.momentum = momentum
 
 
 def whole_subset(split: Split) -> Images:
