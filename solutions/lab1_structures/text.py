@@ -24,7 +24,7 @@
 from importlib.util import find_spec
 
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.structures")):
-    raise ModuleNotFoundError("%pip install the file pruninglab-….whl that came with this lab")
+    raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
 import copy
 import io

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from pruninglab import checkpoints, counters, data
 from pruninglab.files import write
 from pruninglab.models import ResNet20
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import accuracy
 from solutions.lab1_structures.exercises import filter_mask, free_convs
 from solutions.lab4_papers.exercises import shrink
@@ -47,6 +48,7 @@ def saved_per_filter(model: ResNet20, conv: str) -> int:
 
 def main() -> None:
     """Record the scan; a minute or two."""
+    accept_any_text()
     torch.set_num_threads(1)
     model, images = checkpoints.trained(16), data.subset("val")[:IMAGES]
     convs = free_convs(model)
