@@ -19,16 +19,14 @@ from typing import Any
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+from tqdm import tqdm
 
 from pruninglab.limits import Limits
 from pruninglab.notebook import grade_id, place, runnable
-from pruninglab.student.view import TERMINAL, View
 
 CELL, TOTAL = Limits.cell, Limits.total  # seconds for a cell, and for all graded cells together
 LONGEST, ALL = 600, 1800  # seconds for a cell that brings no points, and for the notebook
 TOO_LONG = "it took longer than"
-# What was beside a notebook before the package had it: such notebooks import it from there.
-BESIDE = ("probes.py", "toolbox.py", "expected.json", "manifest.json")
 
 
 class OutOfTimeError(Exception):
@@ -52,14 +50,13 @@ class Run:
     remedy: str = ""
 
 
-def run(nb: NotebookNode, folder: Path, files: list[str], view: View = TERMINAL) -> Run:
+def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
     """Run a copy of the notebook in a fresh kernel, beside copies of the lab's own files.
 
     Args:
         nb: the notebook; it stays as it is.
         folder: where the lab is.
         files: what the lab came with, besides the notebook.
-        view: shows how far it is.
     """
     found, began, current = Run(), 0.0, 0
 
@@ -73,14 +70,14 @@ def run(nb: NotebookNode, folder: Path, files: list[str], view: View = TERMINAL)
         found.seconds[cell_index] = time.monotonic() - began
         if execute_reply["content"]["status"] == "error":
             found.errors[cell_index] = in_a_line(execute_reply["content"], limit(cell))
-        tick()
+        bar.update()
 
     code = sum(cell.cell_type == "code" for cell in nb.cells)
     with (
         tempfile.TemporaryDirectory() as scratch,
-        view.bar(code) as tick,
+        tqdm(total=code, desc="a fresh run", unit="cell", leave=False) as bar,
     ):
-        for name in (*files, *BESIDE):
+        for name in files:
             if (folder / name).is_file():
                 shutil.copy(folder / name, scratch)
         again = copy.deepcopy(nb)

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from solutions.builder import build, site
+from solutions.builder import build, bundle, site
 
 # Sphinx announces changes of its own to the makers of themes and extensions.
 pytestmark = pytest.mark.filterwarnings(
@@ -37,10 +37,8 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def answers(lab: str) -> Iterator[str]:
     """The lines of a lab's model answers that are long enough to be nobody else's."""
-    for cell in build.notebook(lab).cells:
-        for part in cell.source.split("### BEGIN SOLUTION")[1:]:
-            lines = part.split("### END SOLUTION")[0].splitlines()
-            yield from (line.strip() for line in lines if len(line.strip()) > 60)
+    for lines in bundle.secrets(lab, "SOLUTION"):
+        yield from (line.strip() for line in lines if len(line.strip()) > 60)
 
 
 def test_every_page_is_there(html: Path) -> None:
