@@ -1,4 +1,4 @@
-# Everything runs in .venv, made from pyproject.toml with the versions of constraints.txt.
+# Everything runs in .venv, made from pyproject.toml with what requirements.lock.txt names.
 PYTHON ?= python3
 BIN := .venv/bin
 LAB ?= 01_structures
@@ -6,19 +6,28 @@ RECORDS ?= labs/07_project/my_project
 FOLDER ?= downloaded/07_project/archive
 TWO := --numprocesses 2 --dist loadfile  # tests on two cores, each file on one of them
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks semester results slides leaderboard site bench train fast clean
+.PHONY: help setup lock demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks semester results slides leaderboard site bench train fast clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml requirements.lock.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv .venv || { echo "python3 cannot make virtual environments: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --progress-bar on --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --progress-bar on --require-hashes --requirement requirements.lock.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 setup: .venv/installed  ## make .venv with everything in it (other targets do it by themselves)
+
+LOCK := uv pip compile --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml
+lock: setup  ## take the newest versions that pyproject.toml allows: requirements.lock.txt, constraints.txt
+	@mkdir -p build
+	(echo '# What `make setup` installs, with hashes, for Linux, macOS and Windows, Python 3.11 to 3.14. Made by `make lock`.'; $(BIN)/$(LOCK) --generate-hashes --upgrade) > build/lock.part
+	mv build/lock.part requirements.lock.txt
+	(echo '# Every package that the tests passed with, made by `make lock`; requirements.lock.txt has hashes, too.'; $(BIN)/$(LOCK) --constraint requirements.lock.txt) > build/lock.part
+	mv build/lock.part constraints.txt
 
 demo: setup  ## the whole course at work, without a browser, in a few minutes
 	$(BIN)/python -m pruninglab.grading.demo
@@ -33,6 +42,7 @@ test: setup  ## all tests: library, notebooks, grading, style, types
 test-attacks: setup  ## every hostile, broken and odd notebook, and every known mistake, through the real sandbox
 	$(BIN)/python -m tests.grading.test_attacks
 	$(BIN)/python -m tests.grading.test_corpus
+	$(BIN)/python -m tests.grading.test_oracle
 
 test-browser: setup  ## both chairs in a real browser (Chromium), if there is one; FRESH=1 installs the release anew
 	$(BIN)/python -m pytest tests/browser -rs

@@ -1,4 +1,4 @@
-"""The students' commands: `python -m pruninglab doctor`, `start`, `submit LAB`."""
+"""The students' commands: `pruninglab doctor`, `start`, `submit`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 COMMANDS = {
     "doctor": "check that this machine is ready for the course (ten seconds)",
     "start": "open JupyterLab on a page with the labs and what you have done so far",
-    "submit": "look over a lab and pack it for handing in, e.g. submit 01_structures",
+    "submit": "look over a lab and pack it for handing in: the notebook here, or submit PATH",
 }
 
 

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from pruninglab import counters, data, plots
 from pruninglab.files import load_intact
 from pruninglab.models import ResNet20
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import Recipe, accuracy, constant, train, triangular
 
 ASSETS = Path(str(resources.files("pruninglab") / "assets"))
@@ -74,7 +75,7 @@ def card(width: int = 16, seed: int = 0) -> dict:
 
     "test_read" is how many times the test set was read while it was made.
     """
-    return json.loads(_file(width, seed, "json").read_text())
+    return json.loads(_file(width, seed, "json").read_text(encoding="utf-8"))
 
 
 def _file(width: int, seed: int, ending: str) -> Path:
@@ -90,7 +91,7 @@ def _stem(width: int, seed: int) -> str:
 
 def recipes() -> list[dict]:
     """The recipes that were compared, each with its accuracy on the held-out images ("val")."""
-    return json.loads((ASSETS / "recipes.json").read_text())
+    return json.loads((ASSETS / "recipes.json").read_text(encoding="utf-8"))
 
 
 def recipe_from(settings: dict) -> Recipe:
@@ -117,9 +118,11 @@ def choose(
             seed=seed, val=held, checkpoint=work / f"choose-{i}.pt", compiled=compiled,
         )  # fmt: skip
         row = {**CANDIDATES[i], "epochs": epochs, "seed": seed, "val": history[-1]["val"]}
-        (work / f"choose-{i}.json").write_text(json.dumps(row))
-    rows = [json.loads(path.read_text()) for path in sorted(work.glob("choose-?.json"))]
-    (ASSETS / "recipes.json").write_text(json.dumps(rows, indent=1) + "\n")
+        (work / f"choose-{i}.json").write_text(json.dumps(row), encoding="utf-8")
+    rows = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("choose-?.json"))
+    ]
+    (ASSETS / "recipes.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def averaged(model: ResNet20, states: list[Path], images: data.Images) -> ResNet20:
@@ -193,7 +196,7 @@ def save_with_card(model: ResNet20, width: int, made: dict, val: data.Images, fo
         "machine": machine(),
     }
     text = json.dumps(record | made, indent=1)
-    file.with_suffix(".json").write_text(text + "\n")
+    file.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     print(f"width {width}, seed {seed}: test {record['test']:.2%}", flush=True)
 
 
@@ -212,6 +215,7 @@ def show() -> None:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("task", choices=("choose", "train", "show"))
     parser.add_argument("--work", type=Path, default=Path("build/train"), help="where it resumes")

@@ -97,7 +97,8 @@ def subset(split: Split = "train") -> Images:
     interval around an accuracy of 90 % is about 1.3 points each way.
 
     While nbgrader grades or validates a notebook (it sets NBGRADER_EXECUTION) each split is
-    200 images: no mark depends on an accuracy, and a class is graded sooner.
+    200 images, so that a class is graded sooner. (Tests whose points depend on an accuracy
+    measure it on more.)
 
     >>> len(subset("train")), len(subset("val")), len(subset("test"))
     (4000, 1000, 2000)

@@ -24,8 +24,10 @@ ELSEWHERE = (
 )
 UNKNOWN = re.compile(rf"\s*%%(?!(?:{ELSEWHERE}|python\d?|pypy|cython)\b)\w+[^\n]*\n?")
 LINE_IS_CODE = re.compile(r"^([ \t]*)%(?:time|timeit|prun)[ \t]+(?:-\w+[ \t]+\d*[ \t]*)*", re.M)
-MAGIC_LINE = re.compile(r"^([ \t]*)[%!?].*$", re.M)
-# IPython reads a cell again for each magic in it: 400 of them take it eight seconds.
+# Lines that IPython rewrites: `%x`, `!x`, `?x`, `x?`, `/f x`, `,f x`, `;f x`, and `y = !x`.
+MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!?/,;].*|[^#\n]*\?[ \t]*)$", re.M)
+MAGIC_VALUE = re.compile(r"^([^=#\n]*=)[ \t]*[%!].*$", re.M)
+# IPython reads a cell again for each of them: 400 take it eight seconds, 3000 a minute.
 MAX_MAGICS, MAX_TRANSFORMED = 10, 20_000
 
 
@@ -70,12 +72,18 @@ def plain_source(source: str) -> str:
     if parsed(source) is not None:
         return source
     source = LINE_IS_CODE.sub(r"\1", source)
-    if len(source) > MAX_TRANSFORMED or len(MAGIC_LINE.findall(source)) > MAX_MAGICS:
-        return MAGIC_LINE.sub(r"\1pass", source)
+    if too_magical(source):
+        return MAGIC_LINE.sub(r"\1pass", MAGIC_VALUE.sub(r"\1 None", source))
     try:
         return TransformerManager().transform_cell(source).removesuffix("\n")
     except Exception:  # it has its limits, and its own errors
         return source
+
+
+def too_magical(source: str) -> bool:
+    """Say whether IPython would take too long to rewrite a cell."""
+    magics = len(MAGIC_LINE.findall(source)) + len(MAGIC_VALUE.findall(source))
+    return len(source) > MAX_TRANSFORMED or magics > MAX_MAGICS
 
 
 def parsed(source: str) -> ast.Module | None:
@@ -173,7 +181,7 @@ def in_doubt(source: str) -> bool:
     (True, False)
     """
     tree = parsed(plain_source(source))
-    if tree is None:
+    if tree is None or too_magical(source):
         return True
     hidden = {"exec", "eval", "globals", "locals", "vars", "setattr", "get_ipython"}
     star = (n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom))

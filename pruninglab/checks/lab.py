@@ -1,6 +1,6 @@
 """A check calls a student's function on small inputs, and says what went wrong.
 
-What is right is not code here but data: `expected.json` beside the notebook holds the values that
+What is right is not code here but data: `expected.json` beside the probes holds the values that
 the right function gives on each probe, and the values that well-known mistakes give. A wrong
 answer is compared with those mistakes, so that the message can name the likely one.
 """
@@ -21,7 +21,7 @@ from pruninglab.checks import page
 from pruninglab.checks.blame import caller, describe, exercise_of, not_written, unwritten
 from pruninglab.checks.manifest import manifest
 from pruninglab.checks.message import AFTERWARDS, wrong_answer
-from pruninglab.checks.progress import Progress
+from pruninglab.checks.progress import Progress, notebook_folder
 from pruninglab.checks.unchanged import HINT, changes, remember
 from pruninglab.terminal import in_notebook
 from pruninglab.values import Values, decode, encode, plain, same
@@ -114,7 +114,7 @@ class Lab:
     def __init__(self, file: str, probes: dict[str, list[Probe]]) -> None:
         self.probes = probes
         self.data = Path(file).with_name("expected.json")
-        self.progress = Progress(Path(file).parent)
+        self.progress = Progress(notebook_folder(Path(file).parent))
 
     def __call__(self, function: Callable, name: str | None = None) -> None:
         """Check a student's function. Silent success would teach nothing, so it prints a line.
@@ -168,7 +168,7 @@ class Lab:
     def _explain(self, name: str, wrong: list[int], seen: list[Values], known: dict) -> None:
         probe, got = self.probes[name][wrong[0]], seen[wrong[0]]
         expected = known["expected"][wrong[0]]
-        hint = likely_mistake(seen, known) or general_hint(got)
+        hint = likely_mistake(seen, known) or general_hint(got, known["expected"])
         draw(got, expected)
         passed = len(seen) - len(wrong)
         head = f"{name}: {passed} of {len(seen)} checks passed. First miss: {probe.title}."
@@ -176,7 +176,7 @@ class Lab:
 
     def _known(self, name: str) -> dict[str, Any]:
         """What the right function and well-known mistakes give on each probe."""
-        again = "copy it again from the files of the lab as they were handed out"
+        again = "install the package of the lab again, or copy the lab again as it was handed out"
         try:
             return decode(json.loads(self.data.read_text(encoding="utf-8"))[name])
         except FileNotFoundError:
@@ -201,10 +201,15 @@ def likely_mistake(seen: list[Values], known: dict) -> str | None:
     return None
 
 
-def general_hint(got: Values) -> str | None:
-    """Find a hint that holds for every exercise."""
+def general_hint(got: Values, expected: list[Values]) -> str | None:
+    """Find a hint that holds for every exercise.
+
+    Args:
+        got: what the probe saw.
+        expected: of all probes; where one of them is None, the function knows how to give it back.
+    """
     if got == {"result": None}:
-        return NOTHING
+        return None if any(same(got, right) for right in expected) else NOTHING
     return HINT if any(name.endswith(AFTERWARDS) for name in got) else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pruninglab.checks.manifest import manifest, points_of
+from pruninglab.checks.manifest import lab_folders, manifest, points_of
 from pruninglab.checks.progress import Progress, so_far
 from pruninglab.files import write
 from pruninglab.notebook import ANSWER_STUB, grade_id
@@ -32,7 +32,8 @@ marked by hand.
 
 ## Before you hand in
 
-Save the notebook (Ctrl+S). Then, in a terminal (*File → New → Terminal*), one of:
+Save the notebook (Ctrl+S), run its last cell and click. Or, in a terminal (*File → New →
+Terminal*), one of:
 
 ```
 {commands}
@@ -47,7 +48,7 @@ On a projector, or in the dark: *Settings → Theme*; Ctrl and + enlarges everyt
 
 def page(labs: Path) -> str:
     """Return the start page, in Markdown."""
-    folders = sorted(path.parent for path in labs.glob("*/manifest.json"))
+    folders = lab_folders(labs)
     entries = [(folder, manifest(folder), done(folder)) for folder in folders]
     rows = ["| lab | what it is about | minutes | so far |", "|:--|:--|--:|:--|"]
     rows += [row(folder.name, lab, finished) for folder, lab, finished in entries]
@@ -56,7 +57,7 @@ def page(labs: Path) -> str:
         exercises(lab, finished, unfolded=folder.name in unfinished[:1])
         for folder, lab, finished in entries
     ]
-    commands = [f"{python()} -m pruninglab submit {folder.name}" for folder in folders]
+    commands = [f"{python()} -m pruninglab submit {quoted(folder)}" for folder in folders]
     return PAGE.format(
         table="\n".join(rows), details="\n".join(details), commands="\n".join(commands)
     )
@@ -121,6 +122,12 @@ def exercises(lab: dict[str, Any], finished: Collection[str], unfolded: bool) ->
     opening = "<details open>" if unfolded else "<details>"
     summary = f"{opening}<summary>{lab['title']}: what you build</summary>"
     return "\n".join([summary, "", *lines, "", "</details>"])
+
+
+def quoted(folder: Path) -> str:
+    """Return the path of a folder as it is typed in a terminal."""
+    path = str(folder.resolve())
+    return f'"{path}"' if " " in path else path
 
 
 def python() -> str:

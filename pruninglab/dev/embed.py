@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from pruninglab.data import Images, load
+from pruninglab.terminal import accept_any_text
 
 ASSETS = Path(__file__).parents[1] / "assets"
 COLUMNS = 40  # images side by side in a sheet
@@ -35,6 +36,7 @@ def write_sheet(images: Images, path: Path) -> None:
 
 def main() -> None:
     """Write the three sheets into pruninglab/assets."""
+    accept_any_text()
     train, test = load("cifar10", "train"), load("cifar10", "test")
     write_sheet(of_each_class(train, 400), ASSETS / "cifar10-train.webp")
     write_sheet(of_each_class(train, 100, last=True), ASSETS / "cifar10-val.webp")

@@ -16,6 +16,7 @@ from typing import Any
 from pruninglab import checkpoints, data
 from pruninglab.models import ResNet20
 from pruninglab.plots import plus_minus
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import accuracy, train
 
 EPOCHS = 40
@@ -76,12 +77,12 @@ def run(work: Path, seeds: list[int], epochs: int = EPOCHS) -> None:
 
 def record() -> dict[str, Any]:
     """Read what has been measured so far."""
-    return json.loads(ASSET.read_text()) if ASSET.exists() else {}
+    return json.loads(ASSET.read_text(encoding="utf-8")) if ASSET.exists() else {}
 
 
 def write(news: dict[str, Any]) -> None:
     """Add to the record."""
-    ASSET.write_text(json.dumps(record() | news, indent=1) + "\n")
+    ASSET.write_text(json.dumps(record() | news, indent=1) + "\n", encoding="utf-8")
 
 
 def show() -> None:
@@ -99,6 +100,7 @@ def show() -> None:
 
 def main() -> None:
     """Run what the command line asks for."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("task", choices=("choose", "run", "show"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

@@ -68,6 +68,9 @@ Not covered
       the hidden part never goes where the student's code runs, so what it would say there is not
       known. It is a hint who should be looked at; marks do not depend on it.
     - Students who copy from each other.
+    - A zip of one student's that is built like ILIAS's zip of a class, under a name of their own:
+      nothing tells it apart. `make grade` says so when it takes one for a class's; name what comes
+      by mail after its student.
     - Formgrader shows a submission without a time limit: text can be made for which that takes
       very long. A feedback page has two minutes; "Who needs a look" names those that took longer.
     - The system's Python packages can be read inside: keep no secrets in site-packages.

@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from pruninglab.grading import demo, flow
 from pruninglab.grading.flow import Options
 from pruninglab.grading.gradebook.course import open_course, open_nbgrader, succeed
+from pruninglab.terminal import accept_any_text
 
 
 def fill_course(course: Path, notebooks: Sequence[NotebookNode], count: int) -> None:
@@ -98,6 +99,7 @@ def report(sizes: Sequence[int], few: int, workers: int) -> str:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(
         prog="python -m pruninglab.grading.bench", description="How fast grading is."
     )
@@ -110,7 +112,7 @@ def main() -> None:
         parser.error("sizes, --stock and --workers must be 1 or more")
     text = report(args.sizes, args.stock, args.workers)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text)
+    args.out.write_text(text, encoding="utf-8")
     print(f"\n{text}\nwritten to {args.out}")
 
 

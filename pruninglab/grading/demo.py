@@ -31,6 +31,7 @@ from pruninglab.grading.gradebook.course import open_nbgrader, succeed
 from pruninglab.grading.sample_class import fill
 from pruninglab.grading.sandbox.bubblewrap import NoSandboxError, bubblewrap
 from pruninglab.models import prunable
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import accuracy
 
 LAB, SOURCES = "01_structures", "solutions.lab1_structures"
@@ -147,6 +148,7 @@ def options() -> flow.Options:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(prog="python -m pruninglab.grading.demo", description=__doc__)
     parser.parse_args()
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # kernels would print its advice

@@ -61,7 +61,8 @@ def code_of(name: str, function: Callable, present: Collection[str] = ()) -> lis
                 needed += code_of(f"right_{right}", getattr(value, right), present)
             source = re.sub(rf"\b{global_name}\.(\w+)", r"right_\1", source)
         elif lab_of(value) not in ("", lab_of(function)):
-            needed.append(f"from toolbox import {value.__qualname__} as {global_name}")
+            toolbox = f"pruninglab.labs.{lab_of(function).partition('_')[2]}.toolbox"
+            needed.append(f"from {toolbox} import {value.__qualname__} as {global_name}")
         elif lab_of(value) and value.__module__ != function.__module__:
             needed += code_of(global_name, value, present)
         elif getattr(value, "__module__", None) != function.__module__:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ PUBLISHED = {
     "weights": {"han": "Han, fine-tuned", "han_lrr": "Han, LR-rewinding"},
     "filters": {"liu": "Liu, fine-tuned", "liu_lrr": "Liu, LR-rewinding"},
 }
+LEFTMOST, RIGHTMOST = 0.01, 0.9993  # of the axis; 0 and 1 have no place on a logit axis
 MINE = (plots.RED, plots.GREEN, plots.PINK)
 
 
@@ -63,13 +65,16 @@ def overlay(
                 if (r.system in against if against else f"overlay of {kind}" in r.panels)
             ]  # fmt: skip
             draw_ours(axes, wanted, relative)
-        draw_mine(axes, mine, relative)
         curves.tidy(axes, "", "share of the weights that is gone (%)")
         curves.logit(axes)
+        draw_mine(axes, mine, relative)
+        places = [0.08, *(x for line in own_curves(mine) for x in line.x)]
+        axes.set_xlim(0.9 * max(min(places), LEFTMOST), RIGHTMOST)
     panels[0].set_title("accuracy (%)", loc="left", fontsize=10)
     panels[1].set_title("difference to the own dense network (points)", loc="left", fontsize=10)
     panels[0].set_ylim(0, 100)
-    panels[1].set_ylim(-60, 3)
+    low, high = own_range(mine)
+    panels[1].set_ylim(min(-60, low - 4), max(3, high + 4))
     panels[1].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:+.0f}" if y else "0"))
     figure.legend(
         *panels[0].get_legend_handles_labels(), frameon=False, ncols=2, loc="outside lower center"
@@ -112,17 +117,39 @@ def about(records: Sequence[Record]) -> str:
     return f"{length}, {seeds} seed{'s' * (seeds != 1)}"
 
 
+def own_curves(mine: Sequence[Record]) -> list[curves.Curve]:
+    """The project's systems, each as a curve whose places exist on a logit axis."""
+    lines = [
+        curves.curve(f"{name} ({about(members)})", members)
+        for name, members in curves.by_system(mine).items()
+    ]
+    return [replace(line, x=tuple(min(max(x, LEFTMOST), 0.9992) for x in line.x)) for line in lines]
+
+
+def own_range(mine: Sequence[Record]) -> tuple[float, float]:
+    """The lowest and the highest difference to the own dense network, in points."""
+    points = [(p, record.dense) for record in mine for p in record.points]
+    gaps = [100 * (curves.accuracy(p) - curves.accuracy(dense)) for p, dense in points]
+    return min(gaps, default=0.0), max(gaps, default=0.0)
+
+
 def draw_mine(axes: Axes, mine: Sequence[Record], relative: bool) -> None:
     """The project's systems, thick, with the range of the seeds."""
     colours = iter(MINE * 2)
-    for name, members in curves.by_system(mine).items():
+    for members, line in zip(curves.by_system(mine).values(), own_curves(mine), strict=True):
         control = members[0].role == "chance"
         colour = "0.3" if control else next(colours)
-        line = curves.curve(f"{name} ({about(members)})", members)
         base = curves.accuracy(members[0].dense) if relative else 0.0
         look = {"linestyle": ":"} if control else {}
         curves.draw(axes, line, colour, minus=base, linewidth=2.6, markersize=6, zorder=6, **look)
-        images = 2000 if members[0].budget.startswith("subset") else 10_000
+        images = measured_on(members)
         for x, mean in zip(line.x, line.mean, strict=True):
             bar = 100 * plots.confidence(mean, images)
             axes.errorbar(x, 100 * (mean - base), bar, color=colour, capsize=3, zorder=6)
+
+
+def measured_on(members: Sequence[Record]) -> int:
+    """Count the images of an accuracy: held-out ones until the test images are read."""
+    if any(point.test is None for record in members for point in record.points):
+        return 1000
+    return 2000 if members[0].budget.startswith("subset") else 10_000

@@ -137,7 +137,9 @@ def note(network: Path, key: str, point: Point) -> None:
 def noted(network: Path, key: str) -> Point | None:
     """What was measured of a network; None if that is nothing, or it is from another run."""
     path = network.with_suffix(".json")
-    about: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"run": None}
+    about: dict[str, Any] = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"run": None}
+    )
     return Point(**about["point"]) if about["run"] == key else None
 
 
@@ -182,7 +184,11 @@ def read_test(found: Sequence[Record], dataset: Dataset, folder: Path = FOLDER) 
                 network = networks.load(file)
                 point.test = round(accuracy(network.to(device()), test), 4)
                 point.dense_latency, point.latency = in_turns(dense, network.cpu())
-                note(file, json.loads(file.with_suffix(".json").read_text())["run"], point)
+                note(
+                    file,
+                    json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["run"],
+                    point,
+                )
         records.save(record, folder)
     return list(found)
 

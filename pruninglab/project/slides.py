@@ -20,10 +20,12 @@ import matplotlib.pyplot as plt
 from markupsafe import Markup
 
 from pruninglab.project.slides_pdf import pdf
-from pruninglab.project.talk import SECTIONS, Slide, compose, read_talk
+from pruninglab.project.talk import SECTIONS, Slide, compose, read_talk, unfinished
 from pruninglab.results import records
 from pruninglab.results.records import Record
+from pruninglab.terminal import accept_any_text
 
+__all__ = ["main", "make", "read_talk", "unfinished"]
 ASSETS = resources.files("pruninglab") / "assets" / "reveal"
 
 
@@ -61,7 +63,8 @@ def make(found: Sequence[Record], talk: Mapping[str, str], path: Path) -> tuple[
         The two paths.
 
     Raises:
-        ValueError: there are no records.
+        ValueError: there are no records, or a section of the talk is still to be written. Nothing
+            is written then.
     """
     if not found:
         raise ValueError("there are no records: run the project first")
@@ -76,6 +79,7 @@ def make(found: Sequence[Record], talk: Mapping[str, str], path: Path) -> tuple[
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Slides for a 7-minute talk, from records.")
     parser.add_argument(
         "records", nargs="+", type=Path, metavar="RECORDS", help="files, or folders"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,10 @@ from pruninglab.results.records import Point, Record
 
 SECTIONS = ("Title", "Author", "Question", "Prediction", "Surprise", "Next")
 LONGEST = 700  # characters of a section: what can be read on a slide
+PARAGRAPHS = 8  # of a section
 ROWS = 9  # of a table on one slide
+# What a section says before it is written: "Write your prediction here", "Your name", "TODO".
+PLACEHOLDER = re.compile(r"\bwrite\b.{0,40}\bhere\b|^your names?\W*$|\btodo\b", re.I | re.S)
 HEAD = ("system", "sparsity", "compression", "MAC ratio", "speed-up", "accuracy (%)", "seeds")
 DEFINITIONS = (
     "Sparsity: share of the dense network's convolution and linear weights that is zero or "
@@ -58,7 +62,7 @@ def read_talk(text: str) -> dict[str, str]:
     """The sections of a talk, each under a line such as `## Surprise`.
 
     Raises:
-        ValueError: a heading that is none of `SECTIONS`, or a section too long for a slide.
+        ValueError: a heading that is not in `SECTIONS`, or a section too long for a slide.
 
     >>> read_talk("## Title\\nFewer filters\\n## Surprise\\nChance did well.")
     {'Title': 'Fewer filters', 'Surprise': 'Chance did well.'}
@@ -75,14 +79,28 @@ def read_talk(text: str) -> dict[str, str]:
                 f"the section {name!r} has {len(body.strip())} characters: no more than {LONGEST} "
                 "fit on a slide, and fewer are better"
             )
+        if len(paragraphs(body)) > PARAGRAPHS:
+            raise ValueError(f"the section {name!r} has more than {PARAGRAPHS} paragraphs")
         found[name] = body.strip()
     return found
 
 
-def paragraphs(text: str, missing: str) -> list[str]:
-    """A section, paragraph by paragraph."""
+def unfinished(talk: Mapping[str, str]) -> list[str]:
+    """List the sections that are still to be written; only the title may be left out.
+
+    >>> unfinished({"Author": "Ada", "Question": "Why?", "Prediction": "Write yours here."})
+    ['Prediction', 'Surprise', 'Next']
+    """
+    return [
+        name for name in SECTIONS
+        if PLACEHOLDER.search(talk.get(name, "")) or (name != "Title" and not talk.get(name))
+    ]  # fmt: skip
+
+
+def paragraphs(text: str) -> list[str]:
+    """Split a section into its paragraphs, each on one line."""
     parts = [" ".join(part.split()) for part in text.split("\n\n")]
-    return [part for part in parts if part] or [f"({missing})"]
+    return [part for part in parts if part]
 
 
 def table(found: Sequence[Record]) -> list[list[str]]:
@@ -118,31 +136,41 @@ def percent(points: Sequence[Point]) -> str:
 
 
 def compose(found: Sequence[Record], talk: Mapping[str, str]) -> list[Slide]:
-    """The slides of a talk: about one a minute."""
+    """Make the slides of a talk: about one a minute.
+
+    Title, system and three answers are those of the record that is no control, so that they belong
+    to the recipe that was run.
+
+    Raises:
+        ValueError: a section is still to be written.
+    """
+    if missing := unfinished(talk):
+        raise ValueError(
+            f"no slides yet: write {', '.join(missing)} first (a section that is empty or still "
+            "says what to write there does not count)"
+        )
     main = next((r for r in found if r.role != "chance"), found[0])
     mine = [record for record in found if record.system == main.system]
     setting = f"{main.network} on {main.dataset.upper().replace('CIFAR', 'CIFAR-')}"
     trained = f"{setting}; {about(mine)}"
-    question = paragraphs(talk.get("Question", ""), "what did you want to know?")
-    guess = paragraphs(talk.get("Prediction", ""), "what did you expect, and why?")
+    guess = paragraphs(talk["Prediction"])
     answers = [["Structure", main.structure], ["Criterion", main.criterion],
                ["Method", main.method]]  # fmt: skip
     title = talk.get("Title") or main.system
-    surprise = paragraphs(talk.get("Surprise", ""), "what did not come out as you expected?")
-    following = paragraphs(talk.get("Next", ""), "what would you try with another week?")
+    subtitle = setting if title == main.system else f"{main.system}: {setting}"
     alt = f"Accuracy against the share of weights that is gone: {title}"
     rows = table(found)
     return [
-        Slide(title, [*paragraphs(talk.get("Author", ""), "who are you?"), setting], kind="first"),
+        Slide(title, [*paragraphs(talk["Author"]), subtitle], kind="first"),
         Slide(
             "The question, and what we expected",
-            [*question, f"We expected: {guess[0]}", *guess[1:]],
+            [*paragraphs(talk["Question"]), f"We expected: {guess[0]}", *guess[1:]],
         ),
         Slide("Three answers make a method", rows=answers, small=trained, kind="words"),
         Slide("What came out", drawn=overlay(found), alt=alt),
         *tables(rows),
-        Slide("What surprised us", surprise),
-        Slide("What we would do next", following),
+        Slide("What surprised us", paragraphs(talk["Surprise"])),
+        Slide("What we would do next", paragraphs(talk["Next"])),
     ]
 
 

@@ -48,7 +48,7 @@ def rows(name: str) -> list[dict[str, str]]:
     >>> rows("lecture_figure")[0]["target_pct"]
     '10.0'
     """
-    with (FOLDER / f"{name}.csv").open(newline="") as file:
+    with (FOLDER / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

@@ -160,7 +160,7 @@ def load(path: Path) -> Record:
         ValueError: the file is no record; the message names it.
     """
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads(path.read_text(encoding="utf-8"))
         points = [Point(**p) for p in fields.pop("points")]
         dense = Point(**fields.pop("dense"))
         return Record(**fields, dense=dense, points=points)

@@ -19,14 +19,16 @@ from typing import Any
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
-from tqdm import tqdm
 
 from pruninglab.limits import Limits
 from pruninglab.notebook import grade_id, place, runnable
+from pruninglab.student.view import TERMINAL, View
 
 CELL, TOTAL = Limits.cell, Limits.total  # seconds for a cell, and for all graded cells together
 LONGEST, ALL = 600, 1800  # seconds for a cell that brings no points, and for the notebook
 TOO_LONG = "it took longer than"
+# What was beside a notebook before the package had it: such notebooks import it from there.
+BESIDE = ("probes.py", "toolbox.py", "expected.json", "manifest.json")
 
 
 class OutOfTimeError(Exception):
@@ -50,13 +52,14 @@ class Run:
     remedy: str = ""
 
 
-def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
+def run(nb: NotebookNode, folder: Path, files: list[str], view: View = TERMINAL) -> Run:
     """Run a copy of the notebook in a fresh kernel, beside copies of the lab's own files.
 
     Args:
         nb: the notebook; it stays as it is.
         folder: where the lab is.
         files: what the lab came with, besides the notebook.
+        view: shows how far it is.
     """
     found, began, current = Run(), 0.0, 0
 
@@ -70,14 +73,14 @@ def run(nb: NotebookNode, folder: Path, files: list[str]) -> Run:
         found.seconds[cell_index] = time.monotonic() - began
         if execute_reply["content"]["status"] == "error":
             found.errors[cell_index] = in_a_line(execute_reply["content"], limit(cell))
-        bar.update()
+        tick()
 
     code = sum(cell.cell_type == "code" for cell in nb.cells)
     with (
         tempfile.TemporaryDirectory() as scratch,
-        tqdm(total=code, desc="a fresh run", unit="cell", leave=False) as bar,
+        view.bar(code) as tick,
     ):
-        for name in files:
+        for name in (*files, *BESIDE):
             if (folder / name).is_file():
                 shutil.copy(folder / name, scratch)
         again = copy.deepcopy(nb)

@@ -26,7 +26,10 @@ def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
         name: the student's, to begin the file's name with; may be empty.
 
     Returns:
-        The zip's path, and the receipt.
+        The zip's path, and the receipt. It is in handin/, beside labs/ or beside the notebook.
+
+    Raises:
+        OSError: nothing can be written there.
     """
     lab, receipt = file.stem, digest(data)
     note = json.dumps({"lab": lab, "notebook": file.name, "sha256": receipt}, indent=1) + "\n"
@@ -34,7 +37,8 @@ def pack(file: Path, data: bytes, name: str) -> tuple[Path, str]:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for inside, content in ((file.name, data), ("receipt.json", note.encode())):
             archive.writestr(zipfile.ZipInfo(inside, (2026, 1, 1, 0, 0, 0)), content)
-    folder = file.parent.parent.parent / "handin"
+    beside = file.parent if file.parent.parent.name != "labs" else file.parent.parent.parent
+    folder = beside / "handin"
     folder.mkdir(exist_ok=True)
     target = folder / f"{name}{'_' if name else ''}{lab}.zip"
     write(target, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""Hand in a lab: `python -m pruninglab submit 01_structures` (`make submit LAB=01_structures`).
+"""Hand in a lab: `pruninglab submit PATH`, or `hand_in()` in the last cell of its notebook.
 
 Save the notebook first: `submit` looks at the saved file. Is each graded cell there, once, under
 its name? Does the notebook run from top to bottom, in the time that grading allows? Does it use
@@ -27,15 +27,16 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from pruninglab.checks.manifest import find_labs, manifest
+from pruninglab.checks.manifest import known_labs, manifest, manifest_of
 from pruninglab.limits import MAX_NOTEBOOK
 from pruninglab.notebook_file import Unreadable, read_notebook
 from pruninglab.student import completeness
 from pruninglab.student.diagnosis import Outcome
-from pruninglab.student.findings import Finding, show
-from pruninglab.student.fresh_run import run
+from pruninglab.student.findings import Finding
+from pruninglab.student.fresh_run import BESIDE, run
 from pruninglab.student.lacking import lacking
 from pruninglab.student.receipt import pack, receipts
+from pruninglab.student.view import TERMINAL, Events, View, tell
 from pruninglab.terminal import accept_any_text
 
 
@@ -43,26 +44,67 @@ class NotReadyError(Exception):
     """There is nothing that could be looked at; the message says why, and what to do."""
 
 
-def notebook_file(lab: str) -> Path:
-    """Find the notebook of a lab.
+def notebook_file(meant: str) -> Path:
+    """Find the notebook that somebody means.
+
+    Args:
+        meant: a path, or the name of a lab in labs/, here or above; empty for the notebook here.
 
     Raises:
-        NotReadyError: there is no such lab, or its notebook has gone.
+        NotReadyError: there is none, several could be meant, or it is not named as a lab.
     """
-    try:
-        labs = find_labs()
-    except FileNotFoundError as error:
-        raise NotReadyError(str(error)) from None
-    names = sorted(path.parent.name for path in labs.glob("*/manifest.json"))
-    if lab not in names:
-        raise NotReadyError(f"there is no lab {lab!r} in {labs}: choose from {', '.join(names)}")
-    file = labs / lab / f"{lab}.ipynb"
+    file = Path(meant)
+    if meant and not file.suffix and not file.is_dir():
+        file = folder_named(meant)
+    if file.is_dir():
+        file = only_notebook(file.resolve())
     if not file.is_file():
-        others = ", ".join(other_notebooks(file)) or "no notebook"
+        raise NotReadyError(f"{file} is missing: give the path of your notebook")
+    if not manifest_of(file)["cells"]:
         raise NotReadyError(
-            f"{file} is missing; {others} is there: was it renamed? Then give it back its name"
+            f"{file} is not named as a lab: was it renamed? Then give it back its name, one of "
+            f"{', '.join(known_labs())}"
         )
-    return file
+    return file.resolve()
+
+
+def folder_named(lab: str) -> Path:
+    """Find the folder of a lab by its name: below the current folder, or near it.
+
+    Raises:
+        NotReadyError: there is none.
+    """
+    for place in (Path.cwd(), *Path.cwd().parents[:2]):
+        if manifest(place / "labs" / lab)["cells"] and (place / "labs" / lab).is_dir():
+            return place / "labs" / lab
+    raise NotReadyError(
+        f"there is no lab {lab!r} in {Path.cwd()}: go to the folder that contains labs/, or give "
+        "the path of your notebook"
+    )
+
+
+def only_notebook(folder: Path) -> Path:
+    """Find the notebook in a folder: the lab's own, or the only one.
+
+    Raises:
+        NotReadyError: there is none, or several could be meant.
+    """
+    own = folder / f"{folder.name}.ipynb"
+    there = sorted(folder.glob("*.ipynb"))
+    if own in there:
+        return own
+    if manifest(folder)["cells"]:
+        raise NotReadyError(
+            f"{own} is missing; {names(there)} is there: was it renamed? Then give it back its name"
+        )
+    if len(there) == 1:
+        return there[0]
+    raise NotReadyError(f"{folder} has {names(there)}: give the path of your notebook")
+
+
+def names(files: list[Path]) -> str:
+    """List files by their names."""
+    return ", ".join(file.name for file in files) or "no notebook"
 
 
 def other_notebooks(file: Path) -> list[str]:
@@ -111,16 +153,16 @@ def as_saved(file: Path, data: bytes, nb: NotebookNode, lab: dict[str, Any]) -> 
     yield from oddities(data)
 
 
-def look(file: Path, data: bytes) -> Iterator[Iterator[Finding]]:
+def look(file: Path, data: bytes, view: View = TERMINAL) -> Iterator[Iterator[Finding]]:
     """Everything that there is to say about a notebook, in three parts, as it is found.
 
     Raises:
         NotReadyError: it is no notebook.
     """
-    nb, lab = read(file.name, data), manifest(file.parent)
+    nb, lab = read(file.name, data), manifest_of(file)
     yield as_saved(file, data, nb, lab)
-    outcome = Outcome(nb, lab, run(nb, file.parent, lab["files"]))
-    yield chain(outcome.limits(), lacking(nb, lab["files"], outcome.needed()))
+    outcome = Outcome(nb, lab, run(nb, file.parent, lab["files"], view))
+    yield chain(outcome.limits(), lacking(nb, [*lab["files"], *BESIDE], outcome.needed()))
     yield outcome.exercises()
 
 
@@ -130,7 +172,7 @@ def refuse_untouched(file: Path, data: bytes) -> None:
     Raises:
         NotReadyError: nothing at all was written.
     """
-    if completeness.untouched(read(file.name, data), manifest(file.parent)):
+    if completeness.untouched(read(file.name, data), manifest_of(file)):
         others = ", ".join(other_notebooks(file))
         raise NotReadyError(
             "nothing is written in this notebook yet, so nothing is packed"
@@ -168,26 +210,27 @@ def ago(seconds: float) -> str:
     return "just now"
 
 
-def hand_in(lab: str, name: str, anyway: bool) -> None:
+def hand_in(meant: str, name: str, anyway: bool, view: View) -> None:
     """Look a lab over, say what was found, and pack it.
 
     Raises:
         NotReadyError: nothing was packed.
     """
-    file = notebook_file(lab)
+    file = notebook_file(meant)
     data = file.read_bytes()
-    print(f"{file}, saved {ago(time.time() - file.stat().st_mtime)}\n")
+    view.notebook(file, ago(time.time() - file.stat().st_mtime))
     if not anyway:
         refuse_untouched(file, data)
-    problems = 0
-    for part in look(file, data):
-        problems += show(part)
-        print()
+    problems = sum(view.found(part) for part in look(file, data, view))
     if problems and not anyway:
         raise NotReadyError(f"{problems} to mend (✗), so nothing is packed; --anyway packs it")
-    target, receipt = pack(file, data, name)
-    print(f"packed   {target}: hand in this file")
-    print(f"receipt  {receipt} (SHA-256 of the notebook inside)")
+    try:
+        view.packed(*pack(file, data, name))
+    except OSError as error:
+        raise NotReadyError(
+            f"{error.filename} cannot be written ({error.strerror}): copy the notebook into a "
+            "folder of yours, or make room there"
+        ) from None
 
 
 def main() -> None:
@@ -198,13 +241,14 @@ def main() -> None:
         description=(__doc__ or "").split("\n\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("lab", nargs="?", help="the lab's folder name, e.g. 01_structures")
+    parser.add_argument("notebook", nargs="?", default="", help="path or lab; else the one here")
     parser.add_argument("--anyway", action="store_true", help="pack it with its problems")
     parser.add_argument("--name", default="", help="begin the file's name with yours, e.g. ada")
     parser.add_argument("--verify", nargs="+", type=Path, metavar="FILE", help="print the receipts")
+    parser.add_argument("--events", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if bool(args.lab) == bool(args.verify):
-        parser.error("name a lab, or give --verify and files")
+    if args.notebook and args.verify:
+        parser.error("give a notebook, or --verify and files")
     if not re.fullmatch(r"[\w.-]*", args.name) or re.search(r"_\d\d_|^\.", args.name):
         allowed = "letters, digits, dots, hyphens and underscores; no dot first, no _01_ inside"
         parser.error(f"--name {args.name!r}: {allowed}")
@@ -213,8 +257,11 @@ def main() -> None:
             for path in args.verify:
                 verify(path)
         else:
-            hand_in(args.lab, args.name, args.anyway)
+            view = Events() if args.events else TERMINAL
+            hand_in(args.notebook, args.name, args.anyway, view)
     except NotReadyError as error:
+        if args.events:
+            tell(error=str(error))
         sys.exit(f"error: {error}")
 
 

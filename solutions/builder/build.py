@@ -3,11 +3,11 @@
 From the sources of a lab, solutions/lab1_structures/ say, it makes
 
 - in solutions/notebooks/01_structures/ the notebook: executed, its outputs are nbval's reference,
-- beside it probes.py: what the visible checks look at (a copy),
+- in pruninglab/labs/structures/ the probes: what the visible checks look at (a copy),
 - expected.json: what they compare with,
 - manifest.json: the lab's exercises with their points (see manifest.py),
 - toolbox.py: the exercises of all earlier labs, solved,
-- labs/01_structures/: nbgrader's release of these, without the solutions.
+- labs/01_structures/: nbgrader's release of the notebook, without the solutions.
 
 Nothing random and no date goes in: a second build is byte-identical.
 """
@@ -39,6 +39,7 @@ from tqdm import tqdm
 
 from pruninglab.checks.lab import Probe
 from pruninglab.grading.judging.run_test import execute as run_as_grader
+from pruninglab.terminal import accept_any_text
 from pruninglab.values import encode
 from solutions.builder import properties
 from solutions.builder.manifest import manifest
@@ -238,22 +239,30 @@ def release(lab: str, into: Path) -> None:
         raise RuntimeError(f"nbgrader could not release {lab}:\n{done.stderr[-3000:]}")
 
 
-def write_manifest(lab: str, nb: NotebookNode) -> None:
-    """manifest.json of a lab, readable."""
-    text = json.dumps(manifest(nb, NOTEBOOKS / lab), indent=1, ensure_ascii=False)
-    (NOTEBOOKS / lab / "manifest.json").write_text(text + "\n", encoding="utf-8")
+def package(lab: str) -> Path:
+    """Where the package has what belongs to a lab."""
+    return ROOT / "pruninglab" / "labs" / lab.partition("_")[2]
+
+
+def write_package(lab: str, nb: NotebookNode) -> None:
+    """Write what the package has of a lab."""
+    folder = package(lab)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source(lab, "probes"), folder / "__init__.py")
+    asked = json.dumps(manifest(lab, nb, NOTEBOOKS / lab), indent=1, ensure_ascii=False)
+    texts = {"expected.json": json.dumps(expected(lab)) + "\n", "manifest.json": asked + "\n"}
+    if (earlier := toolbox(lab)) is not None:
+        texts["toolbox.py"] = earlier
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def build(lab: str) -> None:
     """Make everything that is generated for one lab."""
     folder = NOTEBOOKS / lab
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source(lab, "probes"), folder / "probes.py")
-    (folder / "expected.json").write_text(json.dumps(expected(lab)) + "\n")
-    if (earlier := toolbox(lab)) is not None:
-        (folder / "toolbox.py").write_text(earlier)
     nb = notebook(lab)
-    write_manifest(lab, nb)
+    write_package(lab, nb)
     times = execute(nb, folder)
     slowest = ", ".join(f"{t:.0f}" for t in sorted(times)[:-4:-1])
     tqdm.write(f"{lab}: {sum(times):.0f} s of computing, the slowest cells {slowest} s")
@@ -263,6 +272,7 @@ def build(lab: str) -> None:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Build the labs from their sources.")
     parser.add_argument("labs", nargs="*", metavar="LAB", default=list(LABS), help=" ".join(LABS))
     labs = parser.parse_args().labs

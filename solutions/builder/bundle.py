@@ -2,7 +2,7 @@
 
 It writes build/LAB.zip with the lab, `pruninglab` without the grading, what installs it, and a
 README for students; but only if no answer to this lab is inside. (Answers to earlier labs are: that
-is the lab's toolbox.py. So hand a lab out when the one before it is in.)
+is the toolbox in the package. So hand a lab out when the one before it is in.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 
-from pruninglab.checks.manifest import manifest
+from pruninglab.terminal import accept_any_text
 from solutions.builder import build
 
 # Folders for instructors and developers (dev/bench.py takes turns, as an exercise of lab 5 asks).
@@ -36,21 +36,17 @@ def contents(lab: str) -> dict[str, bytes]:
     for path in (build.ROOT / "labs" / lab).iterdir():
         if path.is_file() and not path.name.startswith("."):  # what JupyterLab leaves there stays
             files[f"labs/{lab}/{path.name}"] = path.read_bytes()
+    labs = build.ROOT / "pruninglab" / "labs"
     for path in (build.ROOT / "pruninglab").rglob("*"):
         inside = path.relative_to(build.ROOT)
-        if path.is_file() and not WITHOUT & set(inside.parts):
+        other = labs in path.parents and path.parent not in (labs, build.package(lab))
+        if path.is_file() and not other and not WITHOUT & set(inside.parts):
             files[str(inside)] = path.read_bytes()
     files |= {name: (build.ROOT / name).read_bytes() for name in INSTALLERS}
     files["environment.yml"] = files["environment.yml"].replace(b".[dev]", b".[jupyter]")
-    files["README.md"] = guide(lab).encode()
+    # The same for each lab: a second bundle in the folder of the first changes nothing in it.
+    files["README.md"] = README.read_bytes()
     return files
-
-
-def guide(lab: str) -> str:
-    """What students read first, with the lab's title and what it is about."""
-    about = manifest(build.ROOT / "labs" / lab)
-    text = README.read_text(encoding="utf-8").replace("LAB", lab)
-    return text.replace("TITLE", about["title"]).replace("ABOUT", about["about"])
 
 
 def secrets(lab: str, kind: str) -> Iterator[list[str]]:
@@ -118,6 +114,7 @@ def bundle(lab: str, target: Path) -> Path:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Make what students get of a lab.")
     parser.add_argument("lab", choices=list(build.LABS))
     lab = parser.parse_args().lab

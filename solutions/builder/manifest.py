@@ -1,4 +1,4 @@
-"""What a lab asks for: `manifest.json` beside each notebook, made by the build.
+"""What a lab asks for: its `manifest.json` in the package, made by the build.
 
 It ships to students, and holds no answer. The start page and the points after a check are made of
 it, and `pruninglab.student.submit` knows from it which cells a notebook must have.
@@ -18,23 +18,25 @@ HEADING = re.compile(
 )
 
 
-def manifest(nb: NotebookNode, folder: Path) -> dict[str, Any]:
+def manifest(lab: str, nb: NotebookNode, folder: Path) -> dict[str, Any]:
     """The manifest of a lab.
 
     Args:
+        lab: its name, e.g. 01_structures.
         nb: its notebook with solutions, not executed (`build.notebook`).
-        folder: where the lab is built.
+        folder: of the notebook; what else is in it ships, too.
 
     Returns:
-        title, about (a sentence), minutes, files (what ships beside the notebook), and the graded
-        cells in their order; see `cells`.
+        lab, title, about (a sentence), minutes, files (what ships beside the notebook), and the
+        graded cells in their order; see `cells`.
     """
     text = next((cell.source for cell in nb.cells if is_text(cell)), "")
     return {
+        "lab": lab,
         "title": first(r"^# (.+)$", text),
         "about": first(r"^\*\*(.+?)\*\*$", text),
         "minutes": minutes(text),
-        "files": sorted({"manifest.json", *(p.name for p in folder.iterdir() if ships(p))}),
+        "files": sorted(path.name for path in folder.iterdir() if ships(path)),
         "cells": cells(nb),
     }
 

@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+from pruninglab.terminal import accept_any_text
 from solutions.builder import build
 
 
@@ -35,9 +36,12 @@ def stem_of(lab: str) -> str:
     for other in ("00_sample", *build.LABS):
         if other.startswith(f"{number}_"):
             raise NameProblem(f"{lab}: number {number} belongs to {other}; take another one")
+    for other in build.LABS:
+        if other.partition("_")[2] == stem:
+            raise NameProblem(f"{lab}: {other} has the name {stem!r}; take another one")
     if keyword.iskeyword(stem) or stem == "test":
         raise NameProblem(f"{lab}: {stem!r} means something else to Python or pytest")
-    for path in (folder_of(lab), build.NOTEBOOKS / lab):
+    for path in (folder_of(lab), build.NOTEBOOKS / lab, build.package(lab)):
         if path.exists():
             raise NameProblem(f"{lab}: there is a {path.relative_to(build.ROOT)} already")
     return stem
@@ -81,6 +85,7 @@ def begin(lab: str) -> list[Path]:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(
         description="Begin a lab, as a copy of a small one that works."
     )

@@ -13,8 +13,13 @@
 # Write down your prediction *before* the cell that shows the result.
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.sample")):
+    raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
+
 import torch
-from probes import check
+from pruninglab.labs.sample import check
 from torch import Tensor
 
 # %% [markdown]
@@ -51,3 +56,15 @@ print(f"density {sample_density(torch.arange(3000) % 3 == 0):.3f} (you: {my_dens
 # the number of all weights that stay / the number of all weights, so the larger layer counts more.
 #
 # **Marking guide.** 1 point: not in general. 1 point: the reason, the sizes of the layers.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()

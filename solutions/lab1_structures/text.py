@@ -8,34 +8,30 @@
 # ResNet-20 trained on CIFAR-10, has 272,474 parameters: 1,064 KiB in float32. About half of it
 # has to go. Which half?
 #
-# Every pruning method answers three questions: which *structure* to remove (single weights or
-# whole filters), by which *criterion* to choose, and by which *method* to proceed (at once or in
-# steps, with or without training). This lab is about the first. The criterion stays the simplest
-# one, small weights go, and nothing is retrained: you will see how far that takes you.
+# Every pruning method answers three questions: which *structure* goes (single weights or whole
+# filters), by which *criterion*, and by which *method*. This lab is about the first. The smallest
+# weights go, and nothing is retrained.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
 # | Single weights | 1 one layer · 2 the network · 3 layers that die · 4 accounting | 45 | 16 |
 # | Whole filters | 5 choose · 6 silence · 7 remove · 8 what may be removed | 45 | 14 |
 #
-# How it works: write each function in place of the line that raises an error, then run the check
-# below it. A check says what went in, what was expected, what came out and, if it recognises your
-# mistake, where to look. Before most pictures you are asked for a prediction. It earns no points,
-# but it is how you learn: write it down *before* you run the cell.
-#
-# Words: **sparsity** is the pruned share of the prunable weights (those of convolutions and
-# linear layers, never biases or batch normalisation), **density** is 1 - sparsity,
-# **compression** is all parameters / those that remain. A **mask** is a bool tensor, True = keep.
-# **Scores** say how much each weight is worth keeping: higher is more. **MACs** are the
-# multiply-accumulate operations that one image costs.
+# Write each function in place of the line that raises an error, and run the check below it. Write
+# each prediction down *before* you run the cell. It earns no points, but it is how you learn.
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.structures")):
+    raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
+
 import copy
 import io
 
 import matplotlib.pyplot as plt
 import torch
-from probes import check
+from pruninglab.labs.structures import check
 from torch import Tensor, nn
 
 from pruninglab import checkpoints, counters, data, plots
@@ -50,11 +46,30 @@ print(f"{counters.parameters(model):,} parameters")
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(model))} layers")
 
 # %% [markdown]
+# The words that this lab starts with, all words of the seven labs to unfold, and the two kinds of
+# mask that this lab is about:
+
+# %%
+from pruninglab.glossary import glossary
+
+display(
+    glossary("kernel", "filter", "feature map", "sparsity", "density", "compression", "mask"),
+    glossary("scores", "MACs", "prunable weights"),
+    glossary(),
+)
+
+# %%
+plots.weights_against_filters()
+plt.show()
+
+# %% [markdown]
 # The curves below are measured on these 1,000 test images, so read them with their 95 %
 # confidence interval: about ±2 points near 90 %, ±3 points near 50 %. Shaded bands show it.
 
 # %% [markdown]
 # ## Exercise 1 · The small weights of one layer  (10 minutes, 3 points)
+#
+# ★☆☆ · You will choose weights by magnitude, with an exact count.
 #
 # A weight close to zero changes the output little, so the smallest *magnitudes* go first. Write
 # `magnitude_mask`. The number of pruned weights has to be exact: a network that is a little less
@@ -79,7 +94,7 @@ print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(m
 #
 # `positions = magnitudes.argsort()` lists the smallest first, and `mask[positions[:k]] = False`
 # marks `k` of them, where `magnitudes` is flat and `mask` starts as
-# `torch.ones_like(magnitudes, dtype=torch.bool)`. How many have to go stands in the docstring.
+# `torch.ones_like(magnitudes, dtype=torch.bool)`. The docstring says how many have to go.
 #
 # </details>
 
@@ -88,6 +103,12 @@ print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(m
 # %% check="magnitude_mask" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Do the same with `torch.kthvalue`, then make all weights equal: what happens to the count?
+#
+# </details>
+#
 # **Predict:** the next cell prunes half of one layer of the trained network. Where will the
 # threshold lie, that is, the largest magnitude that goes, as a share of the layer's largest
 # magnitude? Write a number between 0 and 1.
@@ -120,6 +141,8 @@ print(f"the threshold is {threshold / largest:.2f} of the largest magnitude (you
 
 # %% [markdown]
 # ## Exercise 2 · The whole network: local or global?  (15 minutes, 5 points)
+#
+# ★★☆ · You will tell local from global pruning, and say what each does to small layers.
 #
 # How should a sparsity of 80 % be spread over 22 layers? **Local** pruning takes 80 % of each
 # layer. **Global** pruning ranks all weights of the network together and takes the lowest 80 %,
@@ -162,6 +185,13 @@ print(f"the threshold is {threshold / largest:.2f} of the largest magnitude (you
 # %% check="global_masks" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Divide each layer's scores by their mean before the global ranking. Which layers gain, and is the
+# accuracy at 80 % better?
+#
+# </details>
+#
 # **Predict:** under global pruning at 80 %, which layer keeps the *smallest* share of its weights,
 # which the largest? Is it the stem `conv1`, an early block, a late block, a 1x1 shortcut
 # (`downsample`) or the classifier `fc`?
@@ -288,6 +318,8 @@ slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.
 # %% [markdown]
 # ## Exercise 3 · Layers that die  (4 minutes, 1 point)
 #
+# ★☆☆ · You will recognise layer collapse.
+#
 # If a layer loses all its weights, no signal gets through it: **layer collapse**. Write
 # `empty_layers`, which finds such layers.
 #
@@ -302,6 +334,12 @@ slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.
 # %% check="empty_layers" points=1
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Find the sparsity of the first empty layer to 0.1 % by halving an interval.
+#
+# </details>
+#
 # **Predict:** of the 22 layers, how many are empty at a global sparsity of 99 %? At 99.9 %?
 
 # %%
@@ -321,6 +359,8 @@ print(f"you: {my_empty[0]} at 99 %, {my_empty[1]} at 99.9 %")
 
 # %% [markdown]
 # ## Exercise 4 · Accounting  (10 minutes, 3 points)
+#
+# ★★☆ · You will report sparsity, density and compression with the right denominators.
 #
 # "We prune 90 %." Of what? Papers have meant the prunable weights, all parameters, the filters, or
 # the mean over layers. Write `account`, which returns the three numbers that this course uses.
@@ -349,6 +389,13 @@ print(f"you: {my_empty[0]} at 99 %, {my_empty[1]} at 99.9 %")
 # %% check="account" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Add the bytes of a bitmask and of float16 weights. At which sparsity does the network fit into
+# 128 KiB?
+#
+# </details>
+#
 # **Predict:** at 90 % sparsity, is the compression 10, more, or less? And how many KiB does the
 # masked network take on disk, if the dense one takes about 1,110?
 
@@ -396,6 +443,8 @@ print(f"{'you':>20}: {my_kib} KiB, compression {my_compression}")
 # %% [markdown]
 # ## Exercise 5 · Which filters?  (8 minutes, 2 points)
 #
+# ★☆☆ · You will rank whole filters.
+#
 # So pruning single weights makes a network neither smaller nor faster on an ordinary chip. Removing
 # whole **filters** does. The weight of a convolution is `(out, in, kh, kw)`: it has `out` filters,
 # and each makes one channel of the feature map. Rank the filters by their L1 norm, the sum of
@@ -422,6 +471,12 @@ print(f"{'you':>20}: {my_kib} KiB, compression {my_compression}")
 # %% check="filter_mask" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Use the L2 norm. In which layers do other filters go?
+#
+# </details>
+#
 # **Predict:** here are the 16 filters of one layer. Will a gap between large and small norms show
 # where to cut?
 
@@ -445,6 +500,8 @@ plt.show()
 
 # %% [markdown]
 # ## Exercise 6 · Silence them  (10 minutes, 2 points)
+#
+# ★★☆ · You will know all the parameters that belong to a filter.
 #
 # Before you remove filters, silence them: their feature maps become zero, but all shapes stay, so
 # nothing else in the network has to change. Start with the obvious: set the weights of these
@@ -511,6 +568,14 @@ show_maps(zero_weights, "the weights of half of the filters are zero")
 
 # %% check="silence_filters" points=2
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Leave β alone and feed the constant into the next layer's batch normalisation. Does the output
+# stay the same?
+#
+# </details>
+
 # %%
 silent = copy.deepcopy(block)
 silence_filters(silent.conv1, silent.bn1, keep)
@@ -519,6 +584,8 @@ print("loudest silenced map:", feature_maps(silent)[~keep].max().item())
 
 # %% [markdown]
 # ## Exercise 7 · Remove them  (18 minutes, 5 points)
+#
+# ★★★ · You will make a network really smaller without changing what it computes.
 #
 # A silent channel adds nothing to what comes after it, so it can go. That takes three layers: the
 # convolution loses filters, batch normalisation their channels, and the *next* convolution the
@@ -558,6 +625,13 @@ print("loudest silenced map:", feature_maps(silent)[~keep].max().item())
 
 # %% check="remove_filters" points=5
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Support `groups` in the first convolution.
+#
+# </details>
+
 # %%
 before = (block.conv1, block.bn1, block.conv2)
 for layer in (*before, *remove_filters(*before, keep)):
@@ -565,6 +639,8 @@ for layer in (*before, *remove_filters(*before, keep)):
 
 # %% [markdown]
 # ## Exercise 8 · What may be removed?  (6 minutes, 2 points)
+#
+# ★★☆ · You will see which filters additions tie together.
 #
 # In a chain of layers every filter could go like this. A ResNet-20 is no chain. Here is one of its
 # nine blocks:
@@ -599,6 +675,13 @@ for layer in (*before, *remove_filters(*before, keep)):
 # %% exercise="free_convs"
 
 # %% check="free_convs" points=2
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# List the convolutions that must lose the same channel together, stage by stage.
+#
+# </details>
 
 # %% [markdown]
 # <details><summary>When your check has passed: what ties the others</summary>
@@ -758,5 +841,41 @@ plt.show()
 # than with random filters. The finer the structure, the freer the choice of what to remove, and
 # the harder it is to gain anything from it: that is the trade-off of this lab.
 #
+# One surprise: why do *random filters* stay so far above *random weights*? Two differences could
+# explain it. Random weights go everywhere, also in the stem and in the convolutions that write to
+# the shortcuts' sum. And they damage every feature map a little, so that the mean and variance
+# that batch normalisation remembers no longer fit, while a removed filter leaves its neighbours'
+# maps as they were. The next cell takes the two apart, at 20 % random weights.
+
+# %%
+masks = random_masks(model, 0.2, torch.Generator().manual_seed(0))
+inside = {n: mask for n, mask in masks.items() if n.startswith("layer") and ".conv1" in n}
+damaged = {"in all layers": masked(masks), "only where filters are free": masked(inside)}
+damaged["in all layers, BN measured again"] = recalibrated = masked(masks)
+for bn in (m for m in recalibrated.modules() if isinstance(m, nn.BatchNorm2d)):
+    bn.momentum = None  # PyTorch then takes the plain average: see Lab 2
+with torch.no_grad():
+    for x, _ in data.batches(data.subset("train")[:500], 125):
+        recalibrated.train()(x)
+for place, network in damaged.items():
+    print(f"20 % random weights {place}: {accuracy(network.eval(), images):.0%} right")
+
+# %% [markdown]
+# Both differences matter. Staying away from the shared channels helps. Measuring BN's statistics
+# again helps much more: most of what random weights destroy is the balance of batch normalisation,
+# and not the information in the weights. Lab 2 builds this repair.
+#
 # What is missing? A better **criterion** than magnitude: Lab 2. A better **method** than pruning
 # all at once without training: Lab 3, and there the camera gets its network.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()

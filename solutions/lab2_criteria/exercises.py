@@ -272,3 +272,46 @@ def recalibrate_bn(model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> No
     for bn, momentum in zip(norms, momenta, strict=True):
         bn.momentum = momentum
     ### END SOLUTION
+
+
+def choose_sparsities(
+    scan: dict[str, dict[float, float]], sizes: dict[str, int], weights_left: int
+) -> dict[str, float]:
+    """Choose a sparsity for each layer, so that the network fits and stays as accurate as it can.
+
+    How you choose is up to you. What counts is the network: it must fit, and it must beat the
+    *same* sparsity in every layer.
+
+    Args:
+        scan: layer -> {sparsity: accuracy} as `sensitivity` measures it: what the network can do
+            when this layer alone is pruned. All layers have the same sparsities, 0 and 1 may be
+            missing, and measured accuracies go up and down a little.
+        sizes: layer -> number of its weights, in the order of `scan`.
+        weights_left: so many weights may stay in all layers together, 1 or more.
+
+    Returns:
+        For each layer a sparsity, 0 to 1. `round(sparsity * n)` of its n weights go. A weight per
+        layer more than `weights_left` does not matter (rounding). Neither argument is changed.
+
+    >>> scan = {"tough": {0.5: 0.9, 0.9: 0.88}, "tender": {0.5: 0.6, 0.9: 0.1}}
+    >>> chosen = choose_sparsities(scan, {"tough": 100, "tender": 100}, weights_left=100)
+    >>> chosen["tough"] > chosen["tender"]
+    True
+    """
+    ### BEGIN SOLUTION
+    whole = max(accuracy for row in scan.values() for accuracy in row.values())
+    steps = {name: sorted(({0.0: whole} | row | {1.0: 0.0}).items()) for name, row in scan.items()}
+
+    def price(name: str) -> float:
+        """Accuracy that the layer's next step costs, per weight that it removes."""
+        (here, now), (there, then) = steps[name][:2]
+        return (now - then) / ((there - here) * sizes[name])
+
+    chosen = dict.fromkeys(scan, 0.0)
+    while (over := sum(n - round(chosen[k] * n) for k, n in sizes.items()) - weights_left) > 0:
+        name = min((name for name in scan if len(steps[name]) > 1), key=price)
+        del steps[name][0]
+        enough = (round(chosen[name] * sizes[name]) + over) / sizes[name]
+        chosen[name] = min(steps[name][0][0], enough)
+    return chosen
+    ### END SOLUTION

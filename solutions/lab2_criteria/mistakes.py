@@ -1351,6 +1351,92 @@ def recalibrate_bn_by_torch(model: nn.Module, batches: Batches) -> None:
         torch.optim.swa_utils.update_bn(batches, model)
 
 
+# --- choose_sparsities --------------------------------------------------------------------------
+
+Shares = dict[str, float]
+Sizes = dict[str, int]
+
+
+def fitted(density: Callable[[str, float], float], sizes: Sizes, weights_left: int) -> Shares:
+    """Sparsities for densities that grow with a factor: the largest factor that fits."""
+    low, high = 0.0, 1e6
+    for _ in range(80):
+        factor = (low + high) / 2
+        chosen = {name: 1 - min(1.0, density(name, factor)) for name in sizes}
+        fits = sum(n - round(chosen[name] * n) for name, n in sizes.items()) <= weights_left
+        low, high = (factor, high) if fits else (low, factor)
+    return {name: 1 - min(1.0, density(name, low)) for name in sizes}
+
+
+def choose_sparsities_uniform(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """This is the same sparsity in every layer: what does the scan say about them?"""
+    return dict.fromkeys(scan, 1 - weights_left / sum(sizes.values()))
+
+
+def choose_sparsities_percent(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """These are percentages: a sparsity lies between 0 and 1."""
+    right = criteria.choose_sparsities(scan, sizes, weights_left)
+    return {name: 100 * s for name, s in right.items()}
+
+
+def choose_sparsities_density(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """These are the shares that *stay*. The sparsity is the share that goes."""
+    right = criteria.choose_sparsities(scan, sizes, weights_left)
+    return {name: 1 - s for name, s in right.items()}
+
+
+def choose_sparsities_missing(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """A layer that keeps everything needs an entry, too: its sparsity is 0."""
+    right = criteria.choose_sparsities(scan, sizes, weights_left)
+    return {name: s for name, s in right.items() if s > 0}
+
+
+def choose_sparsities_ignores_sizes(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """The *mean* of the sparsities is right, but a large layer keeps more weights than a small
+    one at the same sparsity: count weights.
+    """
+    ones = dict.fromkeys(sizes, 1000)
+    share = weights_left / sum(sizes.values())
+    return criteria.choose_sparsities(scan, ones, round(share * sum(ones.values())))
+
+
+def choose_sparsities_upside_down(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """You take most from the layers that hurt most: turn the order around."""
+    harm = {name: 1 - min(row.values()) for name, row in scan.items()}
+    return fitted(lambda name, f: f * (1 - harm[name]) ** 2, sizes, weights_left)
+
+
+def choose_sparsities_no_budget(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """You take from each layer what it can spare, however many weights may stay: count what is
+    left, and go on until it fits.
+    """
+    best = max(a for row in scan.values() for a in row.values())
+    return {
+        name: max((s for s, a in row.items() if a >= best - 0.05), default=0.0)
+        for name, row in scan.items()
+    }
+
+
+def choose_sparsities_by_size(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """A rule of thumb: the density falls with the square root of the layer's size."""
+    return fitted(lambda name, f: f / sizes[name] ** 0.5, sizes, weights_left)
+
+
+def choose_sparsities_two_groups(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """By hand, as Li et al. do: layers that hurt keep three times the share of the others."""
+    harm = {name: max(row.values()) - min(row.values()) for name, row in scan.items()}
+    limit = sorted(harm.values())[len(harm) // 2]
+    return fitted(lambda name, f: f * (3 if harm[name] >= limit else 1), sizes, weights_left)
+
+
+def choose_sparsities_tolerance_and_size(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """The density grows with the harm at the highest sparsity, and falls with the size."""
+    harm = {name: max(row.values()) - min(row.values()) for name, row in scan.items()}
+    return fitted(
+        lambda name, f: f * (0.1 + harm[name]) ** 0.5 / sizes[name] ** 0.25, sizes, weights_left
+    )
+
+
 def named(right: dict[str, set[str]]) -> tuple[dict, dict]:
     """The functions `<exercise>_<what>` of this module: (mistakes, alternatives) by exercise."""
     wrong: dict[str, list[Callable]] = {name: [] for name in right}
@@ -1372,5 +1458,6 @@ RIGHT = {
     "filter_masks": {"one_by_one", "free_list", "ranks", "what_stays"},
     "sensitivity": {"copies", "functional", "state_dict", "in_another_order"},
     "recalibrate_bn": {"hooks", "falling_momentum", "average_of_copies", "by_torch"},
+    "choose_sparsities": {"by_size", "two_groups", "tolerance_and_size"},
 }
 MISTAKES, ALTERNATIVES = named(RIGHT)

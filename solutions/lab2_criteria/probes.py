@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pruninglab.checks import Lab, Probe, Values
+from pruninglab import checkpoints
+from pruninglab.checks import Lab, Probe, Values, allocation
 from pruninglab.models import Block
 
 Inputs = dict[str, Any]
@@ -494,6 +495,53 @@ RECALIBRATE_BN = [
     ),
 ]
 
+# --- choose_sparsities --------------------------------------------------------------------------
+
+
+def small_choice(sizes: tuple[int, int], weights_left: int) -> Inputs:
+    """Two layers: one can lose nearly everything, the other hurts."""
+    scan = {"tough": {0.5: 0.9, 0.9: 0.88}, "tender": {0.5: 0.6, 0.9: 0.1}}
+    counts = dict(zip(scan, sizes, strict=True))
+    return {"scan": scan, "sizes": counts, "weights_left": weights_left}
+
+
+def the_camera() -> Inputs:
+    """The lab's network: its stored scan, and 96 KiB in float16 with a bitmask."""
+    model = checkpoints.trained(16)
+    left = allocation.room(model, 96)
+    scan = allocation.stored_scan()
+    return {"scan": scan, "sizes": allocation.sizes(model), "weights_left": left}
+
+
+def fits(chosen: Any, inputs: Inputs) -> Values:
+    """Which layers have a sparsity, whether it is one, and whether the network fits."""
+    sizes, left = inputs["sizes"], inputs["weights_left"]
+    found: Values = {"layers": sorted(chosen)}
+    found["all from 0 to 1"] = all(0 <= s <= 1 for s in chosen.values())
+    if set(chosen) == set(sizes) and found["all from 0 to 1"]:
+        found["fits"] = allocation.staying(chosen, sizes) <= left + len(sizes)
+    return found
+
+
+def fits_and_is_accurate(chosen: Any, inputs: Inputs) -> Values:
+    """And how it does on 400 validation images, beside the same sparsity in every layer."""
+    found = fits(chosen, inputs)
+    if found.get("fits"):
+        images = allocation.whole_subset("val")[:400]
+        gain = allocation.gain_over_uniform(checkpoints.trained(16), chosen, images)
+        words = {gain >= 0.04: "4 points better or more", gain <= -0.04: "worse"}
+        found["beside uniform"] = words.get(True, "about equal")
+    return found
+
+
+CHOOSE_SPARSITIES = [
+    Probe("two layers of 100, 100 weights may stay", lambda: small_choice((100, 100), 100), fits),
+    Probe("layers of 1,000 and 10, 300 may stay", lambda: small_choice((1000, 10), 300), fits),
+    Probe("layers of 10 and 1,000, 60 may stay", lambda: small_choice((10, 1000), 60), fits),
+    Probe("two layers of 100, all may stay", lambda: small_choice((100, 100), 200), fits),
+    Probe("the camera's network in 96 KiB", the_camera, fits_and_is_accurate),
+]
+
 PROBES = {
     "magnitude_scores": MAGNITUDE_SCORES,
     "gradient_scores": GRADIENT_SCORES,
@@ -503,5 +551,6 @@ PROBES = {
     "filter_masks": FILTER_MASKS,
     "sensitivity": SENSITIVITY,
     "recalibrate_bn": RECALIBRATE_BN,
+    "choose_sparsities": CHOOSE_SPARSITIES,
 }
 check = Lab(__file__, PROBES)

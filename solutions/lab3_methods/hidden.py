@@ -524,6 +524,15 @@ def test_a_dead_filter_counts_once(soft_filter_pruning: Callable, seed: int = 0)
             assert not weight[~result[name]].any(), f"{name!r}: a marked filter is not zero"
 
 
+def test_norms_that_differ_a_little_are_told_apart(soft_filter_pruning: Callable) -> None:
+    """Norms are ranked in the precision of the weights."""
+    for order in (torch.arange(16), torch.arange(16).flip(0)):
+        conv = nn.Conv2d(1, 16, 1, bias=False)
+        conv.weight.data = (1 + order * 1e-5).view(16, 1, 1, 1)
+        keep = soft_filter_pruning({"conv": conv}, 0.5, 1, 1, lambda: None)["conv"]
+        assert torch.equal(keep, order >= 8), "not the eight filters of highest norm stay"
+
+
 def test_soft_pruning_changes_weights_alone(soft_filter_pruning: Callable, seed: int = 0) -> None:
     """Each convolution keeps its parameter, its mode and its settings, without hooks."""
     soft = _Soft(0.5, 2, 2, seed)

@@ -26,6 +26,11 @@
 # The 2,000 *test* images stay closed until the end.
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.methods")):
+    raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
+
 import copy
 import itertools
 import statistics
@@ -35,8 +40,14 @@ from typing import Any
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-from probes import check
-from toolbox import filter_mask, free_convs, global_masks, local_masks, remove_filters
+from pruninglab.labs.methods import check
+from pruninglab.labs.methods.toolbox import (
+    filter_mask,
+    free_convs,
+    global_masks,
+    local_masks,
+    remove_filters,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,6 +66,14 @@ torch.set_num_threads(1)  # enough for a small network; and the results do not d
 dense = checkpoints.trained(4).to(memory_format=torch.channels_last)
 images, val, test = (data.subset(split) for split in ("train", "val", "test"))
 print(f"{counters.prunable_weights(dense):,} prunable weights")
+
+# %% [markdown]
+# All words of the seven labs, to unfold:
+
+# %%
+from pruninglab.glossary import glossary
+
+glossary()
 
 # %% [markdown]
 # Three things that everything below uses: an endless stream of augmented batches, the optimizer
@@ -88,6 +107,8 @@ def smallest_go(model: nn.Module, sparsity: float) -> Masks:
 
 # %% [markdown]
 # ## Exercise 1 · Zeros that stay zero  (15 minutes, 3 points)
+#
+# ★★☆ · You will train so that pruned weights stay exactly zero.
 #
 # A pruned weight is zero, and the next training step moves it: it has a gradient like any other.
 # SGD with momentum m and weight decay λ makes of the gradient g
@@ -126,6 +147,12 @@ def smallest_go(model: nn.Module, sparsity: float) -> Masks:
 # %% check="train_masked" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Do the same with a hook on the optimizer (`register_step_post_hook`).
+#
+# </details>
+#
 # Is masking in every step really needed? Two lazier ways: set the weights to zero **once**, or
 # mask the **gradients**, so that a pruned weight gets none. Both start from 80 % sparsity after a
 # few steps of dense training.
@@ -180,6 +207,8 @@ assert max(ways["yours"]) == 0, "pruned weights came back"
 # %% [markdown]
 # ## Exercise 2 · In rounds  (10 minutes, 2 points)
 #
+# ★★☆ · You will prune a share of what remains.
+#
 # Han et al. (2015) do not prune at once but in rounds: prune a little, retrain, prune a little
 # more of what is left. Today's usual form takes a fixed share p of the *remaining* weights each
 # round (their own threshold is a multiple of each layer's standard deviation: see Lab 4). Write
@@ -210,6 +239,13 @@ my_sparsity, my_rounds = None, None  # your prediction, e.g. 0.6, 5
 
 # %% check="prune_remaining" points=2
 
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Prune a share of each *layer* per round instead, and compare the layers' densities.
+#
+# </details>
+
 # %%
 weights = prunable(dense)
 masks = {name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
@@ -226,6 +262,8 @@ print(f"you: {my_sparsity} after three rounds, 90 % after {my_rounds}")
 
 # %% [markdown]
 # ## Exercise 3 · By the cube  (12 minutes, 2 points)
+#
+# ★☆☆ · You will follow a schedule of sparsity, step by step.
 #
 # Zhu & Gupta (2017) never stop training. Every Δt steps the masks are made anew, a little
 # sparser, following a curve: fast at first, while there is plenty of redundancy, and slowly at
@@ -255,6 +293,13 @@ my_quarter = None  # your prediction
 # %% exercise="cubic_sparsity"
 
 # %% check="cubic_sparsity" points=2
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Replace the cube by a first and a fifth power, and run the contest with them.
+#
+# </details>
 
 # %%
 steps = range(121)
@@ -307,6 +352,8 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 # %% [markdown]
 # ## Exercise 4 · With which learning rate?  (10 minutes, 2 points)
 #
+# ★☆☆ · You will tell fine-tuning from LR-rewinding.
+#
 # A training starts with a high learning rate and ends with a low one. At which one should the
 # pruned network go on?
 #
@@ -333,11 +380,26 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 # %% check="retraining_lrs" points=2
 
 # %% [markdown]
-# Our checkpoint was trained for many more steps than a lab can afford. So we squeeze the main part
-# of its schedule, a triangle, into six short epochs of 9 batches, and retrain for four: 36 steps.
-# (Its rates are divided by four: the batches are half as large, and a short training forgives
-# less. Renda et al. do not squeeze. With their schedule for ResNet-20, rewinding by less than a
-# quarter of the training replays its last, constant part: then it *is* fine-tuning.)
+# <details><summary>Go further</summary>
+#
+# Add a warm-up of three steps before the rewound rates. Does it help in 36 steps?
+#
+# </details>
+#
+# An example. A training of six epochs had the rates 1, 2, 3, 2, 1, 0.5, and we retrain for four:
+#
+# ```
+#   fine-tuning    0.5  0.5  0.5  0.5      the last rate, held
+#   LR-rewinding   3    2    1    0.5      the last four epochs, played again
+# ```
+#
+# Our checkpoint was trained for far more steps than a lab can afford. So we squeeze its schedule, a
+# triangle, into six short epochs of 9 batches. Retraining takes four of them: 36 steps. We also
+# divide all rates by four, because the batches are half as large and a short training forgives
+# less.
+#
+# Renda et al. do not squeeze. With their schedule for ResNet-20, the last quarter of the training
+# has a constant rate, so rewinding by less than that *is* fine-tuning.
 
 # %%
 EPOCH = min(9, len(images) // 64)  # steps; fewer where nbgrader grades, with few images
@@ -366,6 +428,8 @@ my_favourite = None  # "fine-tuning" or "LR-rewinding"
 # %% [markdown]
 # ## Exercise 5 · Prune and retrain  (15 minutes, 3 points)
 #
+# ★★☆ · You will write the loop that most methods share.
+#
 # One loop carries most of the field: choose masks, set to zero, retrain, and again. With one
 # round it is removal at once, with rounds it is Han's, with a round every few steps it is Zhu &
 # Gupta's. Write `prune_and_retrain`. Two traps: the *weights* live on from round to round (other
@@ -389,6 +453,13 @@ my_favourite = None  # "fine-tuning" or "LR-rewinding"
 # %% check="prune_and_retrain" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Put the weights back to their dense values before each round (a lottery ticket, Frankle & Carbin
+# 2019).
+#
+# </details>
+#
 # Watch it work: three rounds to 80 %, and the accuracy before and after each retraining.
 # **Predict** the accuracy on val right after the *first* pruning (42 % of the weights go) and at
 # the end.
@@ -435,6 +506,8 @@ plt.show()
 # %% [markdown]
 # ## Exercise 6 · Soft pruning  (15 minutes, 3 points)
 #
+# ★★☆ · You will let pruned filters grow back.
+#
 # So far, what is gone is gone. He et al. (2018) decide nothing so early: **soft filter pruning**
 # (SFP) sets the weakest *filters* of each convolution to zero after every epoch, and then trains
 # *all* of them on. A filter that deserves it grows back, and another one goes. Only the last
@@ -459,6 +532,12 @@ plt.show()
 # %% check="soft_filter_pruning" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Set β of zeroed filters to 0.1. Predict their norms one step later, then look.
+#
+# </details>
+#
 # **Predict:** half of the 16 filters of a late layer are zeroed after the first epoch. How many
 # of *those* eight will be among the eight that are gone at the end, after six epochs?
 
@@ -467,14 +546,16 @@ my_still_gone = None  # your prediction, 0 to 8
 
 # %%
 soft = copy.deepcopy(dense).train()
-optimizer, batches, log = sgd(soft), stream(seed=0), []
+optimizer, batches, log, shifts, slopes = sgd(soft), stream(seed=0), [], [], []
 watched_conv = soft.layer3[1].conv1
 
 
 def one_step() -> None:
-    """A training step of the whole network; remembers the norms of one layer before it."""
+    """A training step of the whole network; remembers norms, β and gradients of one layer."""
     log.append(watched_conv.weight.detach().flatten(1).norm(dim=1))
+    shifts.append(soft.layer3[1].bn1.bias.detach().clone())
     train_masked(soft, optimizer, {}, take(batches, 1), [0.02])
+    slopes.append(watched_conv.weight.grad.flatten(1).norm(dim=1))
 
 
 convs = {name: soft.get_submodule(name) for name in free_convs(soft)}
@@ -495,6 +576,10 @@ both = int((first & last).sum())
 axes.text(0, -1, f"gone after the first epoch and at the end: {both} (you: {my_still_gone})")
 plt.show()
 print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.sum())}")
+print("zeroed after the second epoch:  β     gradient   norm one step later")
+for i in (norms[:, 16] == 0).nonzero().flatten().tolist():
+    row = f"{shifts[16][i]:>8.3f} {slopes[16][i]:>10.1f} {norms[i, 17]:>14.2f}"
+    print(f"  filter {i:>2}                {row}")
 
 # %% [markdown]
 # White, right after an orange line: the filters that were just zeroed. A step later they are
@@ -506,6 +591,12 @@ print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.su
 # the ranking by norm is disturbed: those that were zeroed overtake the others, and next it is the
 # others' turn. Only after a while does the choice settle. You would not read that from a formula;
 # you see it in a picture.
+#
+# One filter jumps to a far larger norm than all others. Why this one? The table under the picture
+# lists the filters that were zeroed after the second epoch. A zeroed filter gives γ·0 + β = β. If
+# β is negative, ReLU blocks it, and the weights get *no* gradient: only momentum moves them, a
+# little. If β is positive, the whole gradient arrives at once, multiplied by 1/√ε ≈ 300, and
+# momentum goes on with that one step for several more.
 #
 # ### Question A  (5 minutes, 3 points)
 #
@@ -533,6 +624,8 @@ print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.su
 # %% [markdown]
 # ## Exercise 7 · A penalty that makes zeros  (8 minutes, 2 points)
 #
+# ★☆☆ · You will make a penalty that gives real zeros.
+#
 # Why not *ask* the network which filters it can spare? Liu et al. (2017) train it with a penalty
 # on the scales γ of batch normalisation, λ · Σ|γ|. A filter with γ = 0 says nothing (but for β),
 # so the filters with the smallest |γ| go afterwards. Their code does not touch the loss: it adds
@@ -555,6 +648,12 @@ print(f"zero after the first epoch: {int(first.sum())}, at the end: {int(last.su
 # %% check="add_sparsity_penalty" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Exclude the last BN of each block. Which filters stay now?
+#
+# </details>
+#
 # What is so special about |γ|? Compare with a penalty on ½γ² (its gradient is λ·γ: ordinary
 # weight decay), equally strong at γ = 1. **Predict:** of all γ, which share is below 0.02 after
 # 36 steps with |γ|? And with ½γ²?
@@ -605,6 +704,8 @@ plt.show()
 # %% [markdown]
 # ## Exercise 8 · An honest comparison  (15 minutes, 3 points)
 #
+# ★★★ · You will compare methods so that the result means something.
+#
 # Which method is best? This is where papers go wrong: the new method gets more epochs, the best
 # of its runs is reported, and the choice is made on the test set, so that the test accuracy is
 # the result of a search. Write `compare`, which makes none of these mistakes:
@@ -632,6 +733,12 @@ plt.show()
 # %% check="compare" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Report the *difference* to the winner per seed, with its standard deviation.
+#
+# </details>
+#
 # The contest: 80 % sparsity, magnitude, 36 steps for everyone, three seeds, which decide on the
 # order and augmentation of the images. And a control: random weights instead of the smallest,
 # with the same retraining.
@@ -706,12 +813,18 @@ plt.show()
 print(f"your favourite: {my_favourite}, your order: {my_order}")
 
 # %% [markdown]
-# Were rounds better? Not here. With the same number of steps for everyone, they have to share. At
-# once, all 36 steps heal the final network; in two rounds the last 18 do; along the cubic the last
-# 12. In the papers gradual pruning often trains *longer*: Renda et al. give each round the whole
-# retraining. That is a fair question to ask of a method, too, but another one: how good does it
-# get, whatever it costs? A comparison has to say which of the two it answers. And the control,
-# random weights, says what retraining alone is worth.
+# Were rounds better? Not here. Everyone has 36 steps, and only the last ones heal the final
+# network.
+#
+# ```
+#   at once    36 steps at 80 % sparsity
+#   2 rounds   18 steps at 80 %            cubic   12 steps at 80 %
+# ```
+#
+# In the papers gradual pruning often trains *longer*: Renda et al. give each round a whole
+# retraining. They ask another question: how good does a method get, whatever it costs? A comparison
+# has to say which of the two questions it answers. And the control, random weights, says what
+# retraining alone is worth.
 #
 # Look at the dots before you look at the means (beside them: mean ± standard deviation of the
 # runs). Where the dots of two methods overlap, three seeds do not separate them: fine-tuning and
@@ -809,3 +922,15 @@ plt.show()
 #
 # The papers train on all images, and for many epochs. Lab 4 takes seven of them apart: each is
 # three answers, *structure*, *criterion* and *method*, which you can now give.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()

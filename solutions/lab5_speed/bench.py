@@ -24,6 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 from pruninglab import counters
 from pruninglab.dev.bench import BATCH, Result, Round, compare, timed, trainer
 from pruninglab.models import ResNet20, ready_to_run
+from pruninglab.terminal import accept_any_text
 from solutions.lab5_speed.exercises import coupled_groups, shrink_resnet
 
 SHARES = (0.3, 0.5, 0.7)
@@ -197,6 +198,7 @@ def report(rounds: int) -> str:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Latency of shrunk networks, side by side.")
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--threads", type=int, default=1)
@@ -205,7 +207,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     text = report(args.rounds)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text)
+    args.out.write_text(text, encoding="utf-8")
     print(text, f"\nwritten to {args.out}", sep="\n")
 
 

@@ -4,6 +4,7 @@
 # mypy: disable-error-code="union-attr,arg-type,index"
 
 import copy
+import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pruninglab import checkpoints, data
 from pruninglab.checks.agree import agree
 from pruninglab.checks.unchanged import unchanged
 from pruninglab.models import Block, ResNet20
@@ -478,3 +480,58 @@ def test_the_large_network_stays_as_it_was(shrink_resnet: Callable, seed: int = 
             shrink_resnet(model, handed)
         changed = [name for name, mask in keep.items() if not torch.equal(mask, handed[name])]
         assert not changed, f"these masks were changed: {changed}"
+
+
+# --- choose_widths ------------------------------------------------------------------------------
+
+
+def _scan() -> tuple[dict, dict]:
+    """The recorded scan of the network that ships: widths with accuracies, MACs per filter."""
+    record = json.loads((checkpoints.ASSETS / "speed-scan.json").read_text(encoding="utf-8"))
+    rows = record["scan"].items()
+    return {n: {int(w): float(a) for w, a in row.items()} for n, row in rows}, record["macs"]
+
+
+def _valid(scan: dict, macs: dict, budget: int, keep: dict) -> None:
+    """A number of filters for every layer, and enough MACs saved."""
+    assert set(keep) == set(scan), f"the layers are {sorted(keep)}, expected {sorted(scan)}"
+    for name, kept in keep.items():
+        assert type(kept) is int, f"{name}: {kept!r} is no int"
+        assert 1 <= kept <= max(scan[name]), f"{name}: {kept} of {max(scan[name])} filters"
+    saved = sum(macs[name] * (max(row) - keep[name]) for name, row in scan.items())
+    assert saved >= budget, f"{saved:,} MACs are saved, {budget:,} or more were asked for"
+
+
+def test_enough_macs_are_saved(choose_widths: Callable, seed: int = 0) -> None:
+    """For any budget, of the real network and of others, and the scan stays as it was."""
+    chance = random.Random(seed)
+    for _ in range(10):
+        scan, macs = _scan()
+        if chance.random() < 0.5:  # another network: other widths, other prices
+            scan = {f"c{i}": {16: 0.9, 12: 0.9 - chance.random() / 9, 5: 0.3} for i in range(4)}
+            macs = {name: chance.randint(10, 99) for name in scan}
+        most = sum(macs[name] * (max(row) - min(row)) for name, row in scan.items())
+        budget, before = round(most * chance.random()), copy.deepcopy((scan, macs))
+        _valid(scan, macs, budget, choose_widths(scan, macs, budget))
+        assert (scan, macs) == before, "an argument was changed"
+
+
+def test_the_network_is_accurate_on_new_images(choose_widths: Callable, seed: int = 0) -> None:
+    """With 30 % fewer MACs and no training, 65 % of images that nobody has seen are right."""
+    scan, macs = _scan()
+    budget = round(0.3 * 40_813_184)
+    keep = choose_widths(scan, macs, budget)
+    _valid(scan, macs, budget, keep)
+    model, right = checkpoints.trained(16), 0
+    for name, kept in keep.items():
+        norms = model.get_parameter(f"{name}.weight").detach().abs().flatten(1).sum(dim=1)
+        strongest = norms >= norms.sort(descending=True).values[kept - 1]
+        bn = name.replace("conv", "bn")
+        for parameter in (model.get_parameter(f"{bn}.{part}") for part in ("weight", "bias")):
+            parameter.data.mul_(strongest)
+    for i, split in enumerate(("val", "test")):
+        images, dice = data.subset(split)[:200], torch.Generator().manual_seed(2 * seed + i)
+        x = data.augment(data.normalise(images.pixels), dice)
+        with torch.no_grad():
+            right += int((model(x).argmax(dim=1) == images.labels).sum())
+    assert right >= 0.65 * 400, f"{right / 400:.1%} of 400 shifted and mirrored images are right"

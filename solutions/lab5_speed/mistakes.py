@@ -1332,6 +1332,124 @@ def stored_bytes_bits_scaled(
     }
 
 
+# --- choose_widths ------------------------------------------------------------------------------
+
+Scan = dict[str, dict[int, float]]
+
+
+def saved_macs(scan: Scan, macs: dict[str, int], keep: dict[str, int]) -> int:
+    """What a choice saves."""
+    return sum(macs[name] * (max(row) - keep[name]) for name, row in scan.items())
+
+
+def choose_widths_uniform(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """The same share of every layer, so that the sensitive layers suffer most: what does the scan
+    say, and which layers can lose most of their filters for nothing?"""
+    widths = [{n: round(max(row) * s / 64) for n, row in scan.items()} for s in range(64, 0, -1)]
+    return next(keep for keep in widths if saved_macs(scan, macs, keep) >= budget)
+
+
+def choose_widths_removed(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """These are the filters that *go*: return how many are kept."""
+    keep = speed.choose_widths(scan, macs, budget)
+    return {name: max(row) - keep[name] for name, row in scan.items()}
+
+
+def choose_widths_shares(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, float]:
+    """These are shares: return a number of filters, an int."""
+    keep = speed.choose_widths(scan, macs, budget)
+    return {name: keep[name] / max(row) for name, row in scan.items()}
+
+
+def choose_widths_changed_only(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """Layers are missing: those that keep all of their filters belong in the answer, too."""
+    keep = speed.choose_widths(scan, macs, budget)
+    return {name: keep[name] for name, row in scan.items() if keep[name] < max(row)}
+
+
+def choose_widths_stops_early(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """The last step is missing: go on until the budget *is* met."""
+    keep = {name: max(row) for name, row in scan.items()}
+    for name in sorted(scan, key=lambda n: -scan[n][min(scan[n])]):
+        step = keep | {name: min(scan[name])}
+        if saved_macs(scan, macs, step) >= budget:
+            break
+        keep = step
+    return keep
+
+
+def choose_widths_most_sensitive(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """You begin with the layers that lose most accuracy: begin with those that lose least."""
+    keep = {name: max(row) for name, row in scan.items()}
+    for name in sorted(scan, key=lambda n: scan[n][min(scan[n])]):
+        if saved_macs(scan, macs, keep) < budget:
+            keep[name] = min(scan[name])
+    return keep
+
+
+def choose_widths_most_expensive(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """You look at the MACs alone: a layer may be expensive *and* sensitive."""
+    keep = {name: max(row) for name, row in scan.items()}
+    for name in sorted(scan, key=lambda n: -macs[n]):
+        for width in sorted(scan[name], reverse=True):
+            if saved_macs(scan, macs, keep) < budget:
+                keep[name] = width
+    return keep
+
+
+def choose_widths_per_layer(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """You count a layer's MACs once, but each filter that goes saves them, so far too much goes."""
+    keep = {name: max(row) for name, row in scan.items()}
+    saved = 0
+    for name, row in list(scan.items()) * 6:
+        smaller = [width for width in row if width < keep[name]]
+        if saved < budget and smaller:
+            keep[name], saved = max(smaller), saved + macs[name]
+    return keep
+
+
+def choose_widths_same_loss(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """Every layer may lose the same accuracy: as little as will do."""
+    for allowed in range(1000):
+        keep = {
+            name: min(w for w, a in row.items() if a >= row[max(row)] - allowed / 1000)
+            for name, row in scan.items()
+        }
+        if saved_macs(scan, macs, keep) >= budget:
+            return keep
+    raise ValueError("the scan does not go so far")
+
+
+def choose_widths_from_full(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """Greedy, each price counted from the full layer."""
+    keep = {name: max(row) for name, row in scan.items()}
+    while saved_macs(scan, macs, keep) < budget:
+        steps = [(name, width) for name, row in scan.items() for width in row if width < keep[name]]
+        name, width = min(
+            steps,
+            key=lambda s: (
+                (scan[s[0]][max(scan[s[0]])] - scan[s[0]][s[1]] + 0.001)
+                / (macs[s[0]] * (max(scan[s[0]]) - s[1]))
+            ),
+        )
+        keep[name] = width
+    return keep
+
+
+def choose_widths_small_steps(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """Greedy, always the next smaller width of the layer that loses least per MAC."""
+    keep = {name: max(row) for name, row in scan.items()}
+    while saved_macs(scan, macs, keep) < budget:
+        lower = {n: max(w for w in scan[n] if w < k) for n, k in keep.items() if k > min(scan[n])}
+        price = {
+            n: (max(scan[n].values()) - scan[n][w] + 0.001) / (macs[n] * (keep[n] - w))
+            for n, w in lower.items()
+        }
+        name = min(price, key=price.__getitem__)
+        keep[name] = lower[name]
+    return keep
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "conv_macs": [
         conv_macs_input_size,
@@ -1473,6 +1591,16 @@ MISTAKES: dict[str, list[Callable]] = {
         shrink_resnet_training,
         shrink_resnet_evaluation,
     ],
+    "choose_widths": [
+        choose_widths_uniform,
+        choose_widths_removed,
+        choose_widths_shares,
+        choose_widths_changed_only,
+        choose_widths_stops_early,
+        choose_widths_most_sensitive,
+        choose_widths_most_expensive,
+        choose_widths_per_layer,
+    ],
 }
 
 ALTERNATIVES: dict[str, list[Callable]] = {
@@ -1510,5 +1638,10 @@ ALTERNATIVES: dict[str, list[Callable]] = {
         shrink_resnet_by_name,
         shrink_resnet_streams_first,
         shrink_resnet_lab_1,
+    ],
+    "choose_widths": [
+        choose_widths_same_loss,
+        choose_widths_from_full,
+        choose_widths_small_steps,
     ],
 }

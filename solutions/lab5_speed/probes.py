@@ -1,10 +1,12 @@
 """What the checks of lab 5 look at: small inputs that you can follow by hand."""
 
+import json
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from pruninglab import checkpoints, data
 from pruninglab.checks import Lab, Probe, Values
 from pruninglab.models import ResNet20, Shortcut
 
@@ -328,6 +330,65 @@ SHRINK_RESNET = [
     ),
 ]
 
+# --- choose_widths: measured, not compared ------------------------------------------------------
+
+DENSE_MACS = 40_813_184  # of the network that ships, for one image
+ENOUGH = {0.1: 0.85, 0.3: 0.65}  # share of the MACs to save -> accuracy to reach
+HONOUR = 0.35  # share of the MACs; saved at the accuracy for 0.3, it is worth a remark
+
+
+def scanned(share: float) -> Inputs:
+    """The recorded scan of the network that ships, and a budget."""
+    record = json.loads((checkpoints.ASSETS / "speed-scan.json").read_text(encoding="utf-8"))
+    scan = {n: {int(w): a for w, a in row.items()} for n, row in record["scan"].items()}
+    return {"scan": scan, "macs": record["macs"], "budget": round(share * DENSE_MACS)}
+
+
+@torch.no_grad()
+def accuracy_with(widths: dict[str, int]) -> float:
+    """The accuracy of the network with so many filters, on 400 images, shifted and mirrored."""
+    model = checkpoints.trained(16)
+    for name, kept in widths.items():
+        weight, bn = model.get_parameter(f"{name}.weight"), name.replace("conv", "bn")
+        weakest = weight.abs().sum(dim=(1, 2, 3)).argsort()[: len(weight) - kept]
+        weight[weakest] = 0
+        model.get_parameter(f"{bn}.weight")[weakest] = 0
+        model.get_parameter(f"{bn}.bias")[weakest] = 0
+    right = 0
+    for split in ("val", "test"):
+        images = data.subset(split)[:200]
+        x = data.augment(data.normalise(images.pixels), torch.Generator().manual_seed(5))
+        right += int((model.eval()(x).argmax(dim=1) == images.labels).sum())
+    return right / 400
+
+
+def measured(result: Any, inputs: Inputs) -> Values:
+    """What is wrong with a choice of widths; of right ones nothing but that they are right."""
+    scan, macs, budget = inputs["scan"], inputs["macs"], inputs["budget"]
+    if set(result) != set(scan):
+        return {"layers without a number": sorted(set(scan) - set(result))}
+    odd = {n: k for n, k in result.items() if type(k) is not int or not 1 <= k <= max(scan[n])}
+    if odd:
+        return {"no number of filters that could be kept": odd}
+    saved = sum(macs[n] * (max(row) - result[n]) for n, row in scan.items())
+    if saved < budget:
+        return {"MACs saved": saved, "at least": budget}
+    accuracy = accuracy_with(result)
+    enough = ENOUGH[round(budget / DENSE_MACS, 2)]
+    if accuracy < enough:
+        return {"accuracy": accuracy, "at least": enough}
+    if saved >= HONOUR * DENSE_MACS:
+        print(
+            f"★ bonus, no points: {saved / DENSE_MACS:.0%} of the MACs saved, {accuracy:.0%} right"
+        )
+    return {"MACs saved": "enough", "accuracy": "enough"}
+
+
+CHOOSE_WIDTHS = [
+    Probe("save 30 % of the MACs, 65 % right", lambda: scanned(0.3), measured),
+    Probe("save 10 % of the MACs, 85 % right", lambda: scanned(0.1), measured),
+]
+
 PROBES = {
     "conv_macs": CONV_MACS,
     "race": RACE,
@@ -336,5 +397,6 @@ PROBES = {
     "cut": CUT,
     "shortcut_links": SHORTCUT_LINKS,
     "shrink_resnet": SHRINK_RESNET,
+    "choose_widths": CHOOSE_WIDTHS,
 }
 check = Lab(__file__, PROBES)

@@ -322,6 +322,17 @@ def test_scores_that_differ_a_little_are_told_apart(synflow_masks: Callable) -> 
         assert torch.equal(mask[0], order >= 30), "not the ten highest scores stay"
 
 
+def test_scores_are_ranked_as_they_are(synflow_masks: Callable) -> None:
+    """Also below zero, and far below; and a weight that is 0 by itself may stay."""
+    for lowest in (-1.0, -1e6):
+        model = nn.Linear(8, 1)
+        model.weight.data[0, 7] = 0
+        score = _always(torch.linspace(lowest, 1, 8)[None])
+        mask = synflow_masks(model, score, 0.25, 2)["weight"]
+        kept = mask[0].nonzero().flatten().tolist()
+        assert kept == [6, 7], f"scores from {lowest:g} to 1: {kept} stay, expected [6, 7]"
+
+
 def test_equal_scores_bring_nothing_back(synflow_masks: Callable) -> None:
     """Where all scores are equal the count is exact, and pruned weights stay pruned."""
     for first in (torch.arange(180.0), torch.arange(180.0).flip(0)):

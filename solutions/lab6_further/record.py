@@ -24,6 +24,7 @@ from torch import nn
 from pruninglab import amc, checkpoints, counters, masks, training, variational
 from pruninglab.data import batches, subset
 from pruninglab.models import prunable
+from pruninglab.terminal import accept_any_text
 from solutions.lab1_structures.exercises import free_convs, global_masks
 from solutions.lab2_criteria.exercises import recalibrate_bn
 from solutions.lab6_further import exercises as further
@@ -32,7 +33,9 @@ from solutions.lab6_further import exercises as further
 def write(name: str, record: dict[str, Any]) -> None:
     """One JSON file in the assets."""
     record["machine"] = checkpoints.machine()
-    (checkpoints.ASSETS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (checkpoints.ASSETS / f"{name}.json").write_text(
+        json.dumps(record, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def record_variational(epochs: int = 3, lr: float = 1e-3, lr_sigma: float = 0.1) -> None:
@@ -140,6 +143,7 @@ def record_amc(share: float = 0.4, episodes: int = 120, seeds: int = 2, images: 
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     tasks: dict[str, Callable[[], None]]
     tasks = {"variational": record_variational, "amc": record_amc}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])

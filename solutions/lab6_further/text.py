@@ -3,30 +3,35 @@
 #
 # **Four ideas from beyond the recipes: curvature, flow, noise, and an agent that chooses**
 #
-# So far the criterion was a guess (small weights matter little), the data was needed (gradients),
-# the sparsity was chosen by hand, and one number served all layers. Four papers question one of
-# these each:
+# So far the criterion was a guess (small weights matter little), gradients needed data, you chose
+# the sparsity by hand, and one number served all layers. Four papers question one of these each. Of
+# the lecture's three questions this lab asks the second: how to tell **which** parts to remove.
 #
 # | part | the question | exercises | minutes | points |
 # |---|---|---|---|---|
-# | Curvature | Can the damage be *computed* beforehand? | 1, 2 | 30 | 9 |
-# | Flow | Can one prune before training, *without data*? | 3, 4 | 35 | 11 |
-# | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 25 | 8 |
-# | Choice | Who says how much each *layer* loses? | 8, 9 | 30 | 9 |
+# | Curvature | Can the damage be *computed* beforehand? | 1, 2 | 40 | 9 |
+# | Flow | Can one prune before training, *without data*? | 3, 4 | 45 | 11 |
+# | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 35 | 8 |
+# | Choice | Who says how much each *layer* loses? | 8, 9 | 40 | 9 |
 #
-# They are Optimal Brain Damage (LeCun et al. 1989), SynFlow (Tanaka et al. 2020), Variational
-# Dropout (Molchanov et al. 2017) and AMC (He et al. 2018).
-#
-# The parts do not build on each other: start where you like. Two of them need more computing than
-# a lesson has. There you run the first steps yourself and then open a record of the whole run. It
-# was made by the functions you write here (in the course's repository:
-# `python -m solutions.lab6_further.record`).
+# They are [Optimal Brain
+# Damage](https://proceedings.neurips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html)
+# (LeCun et al. 1989), [SynFlow](https://arxiv.org/abs/2006.05467) (Tanaka et al. 2020),
+# [Variational Dropout](https://arxiv.org/abs/1701.05369) (Molchanov et al. 2017) and
+# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Start where you like: the parts do not
+# build on each other. Where a lesson is too short for the computing, you run the first steps and
+# then open a record of the whole run, made by the functions that you write here.
 #
 # Words: **sparsity** is the pruned share of the prunable weights, **density** is 1 - sparsity,
 # **compression** is all parameters / those that remain, **MACs** are multiply-accumulates for one
 # image. Masks and scores are dicts parameter name -> tensor; True = keep, a high score = keep.
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.further")):
+    raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
+
 import copy
 import json
 from collections.abc import Callable
@@ -34,8 +39,14 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
-from probes import check
-from toolbox import empty_layers, filter_mask, free_convs, global_masks, remove_filters
+from pruninglab.labs.further import check
+from pruninglab.labs.further.toolbox import (
+    empty_layers,
+    filter_mask,
+    free_convs,
+    global_masks,
+    remove_filters,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,6 +60,11 @@ train, val, test = data.subset("train"), data.subset("val"), data.subset("test")
 weights = {name: w.detach() for name, w in prunable(model).items()}
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} layers")
 
+# %%
+from pruninglab.glossary import glossary
+
+glossary()
+
 # %% [markdown]
 # ## Part 1 · Curvature
 #
@@ -57,6 +73,8 @@ print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} 
 # valley's wall is. Magnitude looks at the length of the walk alone.
 #
 # ### Exercise 1 · How sharply does the loss bend?  (20 minutes, 4 points)
+#
+# ★★★ · You will compute how sharply a loss bends along each weight.
 #
 # The wall's steepness along weight k is the second derivative h_kk. Differentiating 270,000 times
 # twice is out of the question, but for the cross-entropy of a ReLU network there is a short cut
@@ -83,7 +101,16 @@ print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} 
 # %% check="hessian_diagonal" points=4
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Hutchinson's estimator needs no loop over classes: the mean of z·(Hz) for random signs z is the
+# diagonal. How many z give a correlation of 0.9?
+#
+# </details>
+#
 # ### Exercise 2 · The price of a weight  (5 minutes, 2 points)
+#
+# ★☆☆ · You will turn a curvature into a price.
 #
 # A parabola, then: write `obd_scores`.
 #
@@ -98,8 +125,15 @@ print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} 
 # %% check="obd_scores" points=2
 
 # %% [markdown]
-# Now the real network, with the curvature of 48 held-out images (ten gradients each). Of the images
-# that it was trained on, it is so sure that the curvature almost vanishes.
+# <details><summary>Go further</summary>
+#
+# Combine rankings: add each weight's rank by OBD to its rank by magnitude. Is the sum better than
+# both at 70 %?
+#
+# </details>
+#
+# Now the real network, with the curvature of 48 held-out images (ten gradients each). On its own
+# training images it is so confident that the curvature almost vanishes.
 
 # %%
 images = val[:48]
@@ -109,9 +143,9 @@ scores = obd_scores(weights, diagonal)
 
 # %% [markdown]
 # **Play:** take one weight, and walk with it from its value w (the right end) to 0, where it is
-# pruned. The slider goes from the 10,000th dearest weight to the dearest one: blue is the parabola
-# of your curvature, orange the loss as it really is. For which weights does the parabola fail, and
-# what is it that it does not know?
+# pruned. The slider goes from the 10,000th most expensive weight to the most expensive one: blue is
+# the parabola of your curvature, orange the loss as it really is. For which weights does the
+# parabola fail, and what is it that it does not know?
 
 # %%
 ranking = torch.cat([s.flatten() for s in scores.values()]).argsort(descending=True)
@@ -143,18 +177,18 @@ def walk(rank: int) -> plt.Figure:
 slider(walk, [10_000, 1_000, 100, 10, 1], start=1, label="weight no.")
 
 # %% [markdown]
-# The dearest weights follow their parabola for a while. The loss of the cheaper ones is a straight
-# slope, and OBD promised that there is none! It holds at a minimum, and the network is at one (if
-# at all) for *all* training images, shifted and mirrored, with weight decay, and not for these 48.
-# But a slope goes up as often as down, so over many weights it cancels, while curvatures are never
-# negative: they add up. Can the *sum* of the prices be trusted, then?
+# The most expensive weights follow their parabola for a while. The loss of the cheaper ones is a
+# straight slope, and OBD promised that there is none! It holds at a minimum, and the network is at
+# one (if at all) for *all* training images, shifted and mirrored, with weight decay, and not for
+# these 48. But a slope goes up as often as down, so over many weights it cancels, while curvatures
+# are never negative: they add up. Can the *sum* of the prices be trusted, then?
 #
-# **Predict:** prune 10, 20, ... 60 % of the weights, those with the lowest saliency. The sum of
-# the saliencies *predicts* how much the loss rises. Up to which sparsity will the prediction hold
-# within a factor of two?
+# **Predict (2 minutes):** prune 20, 30, ... 60 % of the weights, those with the lowest saliency.
+# The sum of the saliencies *predicts* by how much the loss rises. How many times as large is the
+# rise that you will measure at 40 %?
 
 # %%
-my_limit = None  # your prediction, a sparsity such as 0.5
+my_factor = None  # measured rise / predicted rise at 40 %, e.g. 1
 
 
 # %%
@@ -165,28 +199,51 @@ def loss_after(keep: dict[str, Tensor]) -> float:
     return F.cross_entropy(training.predict(pruned, val[-500:]), val[-500:].labels).item()
 
 
-sparsities = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+def with_products(keep: dict[str, Tensor]) -> float:
+    """The whole parabola, ½·Σ h_jk·w_j·w_k over all *pairs* of pruned weights, on the 48 images.
+
+    No matrix is needed. With u the change of the logits along the walk (a directional derivative),
+    the sum is the mean over the images of the variance of u under the network's own p.
+    """
+    step = {name: -w * ~keep[name] for name, w in weights.items()}
+
+    def logits_of(*w: Tensor) -> Tensor:
+        return torch.func.functional_call(model, dict(zip(weights, w, strict=True)), (x,))
+
+    logits, u = torch.autograd.functional.jvp(logits_of, (*weights.values(),), (*step.values(),))
+    p = logits.softmax(dim=1)
+    variance = (p * u.square()).sum(dim=1) - (p * u).sum(dim=1).square()
+    return 0.5 * variance.mean().item()
+
+
+sparsities = [0.2, 0.3, 0.4, 0.5, 0.6]
 keeps = [global_masks(scores, s) for s in sparsities]
 dense = loss_after({})
 measured = [loss_after(keep) - dense for keep in keeps]
 predicted = [sum(float(scores[n][~m].sum()) for n, m in keep.items()) for keep in keeps]
+paired = [with_products(keep) for keep in keeps]
 
 # %%
 _, axes = plt.subplots(figsize=(6, 3.4))
-axes.semilogy(sparsities, predicted, "o-", color=plots.BLUE, label="predicted by saliency")
-positive = [max(change, 1e-6) for change in measured]
-axes.semilogy(sparsities, positive, "s-", color=plots.ORANGE, label="measured, 500 images")
-if my_limit is not None:
-    axes.axvline(my_limit, color=plots.GREY, linestyle=":", label="you: up to here")
-axes.set(xlabel="sparsity", ylabel="rise of the loss", ylim=(1e-6, None))
+axes.semilogy(sparsities, predicted, "o-", color=plots.BLUE, label="predicted: sum of saliencies")
+axes.semilogy(sparsities, paired, "^-", color=plots.SKY, label="predicted: with all products")
+axes.semilogy(sparsities, measured, "s-", color=plots.ORANGE, label="measured, 500 images")
+if my_factor is not None:
+    axes.plot(0.4, my_factor * predicted[2], "*", color=plots.PINK, ms=14, label="you")
+axes.set(xlabel="sparsity", ylabel="rise of the loss")
 axes.legend(frameon=False)
 plt.show()
+print("sparsity   measured / sum of saliencies   measured / parabola with all products")
+for s, rise, alone, together in zip(sparsities, measured, predicted, paired, strict=True):
+    print(f"{s:8.0%}   {rise / alone:28.1f}   {rise / together:37.1f}")
 
 # %% [markdown]
-# From 40 % on the loss rises ten times as much as the prices add up to, or more. (A point on the
-# floor means that the loss even *fell*.) Two assumptions break: that the walk is short enough for a
-# parabola, and that weights do not act on each other. For one weight that may do; for a hundred
-# thousand at once, the products of different weights, which the sum leaves out, are most of it.
+# The sum of the prices is too low at every sparsity, by the factor in the middle column. Two
+# assumptions break: that weights do not act on each other, and that the walk is short enough for a
+# parabola. The third line separates them. It is the same parabola *with* the products of different
+# weights, and it is far above the sum: the products that OBD leaves out are worth more than the
+# terms that it keeps. What is missing even then (last column) is the second assumption: so many
+# weights at once are a long walk, and the longer it gets, the less a parabola knows about it.
 #
 # A price can be wrong and still put the weights in a good *order*. Does it make a better network?
 # Here is OBD against magnitude, both without any retraining, with random as the control.
@@ -236,6 +293,8 @@ plt.show()
 #
 # ### Exercise 3 · How much flows through a weight?  (15 minutes, 4 points)
 #
+# ★★☆ · You will score weights without any image.
+#
 # Think of water pipes: every weight a pipe as wide as its magnitude, ones poured into the input,
 # R collected at the end. What flows through a pipe is |θ|·∂R/∂|θ|. Write `synflow_scores`.
 #
@@ -255,6 +314,12 @@ plt.show()
 # %% check="synflow_scores" points=4
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Leave out `double()`. At which depth of a plain network do the scores overflow or vanish?
+#
+# </details>
+#
 # Water is not lost: what flows through one layer flows through the next. In a ResNet the stream
 # divides, but at the stem and at the classifier all of it passes, and within a block the same
 # amount passes conv1 and conv2.
@@ -275,6 +340,8 @@ for pair in (
 # ones. As a layer gets thinner, its scores *rise*. That is the trick, and it needs rounds.
 #
 # ### Exercise 4 · Many small rounds  (15 minutes, 4 points)
+#
+# ★★☆ · You will prune in rounds, so that no layer dies.
 #
 # Write `synflow_masks`. The function works with any score, so that you can try others.
 #
@@ -297,6 +364,13 @@ for pair in (
 # %% check="synflow_masks" points=4
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Use weight·gradient on one minibatch (SNIP) as the score, in one round and in thirty. Which
+# layers die?
+#
+# </details>
+#
 # **Predict:** the untrained network, pruned to 1/10, 1/30, ... 1/1,000 of its weights by
 # magnitude. At which compression does the first layer lose *all* of its weights, and which one is
 # it: the stem, an early block, a late block, or the classifier?
@@ -338,11 +412,11 @@ if my_layer is not None:
 
 # %% [markdown]
 # White is *layer collapse*. One ranking of magnitudes compares layers whose weights were drawn at
-# different scales, so the layers with small ones die whole, and without the classifier the
-# outputs are constant: no training can repair that. One round of SynFlow fails in another place:
-# in a layer with many weights each carries little, and nothing rescores the last survivors. With
-# thirty rounds they get scarce, and dear, in time. (Single blocks may still go: the shortcut
-# around them is a pipe as well.) **Play:** slide the compression up and watch who dies first.
+# different scales, so the layers with small ones die whole, and without the classifier the outputs
+# are constant: no training can repair that. One round of SynFlow fails in another place: in a layer
+# with many weights each carries little, and nothing rescores the last survivors. With thirty rounds
+# they get scarce, and dear, in time. (Single blocks may still go: the shortcut around them is a
+# pipe as well.) **Play:** slide the compression up and watch which layers die first.
 
 
 # %%
@@ -412,8 +486,15 @@ plt.show()
 #
 # ### Exercise 5 · What certainty costs  (10 minutes, 3 points)
 #
-# The price list is the KL divergence from a prior that prefers no size at all. It has no closed
-# form, but a fit with three constants is good to a hundredth of a nat. Write `kl_divergence`.
+# ★★☆ · You will write down the price of certainty.
+#
+# The price is a **KL divergence**. For two distributions q and p it is the mean of log q(w) - log
+# p(w) over draws of w from q: 0 if they are equal, larger the more q says that p did not know. With
+# the natural logarithm its unit is the **nat** (1 nat = 1.44 bits). Here q is the weight's
+# distribution. The **prior** p is **log-uniform**: all values of log |w| are equally likely, so a
+# weight of 0.01 is as likely as one of 0.1 or 1, and no size is preferred. A weight with much noise
+# knows little, and costs little. This KL has no closed form, but a fit with three constants is good
+# to a hundredth of a nat. Write `kl_divergence`.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -431,6 +512,12 @@ plt.show()
 # %% check="kl_divergence" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Plot the derivative of your KL. Where does it push hardest, and why is log α clipped at 8?
+#
+# </details>
+#
 # Is the fit any good? The definition can be sampled: up to a constant, KL is the mean of
 # log |w/θ| over draws of the weight, less ½·log α.
 
@@ -450,6 +537,8 @@ plt.show()
 # %% [markdown]
 # ### Exercise 6 · Shake the outputs  (10 minutes, 3 points)
 #
+# ★★☆ · You will add noise to outputs instead of weights.
+#
 # Drawing 270,000 weights anew for each image would be slow. But a sum of independent normal
 # numbers is normal: draw the layer's *outputs*. Write `noisy_output`.
 #
@@ -464,7 +553,16 @@ plt.show()
 # %% check="noisy_output" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Compare the variance of the gradient with noise on weights and with noise on outputs, over 100
+# draws.
+#
+# </details>
+#
 # ### Exercise 7 · The balance  (5 minutes, 2 points)
+#
+# ★☆☆ · You will balance data against a prior.
 #
 # Both forces in one number: `variational_loss`. What you divide by matters: with the wrong number
 # the prior is a hundred times too strong, and all weights go.
@@ -480,9 +578,16 @@ plt.show()
 # %% check="variational_loss" points=2
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Multiply the KL by 10 and by 1/10. How does the sparsity after your steps change?
+#
+# </details>
+#
 # All three together, on the trained network: a few steps, then look at what moved.
 #
-# **Predict:** which weights become noisy first: those of the early layers or of the late ones?
+# **Predict (2 minutes):** the network has three stages. In which of them does the largest share of
+# the weights become noise *by the end of the recorded run*, so that it can go?
 
 # %%
 my_noisiest_stage = None  # your prediction: 1, 2 or 3
@@ -527,9 +632,14 @@ shares = {name: 1 - float(m.float().mean()) for name, m in keep.items()}
 axes = plots.bars_per_layer({"sparsity found by log α > 3": shares}, "pruned share")
 plots.percent_axis(axes)
 plt.show()
+moments = {"before": before, "after your steps": after, "in the record": asset["log_alpha"]}
 for stage in (1, 2, 3):
-    mask = one_list({n: m for n, m in keep.items() if n.startswith(f"layer{stage}.")})
-    print(f"stage {stage}: {1 - float(mask.mean()):.0%} of the weights go")
+    shares = {
+        moment: one_list({n: a > 3 for n, a in values.items() if n.startswith(f"layer{stage}.")})
+        for moment, values in moments.items()
+    }
+    listed = ", ".join(f"{share.mean():.1%} {moment}" for moment, share in shares.items())
+    print(f"stage {stage}, weights that may go: {listed}")
 if my_noisiest_stage is not None:
     print("you: stage", my_noisiest_stage)
 for row in record["curve"]:
@@ -562,6 +672,8 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 #
 # ### Exercise 8 · The agent and the budget  (15 minutes, 3 points)
 #
+# ★★☆ · You will keep an agent within its budget.
+#
 # An agent that shirks until the last layer could not meet the budget any more. So the budget
 # speaks first. Write `bounded_sparsity`.
 #
@@ -585,9 +697,15 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 # %% check="bounded_sparsity" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Change the budget from MACs to parameters. Which layers are hit now?
+#
+# </details>
+#
 # **Play:** an agent that always asks for the same sparsity, on the real network, with 40 % of all
-# MACs to remove. Whom does the budget hit when the agent asks for 0? What happens if it asks for
-# more than is needed, and why is that bad for the search?
+# MACs to remove. Which layers does the budget hit when the agent asks for 0? What happens if it
+# asks for more than is needed, and why is that bad for the search?
 
 # %%
 layers = amc.layers_of(model, free_convs(model))
@@ -614,6 +732,8 @@ slider(stubborn, [k / 10 for k in range(9)], start=0.2, label="asks for")
 # %% [markdown]
 # ### Exercise 9 · The reward  (10 minutes, 3 points)
 #
+# ★★☆ · You will give a choice a number.
+#
 # Write `amc_reward`, with the tools of Lab 1: `filter_mask` and `remove_filters`.
 #
 # <details><summary>Hint 1</summary>
@@ -627,6 +747,13 @@ slider(stubborn, [k / 10 for k in range(9)], start=0.2, label="asks for")
 # %% check="amc_reward" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Recalibrate the batch normalisation before the accuracy is measured. Is the order of ten random
+# choices the same?
+#
+# </details>
+#
 # **Predict:** the same budget, three ways to spend it: the same sparsity everywhere, the best of
 # 120 random choices, the best of the agent's 120. How will their accuracies on the held-out
 # training images rank?
@@ -725,3 +852,15 @@ plt.show()
 # itself, an agent. Each of them is a few lines long, and each of them was checked here against
 # something that does not depend on it: an exact Hessian, a sum that has to be conserved, a sampled
 # divergence, a random search. Keep that habit for your project.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()

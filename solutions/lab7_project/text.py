@@ -3,34 +3,39 @@
 #
 # **A recipe of your own, a prediction, and seven minutes to present it**
 #
-# The camera at the wildlife crossing has seen seven papers in lab 4, and at its end you wrote down
-# an eighth recipe that you did not have to run. Now you run it. In two weeks the people who will
-# mount the camera listen to you for seven minutes, and ask questions for three.
+# In lab 4 you wrote down an eighth recipe that you did not have to run. Now you run it, on the
+# embedded images (minutes), on CIFAR-10 or on CIFAR-100 (hours), and tell others in seven minutes
+# what came out. This lab asks all three questions of the lecture at once: what kind of part to
+# remove, how to tell which one, how to remove it without harm.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
 # | The rules of the table | 1 four definitions · 2 mean and spread | 20 | 6 |
-# | Your recipe | a prediction and its run | 30 | 0 |
-# | The rules of the choice | 3 the Pareto front · 4 one network | 20 | 6 |
-# | What came out | questions A, B, C | 30 | 10 |
-# | Your talk | slides, the leaderboard | 30 | 0 |
+# | Your recipe | question A: the recipe; a prediction; its run | 40 | 4 |
+# | The rules of the choice | 3 the Pareto front · 4 one network | 25 | 6 |
+# | What came out | questions B, C, D | 30 | 10 |
+# | Your talk | question E: the talk; slides, the leaderboard | 45 | 6 |
 #
-# All that you wrote in labs 1 to 6 is in `toolbox`. Here everything runs on the embedded images, in
-# minutes; the same cells run on all of CIFAR-10, or on CIFAR-100, when you change one argument.
+# All that you wrote in labs 1 to 6 is in `toolbox`.
 #
 # Words: **sparsity** is the share of the *dense* network's prunable weights that is zero or gone,
 # **compression** is all parameters / those that remain, the **MAC ratio** is MACs before / after,
 # and **speed-up** is *time* before / after (lab 5 has shown how far apart the two can be).
 
 # %%
+from importlib.util import find_spec
+
+if not (find_spec("pruninglab") and find_spec("pruninglab.labs.project")):
+    raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
+
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from probes import check
-from toolbox import (
+from pruninglab.labs.project import check
+from pruninglab.labs.project.toolbox import (
     cubic_sparsity,
     filter_masks,
     filter_scores,
@@ -51,6 +56,14 @@ from pruninglab.training import triangular
 
 torch.set_num_threads(1)  # enough for a small network; and the results do not depend on it
 
+# %%
+from IPython.display import Image
+
+from pruninglab import checkpoints  # the figure at the end is in its folder
+from pruninglab.glossary import glossary
+
+glossary()
+
 # %% [markdown]
 # ## Part 1 · The rules of the table
 #
@@ -58,6 +71,8 @@ torch.set_num_threads(1)  # enough for a small network; and the results do not d
 # what?" So before there are any numbers, there are definitions.
 #
 # ### Exercise 1 · Four definitions  (10 minutes, 3 points)
+#
+# ★☆☆ · You will define every column of a results table.
 #
 # Write `definitions`. It has to work for a masked network, for one that is really smaller, and for
 # one that is both.
@@ -81,7 +96,15 @@ torch.set_num_threads(1)  # enough for a small network; and the results do not d
 # %% check="definitions" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Add bytes on disk, with lab 5's bitmask. Which of two systems of equal sparsity needs more?
+#
+# </details>
+#
 # ### Exercise 2 · Mean and spread  (10 minutes, 3 points)
+#
+# ★☆☆ · You will report runs with their spread.
 #
 # Another seed, another accuracy. How far apart they lie is as much a result as their mean. Write
 # `mean_and_spread`. Runs may be incomplete: somebody closed the laptop.
@@ -102,14 +125,28 @@ torch.set_num_threads(1)  # enough for a small network; and the results do not d
 # %% check="mean_and_spread" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# With n seeds the standard error of the mean is the spread / √n. How many seeds tell two systems
+# apart that differ by a point?
+#
+# </details>
+#
 # ## Part 2 · Your recipe
 #
-# Three answers make a method. Give yours in words first: they will stand on your third slide.
+# ★★★ · You will turn three answers into a recipe that runs, and give it a control.
+#
+# Three answers make a method. Give yours in words first: they go onto your slides, with the name of
+# your system and your question. When you change the recipe, change this cell as well.
 
 # %%
 NAME = "Gradual, global"  # of your system
+QUESTION = """
+Zhu and Gupta prune every layer alike. Lab 1 has shown that layers differ a lot in what they can
+spare. Does one ranking for the whole network work along their schedule, too?
+"""
 ANSWERS = (
-    "single weights",  # structure: what kind of part
+    "single weights",  # structure: "single weights" or "filters"; it decides which control you get
     "magnitude, one ranking for the network",  # criterion: which ones
     "more and more while training (cubic), one cycle of the learning rate",  # method
 )
@@ -124,17 +161,22 @@ ANSWERS = (
 # <details><summary>Another start: filters that are really removed</summary>
 #
 # ```python
+# from pruninglab.labs.project.toolbox import filter_mask
+#
+# NAME = "L1, layer by layer"
+# ANSWERS = ("filters", "L1 norm, same share of every layer", "at once, one cycle")
+#
 # def my_recipe(model: nn.Module, target: float, steps: int, train: project.Loop) -> None:
-#     """L1 norm, one ranking, half of the filters at once, the other half half-way."""
-#     for share in (target / 2, target):
-#         convs = {name: model.get_parameter(f"{name}.weight") for name in free_convs(model)}
-#         scores = filter_scores({n: w.detach() for n, w in convs.items()}, p=1)
-#         share = 1 - (1 - share) * FILTERS / sum(map(len, scores.values()))
-#         shrink(model, filter_masks(scores, max(share, 0.0)))
-#         train(model, {}, cycle(steps // 2))
+#     """The share `target` of each free convolution's filters goes at once; then training."""
+#     weights = {name: model.get_parameter(f"{name}.weight") for name in free_convs(model)}
+#     shrink(model, {name: filter_mask(w.detach(), target) for name, w in weights.items()})
+#     train(model, {}, cycle(steps))
 # ```
 #
-# with `FILTERS = 336`, the free filters of the dense network, and targets such as 0.3, 0.5, 0.7.
+# with targets such as 0.3, 0.5, 0.7. Two ways to make it worse, both worth a talk: one ranking of
+# L1 norms for the whole network (they are sums, so a layer whose filters have few weights loses
+# them all), and removing half of the filters only half-way (they are trained for nothing, and the
+# others have half the time to repair the damage).
 #
 # </details>
 
@@ -154,32 +196,80 @@ def my_recipe(model: nn.Module, target: float, steps: int, train: project.Loop) 
         train(model, masks, lrs[start : start + every])
 
 
-def random_recipe(model: nn.Module, target: float, steps: int, train: project.Loop) -> None:
-    """The control: which weights go is left to chance, everything else is as simple as can be."""
+# %% [markdown]
+# ### Question A  (10 minutes, 4 points)
+#
+# Write your recipe down so that somebody else could implement it: structure, criterion (which
+# score, ranked over what), method (when, how much, learning rates). Say which of the seven papers
+# is closest, and what you do differently. The example above is not your own: change at least one of
+# the three answers. You are marked for what you write *and* run, not for its accuracy.
+
+# %% [markdown] answer="the_recipe" points=4
+# **Model answer.** *Structure*: single weights of all convolutions and the classifier. *Criterion*:
+# magnitude, **one ranking for the network**. *Method*: ten updates along the cubic of Zhu & Gupta,
+# the target is reached after 70 % of the steps; one cycle of the learning rate, up to 0.05 and down
+# to 0. Closest is Zhu & Gupta 2017. There every layer loses the same share; here a layer that has
+# many small weights loses more.
+#
+# **Marking guide.** Look at the code cell above: it is the recipe that was run. 1 point for each
+# of the three answers, if it is precise enough to be implemented and agrees with the code. 1 point
+# for the closest paper with the difference. The example, unchanged: 1 point at most. A recipe that
+# one of the seven papers already has is welcome if it says so: full marks.
+
+# %% [markdown]
+# A recipe needs a control of its *own structure*: lab 4 has shown that random filters are a strong
+# opponent, and random weights are not. There is one for each, as simple as can be.
+
+
+# %%
+def random_weights(model: nn.Module, target: float, steps: int, train: project.Loop) -> None:
+    """The control for single weights: chance says which go, at once; then the training."""
     masks = random_masks(model, target, torch.Generator().manual_seed(0))
     train(model, masks, cycle(steps))
 
 
+def random_filters(model: nn.Module, target: float, steps: int, train: project.Loop) -> None:
+    """The control for filters: of the free convolutions, chance says which filters go."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = {name: len(model.get_parameter(f"{name}.weight")) for name in free_convs(model)}
+    scores = {name: torch.rand(size, generator=generator) for name, size in sizes.items()}
+    shrink(model, filter_masks(scores, target))
+    train(model, {}, cycle(steps))
+
+
+random_recipe = random_filters if "filter" in ANSWERS[0] else random_weights
+
 # %% [markdown]
-# Where, how long, how often. For the real thing, set `DATASET = "cifar10"` and 10 to 40 epochs:
-# hours on a laptop, minutes on a GPU. `"cifar100"` works the same way; a dense network for its 100
-# classes is trained first, once. What has finished stays in the folder `my_project`: run a cell
-# again, and only what is missing is computed. If you change your recipe, it starts afresh.
+# Where, how long, how often. Start with the embedded images. For the real thing choose one of:
+#
+# - `DATASET = "cifar10"`, 10 to 40 epochs: the network that ships, trained on the same images;
+# - `DATASET = "cifar100"`: 100 classes. A dense network is trained for them first, once.
+#
+# `project.plan` says beforehand what that means here: steps, download and time, as if nothing were
+# done yet. A GPU is used if there is one. What has finished stays in the folder `my_project`: run
+# a cell again, and only what is missing is computed. If you change your recipe, it starts afresh.
 
 # %%
 DATASET = "subset"  # or "cifar10", or "cifar100"
 EPOCHS = 1  # the budget of each pruned network
-TARGETS = [0.5, 0.8, 0.95]
+TARGETS = [0.5, 0.8, 0.95]  # ascending
 run = {"targets": TARGETS, "dataset": DATASET, "epochs": EPOCHS}
 
+# %%
+# NBVAL_IGNORE_OUTPUT
+print("this cell's settings, your recipe with two seeds:", project.plan(seeds=[0, 1], **run))
+for dataset in ("cifar10", "cifar100"):
+    print(f"\n{dataset}, 10 epochs:", project.plan(TARGETS, [0, 1], dataset, epochs=10))
+
 # %% [markdown]
-# **Predict** before you run, and give a reason that could turn out wrong. Which accuracy on the
-# held-out images at each target? How far below will chance be at 80 %? This goes on your second
-# slide, and there is no shame in a prediction that fails: it is the better talk.
+# **Predict (3 minutes)** before you run, and give a reason that could turn out wrong. Which
+# accuracy on the held-out images at each target? How far below you will chance be at the one in the
+# middle? This goes on your second slide. A prediction that fails is nothing to be ashamed of: it
+# makes the better talk.
 
 # %%
-my_prediction = {0.5: None, 0.8: None, 0.95: None}  # accuracies, e.g. 0.9
-my_distance_to_chance = None  # in points at 80 %, e.g. 20
+my_prediction = [None for target in TARGETS]  # an accuracy for each target, e.g. [0.9, 0.8, 0.5]
+my_distance_to_chance = None  # in points, at the middle target, e.g. 20
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -187,8 +277,10 @@ mine = project.run_project(my_recipe, name=NAME, answers=ANSWERS, **run)
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-control_answers = ("single weights", "chance", "at once, one cycle of the learning rate")
-control = project.run_project(random_recipe, name="Random control", answers=control_answers, **run)
+structure = "filters" if random_recipe is random_filters else "single weights"
+control_answers = (structure, "chance", "at once, one cycle of the learning rate")
+control_name = f"Random {structure.removeprefix('single ')}"
+control = project.run_project(random_recipe, name=control_name, answers=control_answers, **run)
 
 
 # %%
@@ -208,7 +300,14 @@ def show(found: Sequence[records.Record]) -> None:
 print(f"{'dense':<16} {'':>5}  {mine[0].dense.val:.1%}")
 show(mine)
 show(control)
-print("you predicted", my_prediction, "and a distance of", my_distance_to_chance)
+for target, guess, (mean, _, _) in zip(TARGETS, my_prediction, val_table(mine).values()):
+    if guess is not None:
+        print(f"target {target:.0%}: you predicted {guess:.1%}, it is {mean:.1%}")
+middle = TARGETS[len(TARGETS) // 2]
+distance = val_table(mine)[middle][0] - val_table(control)[middle][0]
+print(
+    f"distance to chance at {middle:.0%}: {100 * distance:.0f} points, you:", my_distance_to_chance
+)
 
 # %% [markdown]
 # One run is an anecdote. A second seed makes it two; for your talk take three. The targets that are
@@ -223,6 +322,8 @@ show(mine)
 # ## Part 3 · The rules of the choice
 #
 # ### Exercise 3 · The Pareto front  (10 minutes, 3 points)
+#
+# ★★☆ · You will keep what nothing else beats.
 #
 # Is 91 % at 5x better than 89 % at 12x? Neither beats the other. But a network that is smaller
 # *and* more accurate than another beats it, whatever your taste. Write `pareto_front`.
@@ -245,7 +346,15 @@ show(mine)
 # %% check="pareto_front" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Write it in n·log n: sort once, then walk.
+#
+# </details>
+#
 # ### Exercise 4 · One network  (10 minutes, 3 points)
+#
+# ★★☆ · You will choose without looking at the test images.
 #
 # The camera gets one network, not a curve. Write `choose`. It must not matter for your choice what
 # the test accuracies are: choose on the held-out images, and the test images will tell you, once,
@@ -262,6 +371,13 @@ show(mine)
 # %% check="choose" points=3
 
 # %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Choose on one half of the held-out images and measure on the other, 100 times. How much does the
+# choice flatter itself?
+#
+# </details>
+#
 # Both at work: your networks and the control, counted from the files that you will hand in, and
 # beside them the networks of the course (full CIFAR-10, accuracies on the same held-out images).
 
@@ -299,16 +415,18 @@ for i, (size, value) in enumerate(every):
     own = i < len(rows)
     chance = own and "Random" in rows[i]["record"].system
     colour = "0.3" if chance else plots.RED if own else plots.SKY
-    ax.plot(size, 100 * value, "o" if own else ".", color=colour, ms=8 if own else 6)
+    look = {"marker": "o", "ms": 8, "zorder": 5} if own else {"marker": ".", "ms": 6}
+    ax.plot(size, 100 * value, color=colour, **look)
 line = sorted(every[i] for i in front)
 ax.step([x for x, _ in line], [100 * y for _, y in line], where="pre", color=plots.BLUE, lw=1)
 if best is not None:
-    ax.plot(every[best][0], 100 * every[best][1], "*", color=plots.ORANGE, ms=20, zorder=0)
+    ax.plot(every[best][0], 100 * every[best][1], "*", color=plots.YELLOW, mec="k", ms=18, zorder=6)
 ax.axhline(100 * mine[0].dense.val - 2, color=plots.GREY, linestyle=":")
 ax.set_xscale("log")
 ax.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
 ax.minorticks_off()
 ax.set(xlabel="compression", ylabel="accuracy, held-out (%)", ylim=(0, 100))
+ax.set_xlim(0.9, max(150, 1.2 * max(size for size, _ in every)))
 ax.set_title("red: yours, star: chosen, black: chance, blue: the course's; line: the front")
 plt.show()
 if best is None:
@@ -318,7 +436,7 @@ else:
 
 # %% [markdown]
 # Was the course's training longer than yours? Then a point of yours on the front is a find, and one
-# below it is no verdict. Keep that in mind for question C.
+# below it is no verdict. Keep that in mind for question D.
 #
 # ## Part 4 · What came out
 #
@@ -346,7 +464,7 @@ overlay([*mine, *control])
 plt.show()
 
 # %% [markdown]
-# ### Question A  (8 minutes, 4 points)
+# ### Question B  (8 minutes, 4 points)
 #
 # Put your prediction and your result side by side. Where were you right, where wrong, and was your
 # *reason* right? Say what the numbers allow you to say, with their spread and the size of the test
@@ -368,7 +486,7 @@ plt.show()
 # wrote no prediction down can get 2 points at most.
 
 # %% [markdown]
-# ### Question B  (6 minutes, 3 points)
+# ### Question C  (6 minutes, 3 points)
 #
 # What surprised you most, and what would you have to run to find out why?
 
@@ -384,7 +502,7 @@ plt.show()
 # one would see then. "More epochs" without saying what that would tell: no point for it.
 
 # %% [markdown]
-# ### Question C  (6 minutes, 3 points)
+# ### Question D  (6 minutes, 3 points)
 #
 # Write the small print of your figure: three things that somebody who sees only the figure would
 # believe, and should not.
@@ -404,21 +522,23 @@ plt.show()
 # %% [markdown]
 # ## Part 5 · Your talk
 #
+# ★★ · You will say in seven minutes what you found, and no more than you found.
+#
 # Seven slides for seven minutes: a title; the question and your prediction; the three answers; the
 # figure; the table; what surprised you; what you would do next. Numbers and figure come from your
-# records, the words from you. Rewrite them here. Write sentences that you would say.
+# records; name, question and answers from part 2; the rest from you. Write sentences that you would
+# say. As long as a section still says "write here", there are no slides.
 
 # %%
-TALK = """
+TALK = f"""
 ## Title
-One ranking or twenty-two?
+{NAME}
 
 ## Author
 Your name
 
 ## Question
-Zhu and Gupta prune every layer alike. Lab 1 has shown that layers differ a lot in what they can
-spare. Does one ranking for the whole network work along their schedule, too?
+{QUESTION}
 
 ## Prediction
 Write yours here, with its reason.
@@ -427,18 +547,48 @@ Write yours here, with its reason.
 Write here what you did not expect.
 
 ## Next
-The same schedule layer by layer, at the same budget: only then is the ranking tested.
+Write here what you would run next, and what it would tell you.
 """
 project.FOLDER.mkdir(exist_ok=True)
-(project.FOLDER / "talk.md").write_text(TALK)
-made = slides.make([*mine, *control], slides.read_talk(TALK), project.FOLDER / "talk")
-print("\n".join(str(path) for path in made))
+(project.FOLDER / "talk.md").write_text(TALK, encoding="utf-8")
+words = slides.read_talk(TALK)
+if missing := slides.unfinished(words):
+    print("no slides yet: still to be written:", ", ".join(missing))
+else:
+    made = slides.make([*mine, *control], words, project.FOLDER / "talk")
+    print("\n".join(str(path) for path in made))
 
 # %% [markdown]
 # Open `my_project/talk.html` in a browser (arrow keys; F for the full screen); it needs no network.
-# `talk.pdf` is the same for the projector that has no browser. After a longer run, or a change in
-# the text, run the cell above again: it makes both anew.
+# `talk.pdf` is the same for a projector without a browser. After a longer run, or a change in the
+# text, run the cell above again: it makes both again. Then look at *every* page.
 #
+# ### Question E  (15 minutes, 6 points)
+#
+# The talk. Write what you say, one or two sentences for each of the seven slides (or hand in the
+# text of `TALK`, finished). It is marked by the guide that your instructor has: question and
+# prediction, the three answers, control and spread, what the figure does *not* show, the surprise,
+# and the next experiment, one point each.
+
+# %% [markdown] answer="the_talk" points=6
+# **Model answer.** (1) *Gradual, global*: one ranking, Zhu and Gupta's schedule. (2) They prune
+# all layers alike; layers differ in what they can spare, so I expected one ranking to lose less,
+# above all at 95 %. (3) Single weights; magnitude, one ranking for the network; a cubic over the
+# first 70 % of the steps, one cycle of the learning rate. (4) Up to 80 % the curve stays within a
+# few points of the dense network; the same share of random weights loses most of its accuracy. (5)
+# Mean and standard deviation of two seeds, 2,000 test images: less than two points mean nothing.
+# The course's curves trained on twelve times as many images, so being below them is no verdict. (6)
+# At 95 % the network collapses, which I did not expect. (7) Next: the same schedule layer by layer
+# at the same budget, because only that tests the ranking; I would give up the ranking if it were
+# not better by more than the spread.
+#
+# **Marking guide.** 1 point each: a question, and a prediction with its reason; the three answers,
+# precise; a control of the same structure and the spread over the seeds (or "one seed, so no
+# spread"); one thing that the figure does not show; a surprise that is a number or a picture of
+# their own; a next experiment that could prove them wrong. For the spoken talk use the same six,
+# and take a point off above eight minutes.
+
+# %% [markdown]
 # **The leaderboard.** Hand in up to three of your networks, files of `my_project/networks`, *in
 # addition to* the zip that `make submit` packs: that zip holds the notebook only. Their accuracy,
 # compression and speed are measured from the files; what you say about them counts for nothing. (A
@@ -451,8 +601,26 @@ for path in sorted((project.FOLDER / "networks").glob("*.npz")):
 # %% [markdown]
 # ## What you can show
 #
+# This is the lecture's figure again, as this course measured it. Where would your curve be?
+
+# %%
+Image(str(checkpoints.ASSETS / "results" / "lecture.png"), width=900)
+
+# %% [markdown]
 # A question of your own, a prediction that could fail, a recipe in ten lines, a control, a table
 # whose every column you can define, and a figure that puts all of it where it belongs: beside what
 # others have found. That is what a paper on pruning is made of. Read the next one with the three
 # questions of lab 1, the control of lab 4 and the clock of lab 5, and you will know within ten
 # minutes what it shows.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save (Ctrl+S), then run this cell and click: it runs the saved notebook from top to bottom, says
+# what would cost you points, and packs the file that you hand in. You can do so as often as you
+# like.
+
+# %%
+from pruninglab.hand_in import hand_in
+
+hand_in()

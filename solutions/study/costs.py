@@ -18,6 +18,7 @@ from pruninglab import checkpoints, counters
 from pruninglab.models import prunable, ready_to_run
 from pruninglab.project.run import in_turns
 from pruninglab.results import records
+from pruninglab.terminal import accept_any_text
 from solutions.lab5_speed.exercises import stored_bytes
 from solutions.study import run
 
@@ -63,6 +64,7 @@ def weigh(path: Path, work: Path, again: bool = False) -> int:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
         "--work", type=Path, default=run.WORK, help="where the runs left their networks"

@@ -27,6 +27,7 @@ from pruninglab.results.curves import (
 )
 from pruninglab.results.published import RENDA_DENSE, Setting
 from pruninglab.results.records import FOLDER, Record, load_all
+from pruninglab.terminal import accept_any_text
 from solutions.study.systems import presentable
 
 LECTURE_COLOURS = (plots.BLUE, plots.SKY, plots.RED, plots.ORANGE)
@@ -224,6 +225,7 @@ FIGURES = {
 
 def main() -> None:
     """Draw all figures: `python -m solutions.study.figures`."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Figures from the records alone.")
     parser.add_argument("--records", type=Path, default=FOLDER)
     parser.add_argument("--out", type=Path, default=FOLDER)

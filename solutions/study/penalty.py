@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from pruninglab import checkpoints, data
 from pruninglab.files import write
 from pruninglab.project.setting import device
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import accuracy
 from solutions.study.job import PENALTY, Budget, Job
 from solutions.study.systems.lecture import bn_scales, channels_for, penalised, silence
@@ -76,6 +77,7 @@ def choose(candidates: Sequence[float], seeds: Sequence[int], job: Job, file: Pa
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--candidates", type=float, nargs="+", default=CANDIDATES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -94,7 +96,7 @@ def main() -> None:
         compiled=not args.subset,
     )  # fmt: skip
     best = choose(args.candidates, args.seeds, job, args.out)
-    for one in json.loads(args.out.read_text())["trials"]:
+    for one in json.loads(args.out.read_text(encoding="utf-8"))["trials"]:
         print("λ {strength:g}, seed {seed}: {kept:.1%}, after the removal {val:.1%}".format(**one))
     print(f"best: {best:g}; the systems use {PENALTY:g} for one epoch; written to {args.out}")
 

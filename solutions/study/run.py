@@ -35,6 +35,7 @@ from pruninglab import checkpoints, data
 from pruninglab.project.setting import device
 from pruninglab.results import records
 from pruninglab.results.records import Point, Record
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import accuracy
 from solutions.study.job import BUDGETS, Job, Pruned, System, replayed
 from solutions.study.steps import Steps, TimeIsUp, step_of
@@ -312,6 +313,7 @@ def executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--budget", choices=BUDGETS, default="standard")
     shipped = [seed for width, seed in checkpoints.SHIPPED if width == 16]

@@ -24,6 +24,7 @@ from pruninglab.results.curves import (
     share,
 )
 from pruninglab.results.records import Record, load_all
+from pruninglab.terminal import accept_any_text
 from solutions.study import comparisons, worth
 from solutions.study.comparisons import table
 from solutions.study.numbers import numbers
@@ -238,12 +239,13 @@ def refreshed(text: str, found: list[Record]) -> str:
 
 def main() -> None:
     """Print the tables, or write them into pages: `python -m solutions.study.tables [PAGE ...]`."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Tables from the records alone.")
     parser.add_argument("pages", nargs="*", type=Path, help="Markdown files to bring up to date")
     parser.add_argument("--budget", default="quick", help="of the tables that are printed")
     args, found = parser.parse_args(), list(load_all())
     for page in args.pages:
-        page.write_text(refreshed(page.read_text(), found))
+        page.write_text(refreshed(page.read_text(encoding="utf-8"), found), encoding="utf-8")
     if not args.pages:
         some = [record for record in found if record.budget == args.budget]
         print("\n\n".join(made(some) for made in TABLES.values()))

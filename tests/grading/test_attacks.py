@@ -1559,7 +1559,7 @@ def leftovers(server: forkserver.ForkServer) -> list[int]:
 def facts_of(process: int) -> dict[str, str]:
     """/proc/<process>/status; empty if it has ended."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -1639,7 +1639,7 @@ def main() -> None:
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
         canary = Path(folder, "gradebook.db")
-        canary.write_text(CANARY)
+        canary.write_text(CANARY, encoding="utf-8")
         for case in CASES:
             if wanted and not any(w in f"{case.family} {case.name}" for w in wanted):
                 continue

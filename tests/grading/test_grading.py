@@ -549,7 +549,7 @@ def test_names_that_are_no_text_or_patterns_get_a_row_and_a_page(
         path = os.path.join(
             os.fsencode(archive), name + f"_assignsubmission_file_{TINY}.ipynb".encode()
         )
-        Path(os.fsdecode(path)).write_text(notebook)
+        Path(os.fsdecode(path)).write_text(notebook, encoding="utf-8")
     (archive / f"Eve_5_assignsubmission_file_{TINY}.ipynb").write_text(
         '{"nbformat": "\\ud800", "cells": []}'
     )

@@ -279,6 +279,21 @@ def test_names_of_files_are_printed_as_text_and_not_by_thousands(
         ("s 01-a/01_tiny.ipynb", "s 01-a", "01_tiny.ipynb"),
         ("ada.lovelace@uni.edu_01_tiny.ipynb", "ada.lovelace@uni.edu", "01_tiny.ipynb"),
         ("ws25_26_mueller_01_tiny.ipynb", "ws25_26_mueller", "01_tiny.ipynb"),
+        # names with hyphens; a zip downloaded again; anonymous; copies of Google's; Blackboard
+        ("L Download May 2, 2026/7-8 - A - B C - May 1, 2026/a.ipynb", "7-8 - A - B C",
+         "May 1, 2026/a.ipynb"),
+        ("submissions-2/ay_LATE_55_999_a.ipynb", "ay_LATE_55", "a.ipynb"),
+        ("submissions/assignment_5_export/submission_7/a.ipynb", "submission_7", "a.ipynb"),
+        ("D-20260501T120000Z-1/A B - Kopie von 01_tiny.ipynb", "A B", "01_tiny.ipynb"),
+        ("Copy of 01_tiny - A B.ipynb", None, ""),
+        ("gradebook_CS/Lab_1_ada12_attempt_2026-05-01-12-03-00_x_bob_attempt_2026-01-01-00-00-00.txt",
+         "ada12", "x_bob_attempt_2026-01-01-00-00-00.txt"),
+        ("multi_feedback_L/Ay_Ada_a_12/01_tiny.ipynb", "Ay_Ada_a_12", "01_tiny.ipynb"),
+        ("L/L/Abgaben/Team 3/Ay_Ada_von_a_12/x.ipynb", "Ay_Ada_von_a_12", "x.ipynb"),
+        ("eve_01_tiny/B_Bob_b_1/20260501120300_a.ipynb", "eve",
+         "01_tiny/B_Bob_b_1/20260501120300_a.ipynb"),
+        ("E_1_assignsubmission_file_x_bob_attempt_2026-05-01-12-03-00_a.ipynb", "E_1",
+         "x_bob_attempt_2026-05-01-12-03-00_a.ipynb"),
         ("01_tiny.ipynb", None, ""),
         ("ada_02_other.ipynb", None, ""),
         ("01_tiny/01_tiny.ipynb", None, ""),
@@ -339,6 +354,91 @@ def test_a_name_with_moodles_mark_in_it_takes_nothing_from_anybody(
     assert (tmp_path / "submitted" / "Bob_13" / TINY / f"{TINY}.ipynb").read_text() == "Bob's"
     assert "two students may be named in it" in told
     assert not any(re.search(r"_\d+$", student) for student in students - {"Bob_13"})
+
+
+METADATA = """
+submission_77:
+  :submitters:
+  - :name: Ada Lovelace
+    :sid: '5512'
+    :email: ada@example.org
+  :created_at: 2026-05-01 12:03:00.000000000 Z
+  :results: &1 !ruby/hash:ActiveSupport::HashWithIndifferentAccess
+    tests: []
+submission_78:
+  :submitters:
+  - {":name": Bob Büchner, ":sid": null, ":email": bob@example.org}
+  - {":name": "Cyd [x]", ":sid": s99, ":email": cyd@example.org}
+  :created_at: 2026-05-02 12:03:00 Z
+  :results: *1
+submission_79:
+  :submitters:
+  - {":name": Bob Büchner, ":email": other@example.org}
+  :created_at: yesterday
+"""
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
+@pytest.mark.parametrize("outer", ["", "submissions/"])
+def test_gradescopes_export_says_whose_a_number_is(
+    inbox: Path, tmp_path: Path, outer: str, unpacked: bool
+) -> None:
+    """Two people of one name, a group of two, and a submission that the file does not know."""
+    inside = "assignment_5_export/" if outer else ""
+    files = {f"{inside}submission_{n}/a/{TINY}.ipynb": str(n) for n in (77, 78, 79, 80)}
+    path = inbox / f"{outer.strip('/') or 'assignment_5_export'}.zip"
+    path.write_bytes(zipped(**files, **{f"{inside}submission_metadata.yml": METADATA}))
+    if unpacked:
+        shutil.unpack_archive(path, path.with_suffix(""))
+        path.unlink()
+    students, told = collected(tmp_path)
+    expected = {
+        "Ada Lovelace_5512": "77",
+        "Bob Büchner (bob@example.org)": "78",
+        "Cyd (x)": "78",
+        "Bob Büchner (other@example.org)": "79",
+        "submission_80": "80",
+    }
+    assert students == set(expected)
+    for student, text in expected.items():
+        assert (tmp_path / "submitted" / student / TINY / f"{TINY}.ipynb").read_text() == text
+    when = tmp_path / "submitted" / "Ada Lovelace_5512" / TINY / "timestamp.txt"
+    assert when.read_text().startswith("2026-05-01 12:03:00")
+    assert "submission_80/ has a number for a name" in told
+
+
+def test_a_gradescope_file_that_cannot_be_read_costs_only_the_names(
+    inbox: Path, tmp_path: Path
+) -> None:
+    for broken in ("[*x", "- a", "submission_77: {':submitters': 3}", "!!python/name:os.system"):
+        files = {f"submission_77/{TINY}.ipynb": "{}", "submission_metadata.yml": broken}
+        (inbox / "assignment_5_export.zip").write_bytes(zipped(**files))
+        students, told = collected(tmp_path)
+        assert students == {"submission_77"}
+        assert "submission_metadata.yml cannot be read" in told
+
+
+def test_a_students_own_zip_is_no_export_and_no_zip_of_ilias(inbox: Path, tmp_path: Path) -> None:
+    forged = {
+        f"submissions/assignment_5_export/submission_77/{TINY}.ipynb": "Eve's",
+        "submissions/assignment_5_export/submission_metadata.yml": METADATA,
+        f"Lovelace_Ada_ada_12/20260501120300_{TINY}.ipynb": "Eve's",
+        f"L/Abgaben/Lovelace_Ada_ada_12/{TINY}.ipynb": "Eve's",
+    }
+    (inbox / f"eve_{TINY}.zip").write_bytes(zipped(**forged))
+    assert collected(tmp_path)[0] == {"eve"}
+    (inbox / f"eve_{TINY}.zip").rename(inbox / "eve.zip")  # nothing tells it from ILIAS's
+    shutil.rmtree(tmp_path / "submitted")
+    assert (
+        "eve.zip counts as ILIAS's zip of a class. If it is one student's"
+        in (collected(tmp_path)[1])
+    )
+
+
+def test_a_platforms_zip_without_a_name_in_it_is_noticed(inbox: Path, tmp_path: Path) -> None:
+    files = {f"{TINY} - Ada.ipynb": "1", f"{TINY} - Bob.ipynb": "2"}
+    (inbox / "drive-download-20260501T120000Z-001.zip").write_bytes(zipped(**files))
+    assert "no student's name is in it" in collected(tmp_path)[1]
 
 
 # --- which copy counts, and what it is ------------------------------------------------------------

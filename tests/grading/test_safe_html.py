@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import jinja2
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
+from traitlets.config import PyFileConfigLoader
 
 from pruninglab.grading import safe_html
 from pruninglab.grading.gradebook import feedback, moodle
@@ -16,6 +21,7 @@ from pruninglab.grading.intake.owners import cleaned
 from tests.helpers import payloads
 from tests.helpers.payloads import picture
 
+ROOT = Path(__file__).parents[2]
 ALLOWED = {"http", "https", "mailto"}
 LIVE = {"script", "style", "iframe", "object", "embed", "form", "input", "button", "svg", "math",
         "base", "meta", "link", "template", "textarea", "select", "video", "audio"}  # fmt: skip
@@ -203,3 +209,36 @@ def test_ordinary_names_stay(name):
     assert cleaned(name) == name
     (_, row) = moodle.lines({name: {"easy": Mark(1, 1)}})
     assert row[1] == name.rpartition("_")[0]
+
+
+def test_mathematics_in_a_feedback_page_can_be_read_without_network() -> None:
+    r"""MathJax typesets the page's own text; where it does not load, that text is the formula.
+
+    The policy lets it load from one address, and lets nothing else run.
+    """
+    formula = r"$\frac{a}{b} < \sum_i w_i^2$ and $$x > y \quad\text{if } a_1 < b_1$$"
+    cells = [new_markdown_cell(safe_html.stored(formula)), new_markdown_cell(f"Ours: {formula}")]
+    resources = {
+        "nbgrader": {
+            "notebook": "01_a", "score": 1, "max_score": 1, "waits": False, "late_penalty": 0
+        }
+    }  # fmt: skip
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    page, _ = feedback.FeedbackPage(config=config).from_notebook_node(
+        new_notebook(cells=cells), resources
+    )
+    body = page.partition("<body")[2]
+    shown = html.unescape(re.sub(r"<[^>]*>", "", body))
+    assert shown.count(formula) == 2
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    sources = rules["script-src"].split()
+    assert rules["default-src"] == "'none'"
+    assert sources[0] == feedback.MATHJAX
+    assert all(re.fullmatch(r"'sha256-[\w+/]+=*'", source) for source in sources[1:])
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page, flags=re.S)
+    for attributes, text in scripts:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f'src="{feedback.MATHJAX}' in attributes or f"'sha256-{digest}'" in sources
+    assert scripts
+    assert not re.search(r"<script", body)

@@ -182,6 +182,19 @@ def test_a_plain_tensor_in_place_of_a_parameter_crosses_and_goes_again() -> None
     assert not conv._forward_pre_hooks
 
 
+def test_each_pruned_tensor_of_a_layer_has_its_own_hook_on_the_other_side() -> None:
+    """A check counts the hooks that an answer leaves behind."""
+    sides, layer = codecs(), nn.BatchNorm2d(3)
+    copy = crossed(layer, sides)
+    for name in ("weight", "bias"):
+        prune.custom_from_mask(copy, name, torch.tensor([1, 0, 1]))
+    back(sides)
+    assert len(layer._forward_pre_hooks) == 2
+    prune.remove(copy, "bias")
+    back(sides)
+    assert len(layer._forward_pre_hooks) == 1
+
+
 def test_a_hook_crosses_as_a_function() -> None:
     sides, layer = codecs(), nn.Linear(1, 1)
     mine = layer.register_forward_hook(lambda *_: None)

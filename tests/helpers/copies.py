@@ -45,7 +45,7 @@ def shell(tree: Path, commands: str, **environment: str) -> str:
     """
     path = os.pathsep.join([str(tree / ".venv" / "bin"), os.environ["PATH"]])
     own = {"PATH": path, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", commands], cwd=tree, start_new_session=True,
             env=os.environ | own | environment, stdout=output, stderr=subprocess.STDOUT,

@@ -79,7 +79,7 @@ runpy.run_module("pruninglab.submit", run_name="__main__")
 def test_in_a_fresh_process_old_names_and_commands_work() -> None:
     """As `python -m pruninglab.submit`, which runs a module that has not been imported before."""
     done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=True)
-    assert "the lab's folder name" in done.stdout
+    assert "begin the file's name with yours" in done.stdout
     assert not done.stderr, "nor does it run twice, with a warning"
     for name in ("doctor", "start"):
         code = renamed.Alias().get_code(f"pruninglab.{name}")

@@ -31,18 +31,35 @@ def packages(lines: list[str]) -> dict[str, SpecifierSet]:
 
 
 REQUIRED = packages(PROJECT["dependencies"] + EXTRAS["dev"])
-PINNED = {
-    r.name: next(iter(r.specifier)).version
-    for line in (ROOT / "constraints.txt").read_text().splitlines()
-    if line and not line.startswith("#")
-    for r in [Requirement(line)]
-}
+LOCK = (ROOT / "requirements.lock.txt").read_text()
+
+
+def pinned(lines: list[str]) -> dict[str, str]:
+    """Package -> version."""
+    named = [Requirement(x.removesuffix("\\")) for x in lines if x[:1].isalnum()]
+    return {r.name: next(iter(r.specifier)).version for r in named}
 
 
 def test_every_dependency_is_pinned_to_a_version_that_pyproject_allows() -> None:
-    assert set(PINNED) == set(REQUIRED)
-    for name, version in PINNED.items():
-        assert Version(version) in REQUIRED[name], name
+    versions = pinned((ROOT / "constraints.txt").read_text().splitlines())
+    assert len(versions) > len(REQUIRED), "what our packages need is pinned, too"
+    for name, allowed in REQUIRED.items():
+        assert Version(versions[name]) in allowed, name
+
+
+def test_the_lock_has_the_same_versions_each_with_a_hash_and_names_no_index() -> None:
+    blocks = re.split(r"\n(?=[a-z0-9])", LOCK)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+    lines = [block.splitlines()[0] for block in blocks]
+    assert pinned(lines) == pinned((ROOT / "constraints.txt").read_text().splitlines())
+    assert "://" not in LOCK
+
+
+def test_the_lock_is_for_every_system_and_python() -> None:
+    """What only one of them needs is in it, behind a marker."""
+    for system, package in (("win32", "pywin32-ctypes|pywinpty|colorama"), ("darwin", "appnope")):
+        assert re.search(rf"^({package})==\S+ ; .*{system}", LOCK, flags=re.M), system
+    assert re.search(r"^nvidia-\S+ ; .*linux", LOCK, flags=re.M)
 
 
 # How a package is imported that has another name; ipywidgets brings IPython and its backend.

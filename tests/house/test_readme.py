@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import runpy
 
 import matplotlib as mpl
 import pytest
 import torch
 
 from pruninglab.checks import WrongAnswer
+from pruninglab.labs.structures import check
 from tests.helpers.copies import ROOT, blocks
 
 mpl.use("Agg")
@@ -19,7 +19,6 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 def test_the_check_says_what_the_page_shows() -> None:
     shown = dict(blocks(PAGE, "What a student sees"))
-    check = runpy.run_path(str(ROOT / "labs" / "01_structures" / "probes.py"))["check"]
     with pytest.raises(WrongAnswer) as refused:
         exec(shown["python"], {"torch": torch, "check": check})
     assert str(refused.value).strip() == shown["text"].strip()

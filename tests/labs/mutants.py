@@ -233,7 +233,7 @@ hidden = functools.cache(build.hidden_of)
 @functools.cache
 def checks(lab: str) -> Callable:
     """The visible check of a built lab."""
-    return runpy.run_path(str(build.NOTEBOOKS / lab / "probes.py"))["check"]
+    return runpy.run_path(str(build.package(lab) / "__init__.py"))["check"]
 
 
 def equivalent() -> dict[str, dict[str, dict[str, str]]]:

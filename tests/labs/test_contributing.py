@@ -15,8 +15,7 @@ STEPS = blocks(ROOT / "CONTRIBUTING.md", "A worked example")
 MISTAKE, EXERCISE, CORPUS = (text for language, text in STEPS if language == "diff")
 REFUSED = """
 import matplotlib; matplotlib.use("Agg")
-import sys; sys.path.insert(0, "labs/08_mine")
-from probes import check
+from pruninglab.labs.mine import check
 from pruninglab.checks.lab import WrongAnswer
 from solutions.lab8_mine import mistakes
 for name in ("mine_density_percent", "mine_compression_inverse"):
@@ -47,7 +46,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def without_mistakes(tree: Path) -> dict:
     """What the check of the new exercise compares with, before it has mistakes."""
     follow(tree, STEPS[: STEPS.index(("diff", CORPUS))])
-    return json.loads((tree / "labs" / "08_mine" / "expected.json").read_text())
+    return json.loads((tree / "pruninglab" / "labs" / "mine" / "expected.json").read_text())
 
 
 @pytest.fixture(scope="module")

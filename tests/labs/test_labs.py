@@ -41,7 +41,7 @@ def corpus(kind: str) -> list:
 
 
 def check_of(lab: str) -> Lab:
-    return runpy.run_path(str(build.NOTEBOOKS / lab / "probes.py"))["check"]
+    return runpy.run_path(str(build.package(lab) / "__init__.py"))["check"]
 
 
 @pytest.mark.parametrize(("lab", "exercise", "mistake"), corpus("MISTAKES"))
@@ -73,7 +73,7 @@ def test_the_corpus_is_large_enough(lab: str, exercise: str) -> None:
 
 @pytest.mark.parametrize(("lab", "exercise"), EXERCISES)
 def test_expected_values_are_those_of_the_solution(lab: str, exercise: str) -> None:
-    stored = json.loads((build.NOTEBOOKS / lab / "expected.json").read_text())[exercise]
+    stored = json.loads((build.package(lab) / "expected.json").read_text())[exercise]
     mistakes = build.module(lab, "mistakes").MISTAKES[exercise]
     assert [m["hint"] for m in stored["mistakes"]] == [build.hint(m) for m in mistakes]
     right = decode(stored)["expected"]
@@ -109,7 +109,8 @@ def test_the_release_is_what_the_build_makes(lab: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lab", build.LABS)
 def test_no_answer_ships(lab: str) -> None:
-    files = [p for p in (build.ROOT / "labs" / lab).iterdir() if p.is_file()]
+    places = (build.ROOT / "labs" / lab, build.package(lab))
+    files = [p for folder in places for p in folder.iterdir() if p.is_file()]
     released = {p.name: p.read_text() for p in files}
     solution = nbformat.read(build.NOTEBOOKS / lab / f"{lab}.ipynb", as_version=4)
     graded = [c for c in solution.cells if c.metadata.get("nbgrader", {}).get("solution")]

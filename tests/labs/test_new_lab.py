@@ -60,6 +60,7 @@ def test_the_lab_takes_its_place_in_the_course(solutions: Path) -> None:
         ("01_structures", "number 01 belongs to 01_structures"),
         ("01_mine", "number 01 belongs to 01_structures"),
         ("00_mine", "number 00 belongs to 00_sample"),
+        ("98_structures", "01_structures has the name 'structures'"),
         ("98_class", "means something else"),
         ("98_test", "means something else"),
     ],

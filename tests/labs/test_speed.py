@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 
 import pytest
@@ -11,10 +12,23 @@ import torch_pruning as tp
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pruninglab import counters
+from pruninglab import checkpoints, counters, data
 from pruninglab.models import Block, ResNet20, ready_to_run
+from pruninglab.training import accuracy
+from solutions.builder import build
+from solutions.lab1_structures.exercises import free_convs
 from solutions.lab5_speed import bench as speed_bench
-from solutions.lab5_speed.exercises import conv_macs, coupled_groups, cut, race, shortcut_links, shrink_resnet, stored_bytes
+from solutions.lab5_speed import scan
+from solutions.lab5_speed.exercises import (
+    choose_widths,
+    conv_macs,
+    coupled_groups,
+    cut,
+    race,
+    shortcut_links,
+    shrink_resnet,
+    stored_bytes,
+)
 
 CASES = [(w, s, seed) for w in (16, 8) for s in ("A", "B") for seed in range(3)]
 
@@ -332,3 +346,20 @@ def test_the_bench_states_what_fine_tuning_costs_after_the_removal() -> None:
     for row in rows:
         assert sum(map(float, row[5:])) == pytest.approx(float(row[1]), abs=0.3)
         assert min(map(float, row[5:])) > 0
+
+
+def test_the_recorded_scan_is_that_of_the_network_that_ships() -> None:
+    record = json.loads(scan.FILE.read_text(encoding="utf-8"))
+    model, images = checkpoints.trained(16), data.subset("val")[: scan.IMAGES]
+    assert list(record["scan"]) == list(record["macs"]) == free_convs(model)
+    for conv in ("layer1.2.conv1", "layer2.2.conv1"):
+        assert record["macs"][conv] == scan.saved_per_filter(model, conv)
+        widths = {int(w): a for w, a in record["scan"][conv].items()}
+        narrowest = min(widths)
+        again = accuracy(scan.narrower(model, conv, narrowest), images)
+        assert widths[narrowest] == pytest.approx(again, abs=0.0051)  # an image or two
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_the_open_task_holds_for_other_images(seed: int) -> None:
+    build.hidden_of("05_speed", "choose_widths")(choose_widths, seed=seed)

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import pytest
 import torch
 
-from pruninglab.checks.lab import NOTHING, Lab, NotReady, Probe, WrongAnswer, draw
+from pruninglab.checks.lab import NOTHING, Lab, NotReady, Probe, WrongAnswer, draw, general_hint
 from pruninglab.checks.message import LINES, wrong_answer
 from pruninglab.values import WIDTH, brief, decode, differences, encode, same
 
@@ -60,6 +60,12 @@ def test_a_wrong_answer_shows_input_expected_got_and_the_likely_mistake(check: L
     for part in ("0 of 2 checks", "two numbers", "[1.0, 2.0]", "[2.0, 4.0]", "[3.0, 6.0]"):
         assert part in text
     assert text.endswith("Likely: That is three times as much.")
+
+
+def test_nothing_is_no_forgotten_return_where_none_is_an_answer() -> None:
+    nothing = {"result": None}
+    assert general_hint(nothing, [{"result": torch.ones(2)}]) == NOTHING
+    assert general_hint(nothing, [{"result": torch.ones(2)}, {"result": None}]) is None
 
 
 def test_an_unknown_mistake_gets_no_hint(check: Lab) -> None:

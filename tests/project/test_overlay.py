@@ -78,3 +78,16 @@ def test_the_curve_is_that_of_the_records() -> None:
     assert list(line.get_ydata()) == pytest.approx([89, 79])  # test accuracies
     (line,) = [x for x in right.lines if x.get_label().startswith("Mine")]
     assert list(line.get_ydata()) == pytest.approx([-2, -12])  # less those of the dense network
+
+
+def test_own_points_are_inside_the_axes_and_on_top() -> None:
+    mine = record("Mine", 0, {0.0: 0.95, 0.5: 0.5, 0.9999: 0.11})
+    figure = overlay([mine], [masked("Lecture: Han + LR-rewinding")])
+    for axes in figure.axes:
+        own = next(x for x in axes.lines if x.get_label().startswith("Mine"))
+        (low, high), (left, right) = axes.get_ylim(), axes.get_xlim()
+        assert all(low < y < high for y in own.get_ydata())
+        assert all(left < x < right for x in own.get_xdata())
+        others = [x for x in axes.lines if x.get_label().startswith(("course", "published"))]
+        assert others
+        assert own.get_zorder() > max(x.get_zorder() for x in others)

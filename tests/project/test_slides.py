@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 
-from pruninglab.project import slides, talk
+from pruninglab.project import slides, slides_pdf, talk
 from pruninglab.results import records
 from pruninglab.results.records import Point, Record
 
@@ -116,15 +117,62 @@ def test_a_long_table_goes_on() -> None:
     assert [p.title for p in pages][1:] == ["In numbers, continued"] * 2
 
 
-def test_what_is_missing_is_asked_for(found) -> None:
-    texts = [p for slide in talk.compose(found, {}) for p in slide.paragraphs]
-    assert "(what did not come out as you expected?)" in texts
+@pytest.mark.parametrize(
+    "text",
+    ["", "Write here what you did not expect.", "Write yours here, with its reason.", "TODO"],
+)
+def test_what_is_not_written_yet_makes_no_slides(found, text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no slides yet: write Surprise first"):
+        slides.make(found, {**TALK, "Surprise": text}, tmp_path / "talk")
+    assert not list(tmp_path.iterdir())
+
+
+def test_sentences_that_only_resemble_a_placeholder_are_welcome() -> None:
+    said = dict.fromkeys(TALK, "Here we write zeros into the weights; the rest is to do.")
+    assert talk.unfinished(said) == []
+    assert talk.unfinished({**said, "Author": "Your name"}) == ["Author"]
+    assert talk.unfinished({k: v for k, v in said.items() if k != "Title"}) == []
+
+
+def test_title_and_system_are_those_of_the_recipe(found) -> None:
+    first = talk.compose(found, {k: v for k, v in TALK.items() if k != "Title"})[0]
+    assert first.title == "Mine"
+    titled = talk.compose(found, {**TALK, "Title": "Less is more"})[0]
+    assert titled.title == "Less is more"
+    assert titled.paragraphs[-1].startswith("Mine: ResNet-20")
+
+
+LONG = {
+    "words": "pruning filters globally " * 28,
+    "one word": "x" * 700,
+    "wide letters": "WMWM " * 140,
+    "many paragraphs": "a\n\n" * talk.PARAGRAPHS,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_no_text_runs_out_of_its_page(found, text: str) -> None:
+    said = dict.fromkeys(TALK, text[:700].strip()) | {"Title": text[:200].strip()}
+    for record in found:
+        record.system = " ".join(text[:60].split()) + record.system
+        record.method = text[:300].strip()
+    for sheet in slides_pdf.sheets(talk.compose(found, said)):
+        sheet.canvas.draw()
+        page = sheet.bbox
+        for part in sheet.texts:
+            box = part.get_window_extent()
+            assert box.x0 >= 0, part
+            assert box.x1 <= page.x1, part
+            assert box.y0 >= 0, part
+            assert box.y1 <= page.y1, part
+        plt.close(sheet)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("## Surprize\nx", "a section 'Surprize': choose from Title, Author, Question"),
+        ("## Surprise\n" + "x\n\n" * 9, "'Surprise' has more than 8 paragraphs"),
         (f"## Surprise\n{'x' * 701}", "'Surprise' has 701 characters: no more than 700 fit"),
     ],
 )
@@ -136,7 +184,8 @@ def test_a_talk_that_does_not_fit_is_refused(text: str, reason: str) -> None:
 def test_the_command(found, tmp_path: Path, monkeypatch, capsys) -> None:
     for one in found:
         records.save(one, tmp_path)
-    (tmp_path / "talk.md").write_text("## Author\nAda\n")
+    written = "".join(f"## {name}\nAda\n" for name in talk.SECTIONS[1:])
+    (tmp_path / "talk.md").write_text(written)
     arguments = ["slides", str(tmp_path), "--title", "Mine!"]  # talk.md lies beside the records
     monkeypatch.setattr("sys.argv", arguments)
     slides.main()

@@ -25,7 +25,7 @@ assert not [n for n in names if n.startswith(("pruninglab.grading", "pruninglab.
 for name in names:
     if not name.endswith("__main__"):
         importlib.import_module(name)
-from probes import check
+from pruninglab.labs.structures import check
 print(len(names), "modules")
 """
 
@@ -37,11 +37,13 @@ def test_no_answer_is_inside(lab: str, tmp_path: Path) -> None:
         names = archive.namelist()
         assert f"{lab}/labs/{lab}/{lab}.ipynb" in names
         readme = archive.read(f"{lab}/README.md").decode()
-        assert readme.startswith(f"# Lab {int(lab[:2])} · ")
-        assert f"labs/{lab}/{lab}.ipynb" in readme
-        assert not re.search(r"\b(LAB|TITLE|ABOUT)\b", readme)
+        assert readme.startswith("# Pruning neural networks: the labs\n")
         assert b"dev" not in archive.read(f"{lab}/environment.yml")
     assert not [name for name in names if "grading" in name or "solutions" in name]
+    short = lab.partition("_")[2]
+    own = {name.split("/")[3] for name in names if name.startswith(f"{lab}/pruninglab/labs/")}
+    assert own == {"__init__.py", short}, "a later lab's toolbox would solve this one"
+    assert (f"{lab}/pruninglab/labs/{short}/toolbox.py" in names) == (lab != "01_structures")
 
 
 def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
@@ -52,8 +54,8 @@ def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
     folder = tmp_path / lab
     done = subprocess.run(
         [sys.executable, "-c", EVERYTHING.format(folder=str(folder))],
-        cwd=folder / "labs" / lab,
-        env={"PYTHONPATH": f"{folder}:{folder / 'labs' / lab}", "PATH": "/usr/bin:/bin"},
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
     )
@@ -61,7 +63,7 @@ def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
-    """All but the two that install: FRESH=1 make test-browser runs those."""
+    """All but those that install: FRESH=1 make test-browser runs those."""
     lab = "01_structures"
     with zipfile.ZipFile(bundle.bundle(lab, tmp_path / "lab.zip")) as archive:
         archive.extractall(tmp_path)
@@ -74,8 +76,8 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     text = notebook.read_text().replace('\\"test\\")[:1000]', '\\"test\\")[:20]')  # less to wait
     notebook.write_text(text.replace("Write your answer here", "The layers are not alike"))
     commands = "".join(text for _, text in blocks(folder / "README.md")).splitlines()
-    assert [line for line in commands if "venv .venv" in line or "pip" in line] == commands[:2]
-    printed = [shell(folder, line.replace("start", "start --version")) for line in commands[2:]]
+    assert [line for line in commands if "venv .venv" in line or "pip" in line] == commands[:3]
+    printed = [shell(folder, line.replace("start", "start --version")) for line in commands[3:]]
     doctor, start, submit, verify = printed
     assert "ready for the course: python -m pruninglab start" in doctor
     assert re.search(r"^4\.\d", start, flags=re.M)  # JupyterLab's own answer
@@ -93,7 +95,10 @@ def test_a_second_lab_goes_into_the_folder_of_the_first(tmp_path: Path) -> None:
             archive.extractall(tmp_path)
     notebook = tmp_path / first / "labs" / first / f"{first}.ipynb"
     notebook.write_text("my work")
+    readme = (tmp_path / first / "README.md").read_text()
     shutil.copytree(tmp_path / second, tmp_path / first, dirs_exist_ok=True)
+    assert (tmp_path / first / "README.md").read_text() == readme
+    assert (tmp_path / first / "pruninglab" / "labs" / "structures" / "expected.json").is_file()
     assert notebook.read_text() == "my work"
     page = start_page.page(tmp_path / first / "labs")
     assert all(f"]({lab}/{lab}.ipynb)" in page for lab in (first, second))
@@ -136,7 +141,7 @@ def test_a_planted_answer_stops_the_release(tmp_path: Path, monkeypatch) -> None
         "pruninglab/extra.py": "\n".join(f"    {line}" for line in solution).encode(),
         f"labs/{lab}/{lab}.ipynb": released(max(solution, key=len)),
         "README.md": "\n".join(guide).encode(),
-        f"labs/{lab}/probes.py": "\n".join(hidden).encode(),
+        "pruninglab/labs/structures/__init__.py": "\n".join(hidden).encode(),
     }.items():
         monkeypatch.setattr(bundle, "contents", lambda _, n=name, c=content: clean | {n: c})
         with pytest.raises(bundle.LeakError, match=f"would be handed out:\n{name}: "):

@@ -38,7 +38,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     course = tmp_path_factory.mktemp("course") / "course"
     tiny.make_tiny_course(course)
     folder = course / "solutions" / "notebooks" / LAB
-    text = json.dumps(manifests.manifest(tiny.tiny_lab(), folder))
+    text = json.dumps(manifests.manifest(LAB, tiny.tiny_lab(), folder))
     (folder / "manifest.json").write_text(text)
     succeed(open_nbgrader(course).generate_assignment(LAB), "release")
     return course
@@ -503,10 +503,10 @@ def test_a_notebook_that_ends_python(file: Path) -> None:
 
 def edited(file: Path, damage: Callable[[dict], object]) -> None:
     """Change the JSON, as an editor does that knows another nbformat than Jupyter."""
-    tree = json.loads(file.read_text())
+    tree = json.loads(file.read_text(encoding="utf-8"))
     for cell in tree["cells"]:
         damage(cell)
-    file.write_text(json.dumps(tree))
+    file.write_text(json.dumps(tree), encoding="utf-8")
 
 
 def one_text(cell: dict) -> None:
@@ -587,7 +587,7 @@ def test_grading_has_whatever_a_lab_imports(lab: Path) -> None:
 
 
 def spoil_json(file: Path) -> None:
-    file.write_text(file.read_text()[:-50])
+    file.write_text(file.read_text(encoding="utf-8")[:-50], encoding="utf-8")
 
 
 def rename(file: Path) -> None:
@@ -595,7 +595,7 @@ def rename(file: Path) -> None:
 
 
 BAD = [
-    pytest.param(lambda file: None, ["02_other"], "choose from 01_tiny", id="no such lab"),
+    pytest.param(lambda file: None, ["02_other"], "there is no lab '02_other'", id="no such lab"),
     pytest.param(lambda file: None, ["../x"], "there is no lab", id="a path"),
     pytest.param(spoil_json, [LAB], "is no notebook", id="broken JSON"),
     pytest.param(lambda file: file.write_bytes(b""), [LAB], "is empty", id="empty"),
@@ -605,7 +605,14 @@ BAD = [
     pytest.param(rename, [LAB], "mine.ipynb is there: was it renamed", id="renamed"),
     pytest.param(lambda file: None, [LAB, "--name", "../ada"], "2", id="a name with a path"),
     pytest.param(lambda file: None, [LAB, "--name", "ada_01_x"], "2", id="a name as of a lab"),
-    pytest.param(lambda file: None, [], "2", id="nothing"),
+    pytest.param(lambda file: None, [], "has no notebook: give the path", id="nothing here"),
+    pytest.param(lambda file: None, ["x.ipynb"], "x.ipynb is missing", id="no such file"),
+    pytest.param(
+        lambda file: Path("a.ipynb").write_bytes(file.read_bytes()),
+        ["a.ipynb"],
+        "is not named as a lab",
+        id="a copy under another name",
+    ),
 ]
 
 
@@ -618,6 +625,38 @@ def test_bad_input_changes_nothing(
     _, error = hand_in(capsys, *arguments)
     assert said in error
     assert everything(Path()) == before
+
+
+def test_the_notebook_here_or_at_a_path_is_the_one_that_is_packed(
+    file: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere" / "labs" / LAB
+    shutil.copytree(file.parent, elsewhere)
+    change(elsewhere / file.name, lambda nb: nb.cells.append(new_code_cell("other = 1")))
+    for here, meant, packed in (
+        (file.parent, "", file),
+        (file.parent, str(elsewhere / file.name), elsewhere / file.name),
+        (file.parent, LAB, file),
+        (tmp_path / "elsewhere", LAB, elsewhere / file.name),
+        (tmp_path, str(file.parent), file),
+    ):
+        monkeypatch.chdir(here)
+        assert submit.notebook_file(meant) == packed.resolve()
+    (elsewhere / file.name).rename(elsewhere / "a.ipynb")
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(submit.NotReadyError, match="was it renamed"):
+        submit.notebook_file("")
+
+
+def test_where_nothing_can_be_written_it_says_so(
+    file: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "handin")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    _, error = hand_in(capsys, LAB, "--anyway")
+    assert "handin cannot be written (Permission denied): copy the notebook into" in error
 
 
 def test_an_exercise_whose_check_was_changed_does_not_count_as_done(file: Path) -> None:

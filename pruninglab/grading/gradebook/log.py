@@ -60,7 +60,7 @@ class Record:
             Whether an earlier run goes on.
         """
         if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
-            with self.path.open("a") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n")  # ends the line that was being written
         run = self.last_run()
         killed = bool(run) and run[-1]["event"] != "end"

@@ -134,7 +134,7 @@ def write(report: ClassReport, folder: Path) -> tuple[Path, Path]:
     plt.close(drawn)
     # What students wrote (their names, at least) is shown as text: autoescape.
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        resources.files(__package__).joinpath("report.html").read_text()
+        resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     )
     every = [sum(map(earned, marks.values())) for marks in report.marks.values()]
     text = template.render(

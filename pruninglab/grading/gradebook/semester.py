@@ -21,6 +21,7 @@ from pruninglab.grading.gradebook.course import open_nbgrader
 from pruninglab.grading.gradebook.moodle import participant
 from pruninglab.grading.gradebook.people import read
 from pruninglab.grading.trouble import GradingError, one_sentence
+from pruninglab.terminal import accept_any_text
 
 # --- nbgrader's own fields ------------------------------------------------------------------------
 
@@ -99,6 +100,7 @@ def extend(gradebook: Gradebook, lab: str, student: str, days: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(
         prog="python -m pruninglab.grading.gradebook.semester",
         description="All labs in one table: a page, and tables for spreadsheets and platforms.",

@@ -16,13 +16,17 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from pruninglab.grading.intake import gradescope
 from pruninglab.grading.intake.owners import (
+    EXPORT,
     MARK,
+    OF_A_PLATFORM,
     as_folder,
+    could_be_anybodys,
     identity,
     ids,
     owner_and_rest,
@@ -51,6 +55,7 @@ CLASS_MEMBERS = 100_000  # files in the zip of a class
 ATTEMPTS = (
     (re.compile(r" - (\w{3} \d{1,2}, \d{4} \d{3,4} [AP]M)/"), "%b %d, %Y %I%M %p"),  # Brightspace
     (re.compile(r"/(\d{14})_"), "%Y%m%d%H%M%S"),  # ILIAS
+    (re.compile(r"_attempt_(\d{4}(?:-\d\d){5})"), "%Y-%m-%d-%H-%M-%S"),  # Blackboard
 )
 
 
@@ -64,6 +69,7 @@ class Item:
         path: where it is below the archive, as if that zip were a folder.
         student: its owner, as the platform writes the name.
         rest: the part of the path that is the student's own.
+        said: when it was handed in, if a file of the platform's says it; in seconds.
     """
 
     file: Path
@@ -71,9 +77,12 @@ class Item:
     path: str
     student: str
     rest: str
+    said: float = 0.0
 
     def when(self) -> float:
         """Say when it was handed in: in seconds, by the platform, by its zip or by its file."""
+        if self.said:
+            return self.said
         for pattern, form in ATTEMPTS:
             if match := pattern.search(self.path):
                 with suppress(ValueError):  # months in another language
@@ -113,7 +122,7 @@ def collect(course: Path, lab: str) -> list[str]:
     """
     told: dict[str, None] = {}
     owned: dict[str, list[Item]] = defaultdict(list)
-    for item in listed(course / "downloaded" / lab / "archive", lab, told):
+    for item in named(course / "downloaded" / lab / "archive", lab, told):
         owned[item.student].append(item)
     students: dict[str, list[Item]] = defaultdict(list)
     for name, student in ids(owned).items():
@@ -131,10 +140,31 @@ def collect(course: Path, lab: str) -> list[str]:
 # --- whose it is ----------------------------------------------------------------------------------
 
 
+def named(archive: Path, lab: str, told: dict[str, None]) -> Iterator[Item]:
+    """Yield everything in the archive with its owners; a group's hand-in is each member's."""
+    on_gradescope = dict[str, gradescope.Submission]()
+    try:
+        on_gradescope.update(gradescope.submissions(archive))
+    except Unreadable as error:
+        tell(told, str(error))
+    for item in listed(archive, lab, told):
+        top = item.path.removesuffix(item.rest)
+        found = on_gradescope.get(top)
+        if found is None or not found.people:
+            if re.fullmatch(rf"{EXPORT}submission_\d+/", top):
+                tell(told, f"{top} has a number for a name: the export does not say whose it is")
+            yield item
+            continue
+        for person in found.people:
+            yield replace(item, student=person, said=found.seconds)
+
+
 def listed(archive: Path, lab: str, told: dict[str, None]) -> Iterator[Item]:
     """Yield everything in the archive that belongs to somebody; the rest becomes a line."""
     for file in files_below(archive):
         path = str(file.relative_to(archive))
+        if gradescope.METADATA.fullmatch(path):
+            continue
         members = []
         if file.suffix.lower() == ".zip":
             members = of_class(file, path, lab, told)
@@ -176,8 +206,13 @@ def of_class(file: Path, path: str, lab: str, told: dict[str, None]) -> list[Ite
             tell(told, f"{error}: if it is the zip of the class, download it again")
         return []
     if not items:
+        if re.match(OF_A_PLATFORM, path):
+            tell(told, f"{path} has the name of a class's zip, but no student's name is in it")
         return []
     for item in items:
+        if could_be_anybodys(lab, item.path):
+            tell(told, f"{path} counts as ILIAS's zip of a class. If it is one student's own, name"
+                 f" it after the student: ada_{lab}.zip")  # fmt: skip
         if PurePosixPath(item.path).suffix.lower() == ".zip":
             with suppress(Unreadable):
                 tell_doubts(told, lab, item.path, item.student, names_in(item.read()))
@@ -296,7 +331,7 @@ def note_time(folder: Path, item: Item) -> None:
 
     Nothing is noted of a file that somebody has put into archive/: its time is that of the copy.
     """
-    told_by_platform = any(pattern.search(item.path) for pattern, _ in ATTEMPTS)
+    told_by_platform = item.said or any(pattern.search(item.path) for pattern, _ in ATTEMPTS)
     if (item.member is not None or told_by_platform) and (seconds := item.when()) > 0:
         when = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f %Z")
         (folder / "timestamp.txt").write_text(when, encoding="utf-8")

@@ -18,15 +18,33 @@ from pruninglab.grading.intake.read import legible
 # their own names or files: of several in one name the last counts (`[^/]+` takes all it can).
 MARK = r"_assignsubmission_[a-z]+"
 
+# Behind a user's name in Blackboard.
+ATTEMPT = r"_attempt_\d{4}(?:-\d\d){5}"
+
+# What Google puts before the name of a copy, in some languages.
+COPY = r"(?:Copy\ of|Kopie\ von|Copie\ de|Copia\ de|Cópia\ de|Copia\ di|Kopie\ van)"
+COPIED = rf"(?:[_\ -]+{COPY})?"
+
+# Where Gradescope's export has its submissions.
+EXPORT = r"(?:submissions(?:[ -]?\(?\d+\)?)?/)?assignment_\d+_export(?:\ ?\(\d+\))?/"
+
+# ILIAS's folder of a student: Lovelace_Ada_ada12_4711. Nothing in the name above it says that this
+# is the zip of a class, so a zip that is named as one student's is taken for that.
+ILIAS = r"(?:[^/_]+_){3,6}\d+/"
+OF_ANY_NAME = r"(?![^/]*[_\ -]\1(?![a-zA-Z0-9]))(?!multi_feedback)[^/]+/"
+
 # The zip or folder with the hand-ins of a whole class, and what comes next in it: without that it
 # is a folder of one student's.
 CLASS = rf"""
     (?![^/]*{MARK}[_/])[^/]+-\d+(?:\ ?\(\d+\))?/(?=[^/]+_\d+{MARK}[_/])   # Moodle: Course-Lab-77
-  | submissions(?:\ ?\(\d+\))?/(?=[^/_]+(?:_LATE)?_\w+_\d{{3,}}_)         # Canvas
-  | assignment_\d+_export(?:\ ?\(\d+\))?/(?=submission_\d+/)              # Gradescope
+  | submissions(?:[\ -]?\(?\d+\)?)?/(?=[^/_]+(?:_LATE)?_\w+_\d{{3,}}_)    # Canvas
+  | {EXPORT}(?=submission_\d+/)                                           # Gradescope
   | [^/]+\ Download\ [^/]+/(?=\d+-\d+\ -\ )                               # Brightspace
   | [^/]+-\d{{8}}T\d{{6}}Z[-\d]*/(?:[^/]+/)?(?=[^/]+\ -\ [^/]+$)          # Google Drive
-  | [^/]+/(?:[^/]+/)?(?=[^/_]+_[^/_]+_[^/_]+_\d+/\d{{14}}_)               # ILIAS
+  | gradebook_[^/]+/[^/]*?_(?=[^/_]+{ATTEMPT})                            # Blackboard: its title
+  | multi_feedback[^/]*/(?:Team[^/]*/)?(?={ILIAS})                        # ILIAS
+  | {OF_ANY_NAME}(?:[^/]+/)?(?:Abgaben|Submissions)/(?:Team[^/]*/)?(?={ILIAS})
+  | {OF_ANY_NAME}(?:[^/]+/)?(?={ILIAS}\d{{14}}_)
 """
 
 # Who has handed in. \1 is the lab's name.
@@ -34,11 +52,18 @@ STUDENT = rf"""
     [^/]+(?={MARK}[_/])                          # Moodle: Ada_12_assignsubmission_file_
   | (?:[^/_]+(?:_LATE)?_\d{{2,}}|anon_\w{{5}})(?=_\d{{3,}}_[^/]*$)   # Canvas: adalovelace_123_456_x
   | submission_\d+(?=/)                          # Gradescope:  submission_123/
-  | \d+-\d+\ -\ [^/]+?(?=\ -\ [^/]+/)            # Brightspace: 12-34 - Ada Lovelace - May 1, 2026/
-  | (?![^/]*{MARK}[_/])(?!\1[^/]*/)              # all others:
-    (?:[^/]+?(?=[_\ -]+\1(?![a-zA-Z0-9]))        #   ada_01_lab.ipynb, ada_01_lab/, Ada - 01_lab.zip
+  | \d+-\d+\ -\ [^/]+(?=\ -\ [^/]+/)             # Brightspace: 12-34 - Ada Lovelace - May 1, 2026/
+  | [^/_]+(?={ATTEMPT})                          # Blackboard:  ada12_attempt_2026-05-01-12-03-00_
+  | (?![^/]*{MARK}[_/])(?!\1[^/]*/)(?!{COPY}[_\ -]+\1)  # all others:
+    (?:[^/]+?(?={COPIED}[_\ -]+\1(?![a-zA-Z0-9]))#   ada_01_lab.ipynb, ada_01_lab/, Ada - 01_lab.zip
       |[^/]+(?=/))                               #   ada/
 """
+
+# Names of zips that platforms make of a whole class.
+OF_A_PLATFORM = re.compile(
+    r"submissions\b|assignment_\d+_export|.* Download .*\d{4}|.*-\d{8}T\d{6}Z"
+    r"|gradebook_|multi_feedback"
+)
 
 WHO = rf"""(?x)
     (?>.*?/downloaded/([^/]+)/extracted/)        # the first one: a student's may follow
@@ -80,8 +105,24 @@ def owner_and_rest(lab: str, path: str) -> tuple[str, str] | None:
     if match is None:
         return None
     rest = path[match.end() - len(start) :]
-    own = re.sub(rf"^(?:{MARK}[_/]+|_\d{{3,}}_|[/_\ -]+)", "", rest)
+    behind = rf"{MARK}[_/]+|{ATTEMPT}_?|_\d{{3,}}_|{COPIED}[_\ -]+|/+"
+    own = re.sub(rf"^(?:{behind})", "", rest)
     return match.group("student_id"), own
+
+
+def could_be_anybodys(lab: str, path: str) -> bool:
+    """Say whether only folders below tell that a path is in the zip of a class (ILIAS).
+
+    >>> could_be_anybodys("01_a", "Lab 1/Lovelace_Ada_ada_7/20260501120300_01_a.ipynb")
+    True
+    """
+    found = owner_and_rest(lab, path)
+    above = path.removesuffix(found[1]).split("/")[:-2] if found else []
+    return (
+        bool(above)
+        and bool(found and re.fullmatch(ILIAS, f"{found[0]}/"))
+        and not re.match(OF_A_PLATFORM, path)
+    )
 
 
 def owner(lab: str, path: str) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from pruninglab.grading.judging.task import Task
+from pruninglab.grading.protocol.lab_modules import import_lab
 from pruninglab.notebook import plain_source, used
 
 LARGEST = 2**20  # bytes of a picture: it goes into the feedback page
@@ -61,6 +62,8 @@ def probes(task: Task, files: list[Path]) -> dict[str, Any]:
         sys.path[:0] = [str(path.parent)] if str(path.parent) not in sys.path else []
     for path in beside:  # the tests' `from probes import check`, and classes for `codec`
         importlib.import_module(path.stem)
+    if beside:
+        import_lab(str(beside[0].parent), dict(task.files))
     namespace: dict[str, Any] = {}
     for source in task.given:
         imports = [n for n in ast.parse(plain_source(source)).body if is_import_of(n, wanted)]

@@ -46,6 +46,7 @@ from pruninglab.grading.leaderboard.standings import Entry, write
 from pruninglab.models import prunable
 from pruninglab.project import networks
 from pruninglab.project.run import in_turns
+from pruninglab.terminal import accept_any_text
 from pruninglab.training import accuracy
 
 Read = Callable[[], bytes]  # reads a file; empty if it cannot be read
@@ -256,6 +257,7 @@ def busy() -> bool:
 
 def main() -> None:
     """Command line."""
+    accept_any_text()
     parser = argparse.ArgumentParser(description="Measure the networks of a class.")
     parser.add_argument("folder", type=Path, help="what was handed in: a folder, or a zip")
     parser.add_argument("--out", type=Path, default=Path("build/leaderboard"))

@@ -160,7 +160,7 @@ def write(
     plt.close(drawn)
     # Names and reasons are shown as text: autoescape.
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        resources.files(__package__).joinpath("leaderboard.html").read_text()
+        resources.files(__package__).joinpath("leaderboard.html").read_text(encoding="utf-8")
     )
     text = template.render(
         rows=[cells(row, rows, images) for row in ranking(rows)],

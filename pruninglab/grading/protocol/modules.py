@@ -223,16 +223,18 @@ def fill_hooks(
     table: dict[int, Callable], hooks: list[Any], register: Callable, trusting: bool
 ) -> None:
     """Register the hooks that are not there yet, and take away those that are not any more."""
-    pruned = PRUNED in hooks
+    pruned = hooks.count(PRUNED)
     functions = [hook for hook in hooks if hook != PRUNED]
     if len(hooks) > MOST_HOOKS or not all(map(callable, functions)):
         raise BadMessage(f"a module's hooks are at most {MOST_HOOKS} functions")
     for number, hook in list(table.items()):
-        if original(hook) not in functions and not (pruned and is_pruning(hook)):
+        if is_pruning(hook) and pruned:
+            pruned -= 1
+        elif original(hook) not in functions:
             del table[number]
     here = list(map(original, table.values()))
     for hook in functions:
         if hook not in here:
             register(RemoteHook(hook, runs=trusting))
-    if pruned and not any(map(is_pruning, here)):
+    for _ in range(pruned):  # one for each: tests count what is left in a network
         register(keep_pruned)

@@ -118,5 +118,5 @@ def drop_capabilities(libc: ctypes.CDLL) -> None:
 
 def write(path: str, text: str) -> None:
     """Write a file of /proc."""
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)

@@ -15,10 +15,20 @@ STACK = 32 * 1024  # bytes in the kernel for a thread
 FIRST_TO_GO = "1000"  # oom_score_adj of every process of a sandbox (see `inside`)
 
 
+def text_of(name: str) -> str:
+    """Text of a file in /proc; a process may put any bytes into its own name.
+
+    Raises:
+        OSError: the process has ended.
+    """
+    with open(f"/proc/{name}", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
 def mapped() -> int:
     """Bytes of addresses that this process has; 0 where the kernel does not say."""
-    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * PAGE
+    with contextlib.suppress(OSError):
+        return int(text_of("self/statm").split()[0]) * PAGE
     return 0
 
 
@@ -50,8 +60,7 @@ def fields_of(process: int) -> list[str]:
     Raises:
         OSError: it has ended.
     """
-    with open(f"/proc/{process}/stat") as file:
-        return file.read().rpartition(")")[2].split()  # its name may contain anything
+    return text_of(f"{process}/stat").rpartition(")")[2].split()  # its name may contain anything
 
 
 def exceeds(members: list[int], most: int) -> bool:
@@ -67,22 +76,22 @@ def exceeds(members: list[int], most: int) -> bool:
 
 def memory_of(process: int) -> int:
     """Bytes of a process that are no files; pages shared with others count in each."""
-    with contextlib.suppress(OSError), open(f"/proc/{process}/status") as file:
-        return kilobytes(file.read(), "RssAnon:", "RssShmem:")
+    with contextlib.suppress(OSError):
+        return kilobytes(text_of(f"{process}/status"), "RssAnon:", "RssShmem:")
     return 0
 
 
 def share_of(process: int) -> int:
     """The same, shared pages divided among those that share them (slower)."""
-    with contextlib.suppress(OSError), open(f"/proc/{process}/smaps_rollup") as file:
-        return kilobytes(file.read(), "Pss_Anon:", "Pss_Shmem:")
+    with contextlib.suppress(OSError):
+        return kilobytes(text_of(f"{process}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:")
     return 0
 
 
 def kernel_memory_of(process: int) -> int:
     """Bytes of a process's page tables, and of its threads' stacks in the kernel."""
-    with contextlib.suppress(OSError), open(f"/proc/{process}/status") as file:
-        text = file.read()
+    with contextlib.suppress(OSError):
+        text = text_of(f"{process}/status")
         threads = re.search(r"^Threads:\s+(\d+)", text, flags=re.M)
         return kilobytes(text, "VmPTE:") + STACK * (int(threads.group(1)) if threads else 0)
     return 0
@@ -91,15 +100,15 @@ def kernel_memory_of(process: int) -> int:
 def sockets_of(members: list[int]) -> int:
     """How many sockets a network namespace has, those on their way in messages included."""
     for process in members:
-        with contextlib.suppress(OSError), open(f"/proc/{process}/net/sockstat") as file:
-            return int(file.readline().split()[2])  # "sockets: used 7"
+        with contextlib.suppress(OSError):
+            return int(text_of(f"{process}/net/sockstat").split()[2])  # "sockets: used 7"
     return 0
 
 
 def memory_left() -> int:
     """Bytes of memory that the machine could still give."""
-    with contextlib.suppress(OSError), open("/proc/meminfo") as file:
-        return kilobytes(file.read(), "MemAvailable:")
+    with contextlib.suppress(OSError):
+        return kilobytes(text_of("meminfo"), "MemAvailable:")
     return sys.maxsize
 
 
@@ -117,9 +126,9 @@ def sandbox_sizes() -> Counter[int]:
     sizes = Counter[int]()
     ours = os.readlink("/proc/self/ns/pid")
     for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{name}/oom_score_adj") as file:
+        with contextlib.suppress(OSError):
             namespace = os.readlink(f"/proc/{name}/ns/pid")
-            if namespace != ours and file.read().strip() == FIRST_TO_GO:
+            if namespace != ours and text_of(f"{name}/oom_score_adj").strip() == FIRST_TO_GO:
                 sizes[int(namespace.strip("pid:[]"))] += memory_of(int(name))
     return sizes
 

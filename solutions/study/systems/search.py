@@ -41,7 +41,7 @@ def reward_of(job: Job, model: ResNet20, notes: Path) -> Reward:
         notes: a file in which each reward is written down, so that a search that was killed is
             repeated at once: it makes the same choices.
     """
-    lines = notes.read_text().splitlines() if notes.exists() else []
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
     known = {key: float(value) for key, _, value in (line.partition(" ") for line in lines)}
 
     def measured(network: nn.Module) -> float:
