@@ -287,7 +287,9 @@ def test_files_that_are_missing_or_damaged_get_a_sentence(check: Lab) -> None:
     with pytest.raises(NotReady, match=r"expected\.json is damaged"):
         check(double)
     check.data.unlink()
-    with pytest.raises(NotReady, match=r"expected\.json is missing in .*: copy it again") as said:
+    with pytest.raises(
+        NotReady, match=r"expected\.json is missing in .*: install the package"
+    ) as said:
         check(double)
     (line,) = said.value._render_traceback_()
     assert "expected.json is missing" in line, "a sentence in a notebook, too"

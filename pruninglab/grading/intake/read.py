@@ -29,7 +29,7 @@ MAX_UNPACKED = 2**30  # bytes in all that are read of a zip
 MAX_DEPTH = 40  # folders in folders; a path is at most 4096 bytes long anyway
 MAX_NESTED = 3  # zips in zips
 HEAD = 4096  # bytes of a file that say what it is
-SKIPPED = {".ipynb_checkpoints", "__MACOSX"}
+SKIPPED = {".ipynb_checkpoints", "__MACOSX"}  # folders that programs leave behind
 OF_THE_EXCHANGE = {"timestamp.txt", "submission_secret.txt"}  # nbgrader's, beside a submission
 
 
@@ -104,9 +104,9 @@ def files_below(folder: Path) -> list[Path]:
             continue
         for entry in entries:
             hidden = entry.name.startswith(".") and (depth or entry.is_file())
-            if entry.is_symlink() or entry.name in SKIPPED or hidden:
+            if entry.is_symlink() or hidden:
                 continue
-            if entry.is_dir() and depth < MAX_DEPTH:
+            if entry.is_dir() and depth < MAX_DEPTH and entry.name not in SKIPPED:
                 waiting.append((Path(entry.path), depth + 1))
             elif entry.is_file():
                 found.append(Path(entry.path))
@@ -133,7 +133,7 @@ def is_plain(path: Path, folder: Path) -> bool:
     JupyterLab and macOS leave some behind.
     """
     way = [path, *path.parents][: len(path.relative_to(folder).parts)]
-    own = not any(part.is_symlink() or part.name in SKIPPED for part in way)
+    own = not any(part.is_symlink() for part in way) and not SKIPPED & {p.name for p in way[1:]}
     return own and path.is_file() and not path.name.startswith(".")
 
 
@@ -289,7 +289,7 @@ def usable(
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         link = stat.S_ISLNK(member.external_attr >> 16)
-        hidden = path.name.startswith(".") or SKIPPED & set(path.parts)
+        hidden = path.name.startswith(".") or SKIPPED & set(path.parts[:-1])
         if not (link or hidden or member.is_dir()):
             found.append((str(path), member))
     return sorted(found, key=lambda pair: best_last(pair[0]))
