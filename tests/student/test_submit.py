@@ -462,7 +462,7 @@ def test_a_slow_cell_that_the_functions_need(file: Path) -> None:
 
 @pytest.mark.parametrize("lab", sorted(path.parent for path in (ROOT / "labs").glob("0*/*.ipynb")))
 def test_no_function_needs_a_slow_cell_of_the_labs(lab: Path) -> None:
-    """Only the first cell, imports and a given function: nobody is blamed for the lab's own computing."""
+    """Only the first cell, imports and given functions: the lab's own computing blames nobody."""
     nb = nbformat.read(
         ROOT / "solutions" / "notebooks" / lab.name / f"{lab.name}.ipynb", as_version=4
     )
