@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import nbformat
-
 from pruninglab.limits import MAX_NOTEBOOK
 
 MAX_CELLS = 5000
@@ -70,6 +68,8 @@ def format_4(name: str, tree: Any) -> dict[str, Any]:
     version = tree.get("nbformat")
     if version == 3 and isinstance(tree.get("worksheets"), list):
         try:
+            import nbformat  # late: it is slow, seldom needed, and a kernel may be without it
+
             tree = dict(nbformat.convert(nbformat.from_dict(tree), 4))
         except Exception:  # of any kind: nothing in it has been checked yet
             raise Unreadable(f"{name} is a damaged notebook of format 3") from None

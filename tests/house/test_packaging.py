@@ -71,7 +71,7 @@ NAMES = {
 }
 
 
-# Files of notebooks are read by the commands of students and by grading, by no notebook.
+# It imports nbformat, if an old notebook needs it: see the test after the next one.
 GROUND = {ROOT / "pruninglab" / "notebook_file.py"}
 
 
@@ -89,6 +89,24 @@ def test_notebooks_need_no_extra(room: str) -> None:
     """What a notebook imports works with the package alone: on Colab, say."""
     for path in set((ROOT / "pruninglab" / room).glob("*.py")) - GROUND:
         assert imported(path) <= set(packages(PROJECT["dependencies"])), path
+
+
+WITHOUT_JUPYTER = """
+import importlib, pkgutil, sys
+for name in ("nbformat", "jsonschema", "nbgrader", "nbconvert", "jupyterlab", "torchvision"):
+    sys.modules[name] = None  # an import of it fails
+import pruninglab.labs
+for lab in pkgutil.iter_modules(pruninglab.labs.__path__):
+    print(len(importlib.import_module(f"pruninglab.labs.{lab.name}").check.probes))
+"""
+
+
+def test_every_check_is_imported_where_only_a_kernel_is() -> None:
+    """As in VS Code, whose kernels have no nbformat; it would cost seconds elsewhere, too."""
+    command = [sys.executable, "-c", WITHOUT_JUPYTER]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert not done.stderr
+    assert len(done.stdout.splitlines()) == len(list((ROOT / "labs").glob("0*")))
 
 
 def test_environment_yml_has_no_list_of_its_own() -> None:
