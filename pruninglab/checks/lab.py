@@ -168,7 +168,7 @@ class Lab:
     def _explain(self, name: str, wrong: list[int], seen: list[Values], known: dict) -> None:
         probe, got = self.probes[name][wrong[0]], seen[wrong[0]]
         expected = known["expected"][wrong[0]]
-        hint = likely_mistake(seen, known) or general_hint(got, known["expected"])
+        hint = likely_mistake(seen, known) or general_hint(got, expected, known["expected"])
         draw(got, expected)
         passed = len(seen) - len(wrong)
         head = f"{name}: {passed} of {len(seen)} checks passed. First miss: {probe.title}."
@@ -201,16 +201,19 @@ def likely_mistake(seen: list[Values], known: dict) -> str | None:
     return None
 
 
-def general_hint(got: Values, expected: list[Values]) -> str | None:
+def general_hint(got: Values, expected: Values, of_all: list[Values]) -> str | None:
     """Find a hint that holds for every exercise.
 
     Args:
         got: what the probe saw.
-        expected: of all probes; where one of them is None, the function knows how to give it back.
+        expected: what it should have seen. It has values named "... afterwards", too, where a probe
+            looks at what an argument is after the call: they tell nothing unless they differ.
+        of_all: expected of all probes; where one is None, the function knows how to give it back.
     """
     if got == {"result": None}:
-        return None if any(same(got, right) for right in expected) else NOTHING
-    return HINT if any(name.endswith(AFTERWARDS) for name in got) else None
+        return None if any(same(got, right) for right in of_all) else NOTHING
+    changed = (name for name in got if not same(got[name], expected.get(name)))
+    return HINT if any(name.endswith(AFTERWARDS) for name in changed) else None
 
 
 def draw(got: Values, expected: Values) -> None:

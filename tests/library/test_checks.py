@@ -14,6 +14,7 @@ import torch
 
 from pruninglab.checks.lab import NOTHING, Lab, NotReady, Probe, WrongAnswer, draw, general_hint
 from pruninglab.checks.message import LINES, wrong_answer
+from pruninglab.checks.unchanged import HINT
 from pruninglab.values import WIDTH, brief, decode, differences, encode, same
 
 mpl.use("Agg")
@@ -63,9 +64,16 @@ def test_a_wrong_answer_shows_input_expected_got_and_the_likely_mistake(check: L
 
 
 def test_nothing_is_no_forgotten_return_where_none_is_an_answer() -> None:
-    nothing = {"result": None}
-    assert general_hint(nothing, [{"result": torch.ones(2)}]) == NOTHING
-    assert general_hint(nothing, [{"result": torch.ones(2)}, {"result": None}]) is None
+    nothing, ones = {"result": None}, {"result": torch.ones(2)}
+    assert general_hint(nothing, ones, [ones]) == NOTHING
+    assert general_hint(nothing, ones, [ones, {"result": None}]) is None
+
+
+def test_only_what_has_changed_is_called_changed() -> None:
+    right = {"result": 1, "training afterwards": False}
+    assert general_hint({"result": 2, "training afterwards": False}, right, [right]) is None
+    for changed in ({"training afterwards": True}, {"x afterwards": ["has other values"]}):
+        assert general_hint(right | changed, right, [right]) == HINT
 
 
 def test_an_unknown_mistake_gets_no_hint(check: Lab) -> None:
