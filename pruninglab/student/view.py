@@ -60,7 +60,7 @@ class Events:
     """A line of JSON for each thing that happens (see `pruninglab.hand_in`)."""
 
     def notebook(self, file: Path, saved: str) -> None:  # noqa: D102
-        tell(state="note", text=f"{file}, saved {saved}", remedy="")
+        tell(state="note", text=f"{file}, saved {saved}", remedy="", notebook=str(file))
 
     def found(self, part: Iterable[Finding]) -> int:  # noqa: D102
         wrong = 0

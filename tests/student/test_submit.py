@@ -16,7 +16,6 @@ from nbformat.v4 import new_code_cell, new_output
 
 from pruninglab.checks.manifest import manifest
 from pruninglab.grading import flow
-from pruninglab.grading.gradebook.course import open_nbgrader, succeed
 from pruninglab.grading.intake.read import parse
 from pruninglab.notebook import grade_id
 from pruninglab.student import completeness, fresh_run, lacking, receipt, submit
@@ -24,40 +23,8 @@ from pruninglab.student.causes import causes
 from pruninglab.student.diagnosis import Outcome
 from pruninglab.student.findings import Finding
 from pruninglab.student.fresh_run import Run
-from solutions.builder import manifest as manifests
-from tests.grading import test_grading as tiny
 from tests.helpers.copies import ROOT
-
-LAB = tiny.TINY
-RIGHT = {"double": "def double(x):\n    return 2 * x", "triple": "def triple(x):\n    return 3 * x"}
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course with a tiny lab (exercises of 2 and 3 points, a question of 4), released."""
-    course = tmp_path_factory.mktemp("course") / "course"
-    tiny.make_tiny_course(course)
-    folder = course / "solutions" / "notebooks" / LAB
-    text = json.dumps(manifests.manifest(LAB, tiny.tiny_lab(), folder))
-    (folder / "manifest.json").write_text(text)
-    succeed(open_nbgrader(course).generate_assignment(LAB), "release")
-    return course
-
-
-@pytest.fixture
-def file(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A student's notebook with everything solved, run from top to bottom, and saved."""
-    shutil.copytree(pristine / "labs", tmp_path / "student" / "labs")
-    monkeypatch.chdir(tmp_path / "student")
-    file = tmp_path / "student" / "labs" / LAB / f"{LAB}.ipynb"
-    nb = nbformat.read(file, as_version=4)
-    for number, cell in enumerate(nb.cells):
-        cell.source = RIGHT.get(grade_id(cell), cell.source)
-        if cell.cell_type == "code":
-            cell.execution_count = number + 1
-    cell_of(nb, "why").source = "Because of this and that."
-    nbformat.write(nb, file)
-    return file
+from tests.helpers.solved import ANSWERS, LAB
 
 
 def cell_of(nb: NotebookNode, name: str) -> NotebookNode:
@@ -165,7 +132,7 @@ def renamed_cell(nb: NotebookNode) -> None:
 
 
 def pasted(nb: NotebookNode) -> None:
-    nb.cells[place_of(nb, "triple")] = new_code_cell(RIGHT["triple"])
+    nb.cells[place_of(nb, "triple")] = new_code_cell(ANSWERS["triple"])
 
 
 def as_text(nb: NotebookNode) -> None:
@@ -195,7 +162,7 @@ def restored(name: str) -> Callable[[NotebookNode], object]:
 
 def untouched(nb: NotebookNode) -> None:
     """Nothing is written in it."""
-    for name in RIGHT:
+    for name in ("double", "triple"):
         restored(name)(nb)
     as_handed_out(cell_of(nb, "why"), "*Write your answer here.*")
 
@@ -221,7 +188,7 @@ WRONG = [
 NOTES = [
     pytest.param(source("test_double", "pass"), "the check was changed", id="changed check"),
     pytest.param(restored("double"), "", id="untouched"),
-    pytest.param(source("double", "%matplotlib inline\n" + RIGHT["double"]), "", id="magic"),
+    pytest.param(source("double", "%matplotlib inline\n" + ANSWERS["double"]), "", id="magic"),
 ]
 
 
@@ -298,7 +265,7 @@ def test_an_untouched_lab_is_packed_if_asked_for(file: Path, capsys: pytest.Capt
 @pytest.mark.parametrize("written", ["double", "why"])
 def test_a_lab_in_which_something_is_written_is_looked_at(file: Path, written: str) -> None:
     change(file, untouched)
-    change(file, source(written, RIGHT.get(written, "Because.")))
+    change(file, source(written, ANSWERS[written]))
     submit.refuse_untouched(file, file.read_bytes())
 
 
@@ -556,8 +523,8 @@ def test_what_an_editor_leaves_out_is_a_note(file: Path, damage: Callable, said:
 
 @pytest.mark.parametrize("magic", ["%%time", "%%capture shown", "%%timeit -n 1", "%%prun -q"])
 def test_a_cell_magic_is_no_obstacle(file: Path, magic: str) -> None:
-    change(file, source("double", f"{magic}\n{RIGHT['double']}"))
-    change(file, source("triple", f"%%time\n{magic}\n{RIGHT['triple']}"))
+    change(file, source("double", f"{magic}\n{ANSWERS['double']}"))
+    change(file, source("triple", f"%%time\n{magic}\n{ANSWERS['triple']}"))
     found = findings(file)
     assert found["wrong"] == []
     assert any("2 of 2 checks pass" in text for text in found["ready"])
