@@ -72,16 +72,15 @@ def command(file: Path, name: str, anyway: bool) -> list[str]:
 
 def run(call: list[str]) -> None:
     """Run `submit` with a progress bar, then show what it found and what it packed."""
-    found, bar = [], None
-    for event in events(call):
-        if "cells" in event:
-            bar = tqdm(total=event["cells"], desc="a fresh run of the notebook", unit="cell")
-        elif "ran" in event and bar is not None:
-            bar.update()
-        else:
-            found.append(event)
-    if bar is not None:
-        bar.close()
+    found = []
+    with tqdm(desc="a fresh run of the notebook", unit="cell") as bar:  # how long: it will say
+        for event in events(call):
+            if "cells" in event:
+                bar.reset(event["cells"])
+            elif "ran" in event:
+                bar.update()
+            else:
+                found.append(event)
     display(HTML(report.page(found)))
 
 

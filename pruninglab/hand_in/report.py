@@ -1,4 +1,4 @@
-"""What `submit` says, as a page: a table, and a link to what was packed."""
+"""What `submit` says, as a page: a link to what was packed, and a table."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Event = dict[str, Any]  # see `student.view.Events`
 
 
 def page(found: list[Event]) -> str:
-    """Return the report.
+    """Return the report: what came of it, then all that was found.
 
     >>> page([{"state": "wrong", "text": "a < b", "remedy": "mend it"}]).count("<tr>")
     1
     """
-    rows = [row(event) for event in found if "state" in event]
-    parts = ["<table>", *rows, "</table>"] if rows else []
     notebook = next((event["notebook"] for event in found if "notebook" in event), "")
+    parts = []
     for event in found:
         if "error" in event:
             parts.append(f"<p>✗ {lines(event['error'].replace('--anyway', ANYWAY))}</p>")
         if "packed" in event:
             parts.append(packed(event, Path(notebook).parent))
-    return "\n".join(parts)
+    rows = [row(event) for event in found if "state" in event]
+    return "\n".join([*parts, "<table>", *rows, "</table>"])
 
 
 def row(event: Event) -> str:

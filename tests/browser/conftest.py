@@ -333,12 +333,17 @@ class Notebook:
         self.idle(seconds)
 
     def save(self) -> None:
-        """Ctrl+S, and wait until it is on the disk."""
+        """Ctrl+S, and wait until it is on the disk, the whole of it."""
         file = self.server.folder / self.path
         before = file.stat().st_mtime_ns
         self.page.keyboard.press("ControlOrMeta+S")
         until = time.monotonic() + PATIENCE
         while file.stat().st_mtime_ns == before and time.monotonic() < until:
+            self.page.wait_for_timeout(100)
+        while time.monotonic() < until:
+            with contextlib.suppress(ValueError):
+                self.on_disk()
+                return
             self.page.wait_for_timeout(100)
 
 
