@@ -68,6 +68,7 @@ NAMES = {
     "IPython": "ipywidgets",
     "markupsafe": "jinja2",
     "matplotlib_inline": "ipywidgets",
+    "yaml": "pyyaml",
 }
 
 
@@ -84,7 +85,9 @@ def imported(path: Path) -> set[str]:
     return {NAMES.get(top, top) for top in tops}
 
 
-@pytest.mark.parametrize("room", ["", "training", "checks", "cifar", "project", "results"])
+@pytest.mark.parametrize(
+    "room", ["", "training", "checks", "cifar", "hand_in", "project", "results"]
+)
 def test_notebooks_need_no_extra(room: str) -> None:
     """What a notebook imports works with the package alone: on Colab, say."""
     for path in set((ROOT / "pruninglab" / room).glob("*.py")) - GROUND:
@@ -107,6 +110,22 @@ def test_every_check_is_imported_where_only_a_kernel_is() -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert not done.stderr
     assert len(done.stdout.splitlines()) == len(list((ROOT / "labs").glob("0*")))
+
+
+@pytest.mark.parametrize(
+    ("room", "extra"), [("student", "jupyter"), ("grading", "cluster"), ("dev", "dev")]
+)
+def test_an_extra_names_all_that_its_commands_import(room: str, extra: str) -> None:
+    """What is there today because another package needs it may be gone tomorrow."""
+    named = set(packages(PROJECT["dependencies"] + EXTRAS[extra]))
+    for path in (ROOT / "pruninglab" / room).rglob("*.py"):
+        assert {name.replace("_", "-") for name in imported(path)} <= named, path
+
+
+def test_grading_on_one_machine_needs_no_cluster() -> None:
+    named = set(packages(PROJECT["dependencies"] + EXTRAS["grading"]))
+    missing = {x for p in (ROOT / "pruninglab" / "grading").rglob("*.py") for x in imported(p)}
+    assert {name.replace("_", "-") for name in missing} - named == {"distributed"}
 
 
 def test_environment_yml_has_no_list_of_its_own() -> None:
