@@ -23,7 +23,8 @@ from solutions.builder import build
 WITHOUT = {"grading", "dev", "__pycache__"}
 TELLING = 30  # characters: a shorter line may stand anywhere by chance
 README = Path(__file__).parent / "readme_for_students.md"
-INSTALLERS = ("pyproject.toml", "constraints.txt", "environment.yml", "LICENSE")
+LOCKS = ("constraints.txt", "requirements.lock.txt")  # without and with hashes
+INSTALLERS = ("pyproject.toml", *LOCKS, "environment.yml", "LICENSE")
 
 
 class LeakError(RuntimeError):
