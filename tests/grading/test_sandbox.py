@@ -627,7 +627,7 @@ HIDDEN_TEST = "right(0)\n### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 @pytest.fixture(scope="module")
 def box() -> Iterator[forkserver.ForkServer]:
     """A fork server with short limits."""
-    made = forkserver.ForkServer(Limits(cell=10, exercise=2, total=200))
+    made = forkserver.ForkServer(Limits(cell=10, exercise=6, total=200))
     yield made
     made.stop()
 
@@ -636,7 +636,7 @@ def box() -> Iterator[forkserver.ForkServer]:
     ("hidden", "why"),
     [
         ("closure()(1)", "its process ended by itself"),
-        ("endless()(1)", "it took longer than the 2 s allowed"),
+        ("endless()(1)", "it took longer than the 6 s allowed"),
         ("Module()(torch.ones(1))", "a Module, a class of your own"),
         ("slope(torch.ones(1, requires_grad=True)).backward()", "its process ended by itself"),
         ("late(1)", "my own words"),
