@@ -86,7 +86,7 @@ def test_real_networks_have_the_numbers_of_the_counters(
 def _runs(generator: torch.Generator) -> dict[str, list[dict[float, float]]]:
     """Up to five runs that were stopped anywhere; their targets are in no order."""
     dice = random.Random(generator.initial_seed())
-    targets = [0.9, 0.5, 0.75, 0.99]
+    targets = [0.9, 0.5, 0.0, 10.0, 2.0]  # a sparsity, or a compression
     accuracies = [0.0, 0.75, 0.75, dice.random(), dice.random(), dice.random()]
     return {
         "runs": [
@@ -129,8 +129,8 @@ def test_runs_that_agree_have_a_spread_of_zero(mean_and_spread: Callable) -> Non
 
 def test_targets_are_numbers_in_ascending_order(mean_and_spread: Callable) -> None:
     """The targets come in ascending order, as the numbers that they are."""
-    found = list(mean_and_spread([{0.99: 0.1, 0.5: 0.9}, {0.75: 0.4, 0.9: 0.2}]))
-    assert found == [0.5, 0.75, 0.9, 0.99], f"targets {found}"
+    found = list(mean_and_spread([{0.99: 0.1, 0.5: 0.9}, {10.0: 0.4, 2.0: 0.2, 0.0: 0.9}]))
+    assert found == [0.0, 0.5, 0.99, 2.0, 10.0], f"targets {found}"
 
 
 def test_small_differences_spread_too(mean_and_spread: Callable) -> None:
@@ -249,6 +249,25 @@ def test_a_small_loss_is_a_loss(choose: Callable) -> None:
     rows += [{"compression": 8.0, "val": 0.75 - 2**-20, "test": 0.7}]
     found = choose(rows, {"val": 1.0, "test": 1.0}, 0.25)
     assert found == 0, f"of {rows}: {found}, where 0.25 may be lost of 1.0"
+
+
+def test_a_hair_smaller_is_smaller(choose: Callable) -> None:
+    """Compressions and accuracies that differ by a billionth are not the same."""
+    one = 1 + 1e-9
+    smaller = [{"compression": 8.0 * one, "val": 0.8, "test": 0.7}]
+    smaller += [{"compression": 8.0, "val": 0.9, "test": 0.9}]
+    better = [{"compression": 8.0, "val": 0.8 * one, "test": 0.7}]
+    better += [{"compression": 8.0, "val": 0.8, "test": 0.9}]
+    for rows in (smaller, smaller[::-1], better, better[::-1]):
+        found, right = (
+            choose(rows, {"val": 0.9, "test": 0.9}, 0.25),
+            rows.index(max(rows, key=_size)),
+        )
+        assert found == right, f"of {rows}: {found}, not {right}"
+
+
+def _size(row: dict[str, float]) -> tuple[float, float]:
+    return row["compression"], row["val"]
 
 
 def test_the_first_network_can_be_chosen(choose: Callable) -> None:

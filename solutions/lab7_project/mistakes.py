@@ -570,12 +570,287 @@ def mean_and_spread_of_all_targets(runs: Runs) -> Table:
     return {t: (sum(values) / len(values), spread, n) for t, (_, spread, n) in right.items()}
 
 
+# --- one step off: each with a hint of its own ---------------------------------------------------
+
+
+def definitions_only_zeros(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your sparsity counts zeros alone: weights that were really removed are gone as well."""
+    return project.definitions(dense, pruned) | {"sparsity": pruned["zeros"] / dense["weights"]}
+
+
+def definitions_only_removed(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your sparsity counts removed weights alone: those that are zero are gone as well."""
+    sparsity = 1 - pruned["weights"] / dense["weights"]
+    return project.definitions(dense, pruned) | {"sparsity": sparsity}
+
+
+def definitions_sparsity_of_the_rest(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your sparsity takes the zeros of the *dense* network off its weights: in it, everything
+    counts as present."""
+    left = pruned["weights"] - pruned["zeros"]
+    sparsity = 1 - left / (dense["weights"] - dense["zeros"])
+    return project.definitions(dense, pruned) | {"sparsity": sparsity}
+
+
+def definitions_new_zeros(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your sparsity leaves out the zeros that the dense network had: every zero of the pruned
+    network counts, whoever made it."""
+    gone = dense["weights"] - pruned["weights"] + pruned["zeros"] - dense["zeros"]
+    return project.definitions(dense, pruned) | {"sparsity": gone / dense["weights"]}
+
+
+def definitions_compression_of_the_rest(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your compression takes the zeros of the *dense* network off its parameters: in it,
+    everything counts as present."""
+    before = dense["parameters"] - dense["zeros"]
+    ratio = before / (pruned["parameters"] - pruned["zeros"])
+    return project.definitions(dense, pruned) | {"compression": ratio}
+
+
+def definitions_two_kinds(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your compression divides all parameters by the prunable weights that are left: count the
+    same kind before and after."""
+    left = pruned["weights"] - pruned["zeros"]
+    return project.definitions(dense, pruned) | {"compression": dense["parameters"] / left}
+
+
+def definitions_macs_upside_down(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The MAC ratio is upside down: before / after, so that more than 1 is a gain."""
+    return project.definitions(dense, pruned) | {"macs_ratio": pruned["macs"] / dense["macs"]}
+
+
+def definitions_speed_upside_down(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The speed-up is upside down: time before / time after, so that more than 1 is a gain."""
+    return project.definitions(dense, pruned) | {"speedup": pruned["seconds"] / dense["seconds"]}
+
+
+def definitions_time_saved(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """That is the share of the time that is saved: a speed-up is time before / time after."""
+    saved = 1 - pruned["seconds"] / dense["seconds"]
+    return project.definitions(dense, pruned) | {"speedup": saved}
+
+
+def definitions_swapped(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The MAC ratio and the speed-up have each other's names."""
+    right = project.definitions(dense, pruned)
+    return right | {"macs_ratio": right["speedup"], "speedup": right["macs_ratio"]}
+
+
+def definitions_rounded(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The numbers are rounded: round only what you print."""
+    return {name: round(x, 2) for name, x in project.definitions(dense, pruned).items()}
+
+
+def definitions_rounded_later(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """The numbers are rounded to three digits: round only what you print."""
+    return {name: round(x, 3) for name, x in project.definitions(dense, pruned).items()}
+
+
+def definitions_whole_compression(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your compression is a whole number: `//` drops what is behind the point, take `/`."""
+    right = project.definitions(dense, pruned)
+    return right | {"compression": right["compression"] // 1}
+
+
+def mean_and_spread_descending(runs: Runs) -> Table:
+    """The targets are in descending order: ascending was asked for."""
+    return dict(sorted(project.mean_and_spread(runs).items(), reverse=True))
+
+
+def mean_and_spread_as_text(runs: Runs) -> Table:
+    """The targets are sorted as texts, where "10.0" comes before "2.0": sort them as numbers."""
+    right = project.mean_and_spread(runs)
+    return {target: right[target] for target in sorted(right, key=str)}
+
+
+def mean_and_spread_true_accuracies(runs: Runs) -> Table:
+    """Accuracies of 0 are left out: `if accuracy` takes 0 for nothing. Ask `target in run`."""
+    return project.mean_and_spread([{t: a for t, a in run.items() if a} for run in runs])
+
+
+def mean_and_spread_true_targets(runs: Runs) -> Table:
+    """The target 0 is left out: `if target` takes 0 for nothing."""
+    return {t: row for t, row in project.mean_and_spread(runs).items() if t}
+
+
+def mean_and_spread_two_or_more(runs: Runs) -> Table:
+    """Targets that only one run has are left out: they have a mean, too, and the spread None."""
+    return {t: row for t, row in project.mean_and_spread(runs).items() if row[2] > 1}
+
+
+def mean_and_spread_other_order(runs: Runs) -> Table:
+    """Spread and number of runs are swapped: a row is (mean, spread, n)."""
+    return {t: (mean, n, spread) for t, (mean, spread, n) in project.mean_and_spread(runs).items()}  # type: ignore[misc]
+
+
+def mean_and_spread_rounded_later(runs: Runs) -> Table:
+    """Means and spreads are rounded to three digits: round only what you print."""
+    right = project.mean_and_spread(runs)
+    return {
+        target: (round(mean, 3), None if spread is None else round(spread, 3), n)
+        for target, (mean, spread, n) in right.items()
+    }
+
+
+def unbeaten(points: Points, beats: Callable) -> list[int]:
+    """The front by another meaning of "beats"."""
+    return [i for i, p in enumerate(points) if not any(beats(q, p) for q in points)]
+
+
+def pareto_front_equal_accuracy(points: Points) -> list[int]:
+    """Of two equal accuracies you keep the less compressed one: it is beaten, a rival has to be
+    better in *one* number only, whichever."""
+    return unbeaten(points, lambda q, p: q[0] >= p[0] and q[1] > p[1])
+
+
+def pareto_front_equal_compression(points: Points) -> list[int]:
+    """Of two equal compressions you keep the less accurate one: it is beaten, a rival has to be
+    better in *one* number only, whichever."""
+    return unbeaten(points, lambda q, p: q[0] > p[0] and q[1] >= p[1])
+
+
+def pareto_front_first_of_twins(points: Points) -> list[int]:
+    """Of two networks that are equal in both numbers only one is there: neither beats the other,
+    so both stay. (`points.index` finds the first one each time.)"""
+    front = project.pareto_front(points)
+    return sorted({list(points).index(points[i]) for i in front})
+
+
+def pareto_front_index(points: Points) -> list[int]:
+    """`points.index` finds the first of two equal networks each time: count with `enumerate`."""
+    return [list(points).index(points[i]) for i in project.pareto_front(points)]
+
+
+def pareto_front_last_of_twins(points: Points) -> list[int]:
+    """Of two networks that are equal in both numbers only the last one is there: neither beats the
+    other, so both stay. (A dict keeps one entry for each key.)"""
+    return sorted({points[i]: i for i in project.pareto_front(points)}.values())
+
+
+def pareto_front_from_one(points: Points) -> list[int]:
+    """The positions are counted from 1: in Python the first one is 0."""
+    return [i + 1 for i in project.pareto_front(points)]
+
+
+def pareto_front_neighbours(points: Points) -> list[int]:
+    """Only neighbours in the list are compared: *any* other network may beat one."""
+    return [
+        i
+        for i, p in enumerate(points)
+        if not any(q[0] >= p[0] and q[1] >= p[1] and q != p for q in points[max(i - 1, 0) : i + 2])
+    ]
+
+
+def pareto_front_in_the_order_of_the_list(points: Points) -> list[int]:
+    """A sweep needs the points in the order of their compression: the list is in no order."""
+    found: list[int] = []
+    best = -math.inf
+    for i in reversed(range(len(points))):
+        if points[i][1] >= best:
+            found, best = [i, *found], points[i][1]
+    return found
+
+
+def pareto_front_tolerance(points: Points) -> list[int]:
+    """A network that is better by very little does not beat another with you: any difference
+    counts, so compare without a tolerance."""
+
+    def beats(q: tuple[float, float], p: tuple[float, float]) -> bool:
+        equal = all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(q, p, strict=True))
+        return q[0] >= p[0] and q[1] >= p[1] and not equal
+
+    return unbeaten(points, beats)
+
+
+def pareto_front_almost(points: Points) -> list[int]:
+    """The numbers are rounded to four digits first, and small differences are lost: compare them
+    as they are."""
+    return project.pareto_front([(round(size, 4), round(accuracy, 4)) for size, accuracy in points])
+
+
+def choose_percent(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The tolerance is divided by 100: 0.01 is one point already."""
+    return chosen(networks, dense, dense["val"] - tolerance / 100)
+
+
+def choose_without_loss(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Nothing may be lost with you: an accuracy of up to `tolerance` less is good enough."""
+    return chosen(networks, dense, dense["val"])
+
+
+def choose_below_the_best(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """The limit comes from the best of the networks: it comes from the dense one."""
+    return chosen(networks, dense, max(n["val"] for n in networks) - tolerance)
+
+
+def choose_both(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """A network has to be good enough on the test images as well: then these have a say, and are
+    no test any more."""
+    good = [i for i, n in enumerate(networks) if n["test"] >= dense["test"] - tolerance]
+    good = [i for i in good if networks[i]["val"] >= dense["val"] - tolerance]
+    return max(good, key=lambda i: (networks[i]["compression"], networks[i]["val"]), default=None)
+
+
+def choose_smallest_anyway(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Where none is good enough, the smallest is chosen all the same: None was asked for."""
+    found = project.choose(networks, dense, tolerance)
+    return chosen(networks, dense, 0.0) if found is None else found
+
+
+def choose_minus_one(networks: Rows, dense: Counts, tolerance: float) -> int:
+    """-1 is the last position of a list in Python: where none is good enough, None was asked
+    for."""
+    found = project.choose(networks, dense, tolerance)
+    return -1 if found is None else found
+
+
+def choose_max_of_nothing(networks: Rows, dense: Counts, tolerance: float) -> int:
+    """`max` of nothing is an error: where none is good enough, return None first (or give `max` a
+    `default`)."""
+    good = [i for i, n in enumerate(networks) if n["val"] >= dense["val"] - tolerance]
+    return max(good, key=lambda i: (networks[i]["compression"], networks[i]["val"]))
+
+
+def choose_last_of_equals(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Of several with the same compression the last one is taken: the most accurate was asked
+    for."""
+    good = [i for i, n in enumerate(networks) if n["val"] >= dense["val"] - tolerance]
+    return max(good, key=lambda i: (networks[i]["compression"], i), default=None)
+
+
+def choose_least_accurate_of_equals(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Of several with the same compression the least accurate one is taken."""
+    return chosen(
+        networks, dense, dense["val"] - tolerance, key=lambda n: (n["compression"], -n["val"])
+    )
+
+
+def choose_whole_compression(networks: Rows, dense: Counts, tolerance: float) -> int | None:
+    """Compressions are rounded, so that two of them seem equal: compare them as they are."""
+    return chosen(
+        networks, dense, dense["val"] - tolerance, key=lambda n: (round(n["compression"]), n["val"])
+    )
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "definitions": [
         definitions_own_weights, definitions_density, definitions_of_parameters,
         definitions_of_weights, definitions_zeros_stored, definitions_upside_down,
         definitions_zeros_are_fast, definitions_macs_for_time, definitions_percent,
         definitions_dense_zeros,
+        definitions_only_zeros,
+        definitions_only_removed,
+        definitions_sparsity_of_the_rest,
+        definitions_new_zeros,
+        definitions_compression_of_the_rest,
+        definitions_two_kinds,
+        definitions_macs_upside_down,
+        definitions_speed_upside_down,
+        definitions_time_saved,
+        definitions_swapped,
+        definitions_rounded,
+        definitions_rounded_later,
+        definitions_whole_compression,
     ],
     "mean_and_spread": [
         mean_and_spread_population, mean_and_spread_zero, mean_and_spread_nan,
@@ -587,6 +862,13 @@ MISTAKES: dict[str, list[Callable]] = {
         mean_and_spread_truth,
         mean_and_spread_rounded,
         mean_and_spread_of_all_targets,
+        mean_and_spread_descending,
+        mean_and_spread_as_text,
+        mean_and_spread_true_accuracies,
+        mean_and_spread_true_targets,
+        mean_and_spread_two_or_more,
+        mean_and_spread_other_order,
+        mean_and_spread_rounded_later,
     ],
     "pareto_front": [
         pareto_front_strict, pareto_front_twins, pareto_front_itself,
@@ -596,6 +878,16 @@ MISTAKES: dict[str, list[Callable]] = {
         pareto_front_rounded,
         pareto_front_nothing_is_zero,
         pareto_front_sentinel,
+        pareto_front_equal_accuracy,
+        pareto_front_equal_compression,
+        pareto_front_first_of_twins,
+        pareto_front_index,
+        pareto_front_last_of_twins,
+        pareto_front_from_one,
+        pareto_front_neighbours,
+        pareto_front_in_the_order_of_the_list,
+        pareto_front_tolerance,
+        pareto_front_almost,
     ],
     "choose": [
         choose_on_test, choose_dense_test, choose_most_accurate, choose_lowest_compression,
@@ -606,6 +898,16 @@ MISTAKES: dict[str, list[Callable]] = {
         choose_rounded,
         choose_first_good_enough,
         choose_within_the_tolerance_above,
+        choose_percent,
+        choose_without_loss,
+        choose_below_the_best,
+        choose_both,
+        choose_smallest_anyway,
+        choose_minus_one,
+        choose_max_of_nothing,
+        choose_last_of_equals,
+        choose_least_accurate_of_equals,
+        choose_whole_compression,
     ],
 }  # fmt: skip
 

@@ -72,10 +72,11 @@ MEAN_AND_SPREAD = [
     Probe("two seeds that agree", lambda: {"runs": [{0.5: 0.9}, {0.5: 0.9}]}, rows),
     Probe("one seed", lambda: {"runs": [{0.5: 0.91, 0.9: 0.88}]}, rows),
     Probe(
-        "two runs were stopped early, and the targets are not in order",
+        "runs were stopped early, and the targets, one of them 0, are not in order",
         lambda: {
             "runs": [
                 {0.5: 0.9, 0.99: 0.6}, {0.9: 0.8, 0.5: 0.92, 0.7: 0.9}, {0.5: 0.94, 0.7: 0.86},
+                {10.0: 0.3, 2.0: 0.9, 0.0: 0.93},
             ]
         },
         rows,
@@ -168,7 +169,7 @@ CHOOSE = [
     Probe(
         "just good enough: lost is what may be lost",
         lambda: {
-            "networks": [network(3.0, 0.75, 0.7), network(6.0, 0.5, 0.5)],
+            "networks": [network(3.0, 0.75, 0.7), network(6.0, 0.5, 0.5), network(2.0, 0.998, 0.9)],
             "dense": {"val": 1.0, "test": 0.9},
             "tolerance": 0.25,
         },
@@ -176,16 +177,19 @@ CHOOSE = [
     Probe(
         "a little smaller, and much less accurate, but good enough",
         lambda: {
-            "networks": [network(8.0, 0.925, 0.9), network(8.5, 0.75, 0.75)],
+            "networks": [
+                network(8.0, 0.925, 0.9), network(8.7, 0.8, 0.8), network(9.2, 0.75, 0.75),
+            ],
             "dense": DENSE_ROW,
             "tolerance": 0.2,
         },
     ),
     Probe(
-        "the same compression twice",
+        "five of the same compression",
         lambda: {
             "networks": [
-                network(9.0, 0.9, 0.9), network(9.0, 0.91, 0.88), network(9.0, 0.905, 0.93),
+                network(9.0, 0.9, 0.9), network(9.0, 0.91, 0.85), network(9.0, 0.905, 0.93),
+                network(9.0, 0.895, 0.86), network(9.0, 0.9, 0.9),
             ],
             "dense": DENSE_ROW,
             "tolerance": 0.03,
