@@ -7,76 +7,38 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
-from jupyter_client.manager import KernelManager
 from nbformat.v4 import new_code_cell
 
 from pruninglab.grading.sandbox import bubblewrap
 from pruninglab.hand_in import button, hand_in, report, which
 from pruninglab.student import fresh_run
 from solutions.builder import build
+from tests.helpers.kernel import Kernel
 from tests.helpers.solved import LAB, solved
 
 CELL = "from pruninglab.hand_in import hand_in\n\nhand_in()"
 ID = "the-cell-with-the-button"
 VIEW = "application/vnd.jupyter.widget-view+json"
-Outputs = list[dict[str, Any]]
+CLICK = {"method": "custom", "content": {"event": "click"}}
 
 
-class Kernel:
-    """A kernel that began in a folder, as an editor sees it."""
+class Clicked(Kernel):
+    """A kernel whose last cell has the button."""
 
-    def __init__(self, folder: Path, session: str) -> None:
-        self.manager = KernelManager(kernel_name="python3")
-        env = {"JPY_SESSION_NAME": session, "PYTHONPATH": str(build.ROOT)}
-        self.manager.start_kernel(cwd=str(folder), env=env | {"PATH": "/usr/bin:/bin"})
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=120)
-
-    def ask(self, kind: str, content: dict[str, Any], **metadata: str) -> Outputs:
-        """Send a message, and return what is shown because of it."""
-        message = self.client.session.msg(kind, content, metadata=metadata)
-        self.client.shell_channel.send(message)
-        shown: Outputs = []
-        while True:
-            answer = self.client.get_iopub_msg(timeout=120)
-            if answer["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-                continue
-            if answer["content"].get("execution_state") == "idle":
-                return shown
-            if answer["msg_type"] in ("display_data", "stream", "error"):
-                shown.append(answer["content"])
-
-    def run(self, code: str, cell: str = "") -> Outputs:
-        """Run a cell."""
-        said = {"cellId": cell} if cell else {}
-        return self.ask("execute_request", {"code": code, "store_history": True}, **said)
-
-    def value(self, expression: str) -> str:
-        """Print something, and return it."""
-        return self.run(f"print({expression})")[0]["text"].strip()
-
-    def button(self, cell: str = ID) -> str:
+    def button(self, cell: str = ID, source: str = CELL) -> str:
         """Run the last cell; return the button's name."""
-        (shown,) = self.run(CELL, cell)
-        box = f"Widget.widgets[{shown['data'][VIEW]['model_id']!r}]"
+        (shown,) = self.run(source, cell)
         self.run("from ipywidgets import Widget")
+        box = f"Widget.widgets[{shown['data'][VIEW]['model_id']!r}]"
         return self.value(f"{box}.children[0].model_id")
 
     def click(self, name: str) -> str:
         """Click as a browser says it; return the page below the button."""
-        click = {"method": "custom", "content": {"event": "click"}}
-        shown = self.ask("comm_msg", {"comm_id": name, "data": click})
+        shown = self.ask("comm_msg", {"comm_id": name, "data": CLICK})
         return "".join(x["data"].get("text/html", "") for x in shown if "data" in x)
-
-    def end(self) -> None:
-        """End it."""
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +53,10 @@ def file(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kernel(file: Path) -> Iterator[Kernel]:
+def kernel(file: Path) -> Iterator[Clicked]:
     """The notebook's kernel, as Jupyter starts it."""
-    kernel = Kernel(file.parent, str(file))
+    env = {"JPY_SESSION_NAME": str(file), "PYTHONPATH": str(build.ROOT)}
+    kernel = Clicked(file.parent, env)
     yield kernel
     kernel.end()
 
@@ -115,7 +78,7 @@ def packed(target: Path) -> bytes:
 
 
 def test_running_the_cell_shows_what_each_lab_has_stored_and_hands_in_nothing(
-    kernel: Kernel, handed_in: Path
+    kernel: Clicked, handed_in: Path
 ) -> None:
     """So Run All and nbval pass. An editor without widgets shows the text."""
     (shown,) = kernel.run(CELL, ID)
@@ -126,7 +89,7 @@ def test_running_the_cell_shows_what_each_lab_has_stored_and_hands_in_nothing(
     assert not handed_in.exists()
 
 
-def test_while_nbgrader_runs_it_nothing_is_handed_in(kernel: Kernel, handed_in: Path) -> None:
+def test_while_nbgrader_runs_it_nothing_is_handed_in(kernel: Clicked, handed_in: Path) -> None:
     kernel.run("import os; os.environ['NBGRADER_EXECUTION'] = 'validate'")
     assert VIEW in kernel.run(CELL, ID)[0]["data"]
     kernel.run("del os.environ['NBGRADER_EXECUTION']")
@@ -158,7 +121,7 @@ def test_without_a_kernel_it_does_nothing(capsys: pytest.CaptureFixture) -> None
 
 
 def test_a_click_packs_the_notebook_with_a_report_and_a_link(
-    kernel: Kernel, file: Path, handed_in: Path
+    kernel: Clicked, file: Path, handed_in: Path
 ) -> None:
     name = kernel.button()
     label = f"Widget.widgets[{name!r}].description"
@@ -173,7 +136,7 @@ def test_a_click_packs_the_notebook_with_a_report_and_a_link(
 
 
 def test_what_was_run_and_not_saved_is_noticed_and_a_second_click_takes_what_was_saved(
-    kernel: Kernel, file: Path, handed_in: Path
+    kernel: Clicked, file: Path, handed_in: Path
 ) -> None:
     name, saved = kernel.button(), nbformat.read(file, as_version=4).cells[0].source
     look = f"list(which.doubts(pathlib.Path({str(file)!r}), {ID!r}))"
@@ -191,14 +154,14 @@ def test_what_was_run_and_not_saved_is_noticed_and_a_second_click_takes_what_was
     assert kernel.value(look) == "[]"
 
 
-def test_a_notebook_on_the_kernel_of_another_is_noticed(kernel: Kernel, handed_in: Path) -> None:
+def test_a_notebook_on_the_kernel_of_another_is_noticed(kernel: Clicked, handed_in: Path) -> None:
     page = kernel.click(kernel.button("a-cell-of-another-notebook"))
     assert "as it was saved does not have the cell with this button" in page
     assert not handed_in.exists()
 
 
 def test_what_is_wrong_is_said_and_packs_nothing(
-    kernel: Kernel, file: Path, handed_in: Path
+    kernel: Clicked, file: Path, handed_in: Path
 ) -> None:
     before = file.read_bytes()
     notebook = nbformat.read(file, as_version=4)
@@ -212,19 +175,16 @@ def test_what_is_wrong_is_said_and_packs_nothing(
     assert not handed_in.exists()
 
 
-def test_an_odd_name_is_refused_in_a_sentence(kernel: Kernel, handed_in: Path) -> None:
-    (shown,) = kernel.run("hand_in('../ada')", ID)
-    box = f"Widget.widgets[{shown['data'][VIEW]['model_id']!r}]"
-    page = kernel.click(kernel.value(f"{box}.children[0].model_id"))
+def test_an_odd_name_is_refused_in_a_sentence(kernel: Clicked, handed_in: Path) -> None:
+    page = kernel.click(kernel.button(source="hand_in('../ada')"))
     assert "letters, digits, dots" in page
     assert not handed_in.exists()
 
 
-def test_an_interrupted_click_ends_what_it_began(kernel: Kernel, handed_in: Path) -> None:
+def test_an_interrupted_click_ends_what_it_began(kernel: Clicked, handed_in: Path) -> None:
     """■ in JupyterLab."""
     name = kernel.button()
-    click = {"method": "custom", "content": {"event": "click"}}
-    message = kernel.client.session.msg("comm_msg", {"comm_id": name, "data": click})
+    message = kernel.client.session.msg("comm_msg", {"comm_id": name, "data": CLICK})
     kernel.client.shell_channel.send(message)
     while True:  # until the fresh run has begun
         answer = kernel.client.get_iopub_msg(timeout=120)
