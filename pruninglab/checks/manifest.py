@@ -40,6 +40,16 @@ def manifest_of(notebook: Path) -> dict[str, Any]:
     return {"lab": lab, "title": lab, "about": "", "minutes": 0, "files": [], "cells": []}
 
 
+def in_package(lab: str) -> dict[str, bytes]:
+    """Read what the package has of a lab, under the names that it has beside a notebook."""
+    folder = package_of(lab)
+    if read(folder).get("lab") != lab:
+        return {}
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    found["probes.py"] = found.pop("__init__.py")
+    return found
+
+
 def read(folder: Path) -> dict[str, Any]:
     """Read a folder's manifest.json; empty if that is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):

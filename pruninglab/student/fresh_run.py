@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,13 @@ class Run:
     remedy: str = ""
 
 
-def run(nb: NotebookNode, folder: Path, files: list[str], view: View = TERMINAL) -> Run:
+def run(
+    nb: NotebookNode,
+    folder: Path,
+    files: list[str],
+    view: View = TERMINAL,
+    given: Mapping[str, bytes] | None = None,
+) -> Run:
     """Run a copy of the notebook in a fresh kernel, beside copies of the lab's own files.
 
     Args:
@@ -60,6 +66,7 @@ def run(nb: NotebookNode, folder: Path, files: list[str], view: View = TERMINAL)
         folder: where the lab is.
         files: what the lab came with, besides the notebook.
         view: shows how far it is.
+        given: what grading puts beside it, by name, whatever the folder has.
     """
     found, began, current = Run(), 0.0, 0
 
@@ -83,6 +90,8 @@ def run(nb: NotebookNode, folder: Path, files: list[str], view: View = TERMINAL)
         for name in (*files, *BESIDE):
             if (folder / name).is_file():
                 shutil.copy(folder / name, scratch)
+        for name, content in (given or {}).items():
+            Path(scratch, name).write_bytes(content)
         again = copy.deepcopy(nb)
         for cell in again.cells:  # grading runs what is under %%timeit, too
             cell.source = runnable(cell.source) if cell.cell_type == "code" else cell.source

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 from importlib import metadata
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from nbformat import NotebookNode
 from packaging.requirements import Requirement
@@ -45,6 +45,21 @@ def lacking(nb: NotebookNode, files: Collection[str], needed: Collection[int]) -
                 yield Finding("wrong", f"{text}, and your functions use it", remedy)
             else:
                 yield Finding("note", f"{text}; the other lines of the cell run all the same")
+
+
+def gone(nb: NotebookNode, file: Path) -> Iterator[Finding]:
+    """Say which imports of a notebook from before the package had its checks find nothing now.
+
+    Grading has them all the same, and so has the fresh run.
+    """
+    lab = f"pruninglab.labs.{file.stem.partition('_')[2]}"
+    new = {"probes": lab, "toolbox": f"{lab}.toolbox"}
+    for index, cell in enumerate(nb.cells):
+        for line, module, _ in imports(cell.source) if cell.cell_type == "code" else ():
+            if module in new and not (file.parent / f"{module}.py").is_file():
+                text = f"{place(index)}, line {line}: {module}.py is not beside this notebook"
+                remedy = f"to run the cell here, write: from {new[module]} import ..."
+                yield Finding("note", text, remedy)
 
 
 def imports(source: str) -> Iterator[tuple[int, str, set[str]]]:

@@ -27,14 +27,14 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from pruninglab.checks.manifest import known_labs, manifest, manifest_of
+from pruninglab.checks.manifest import in_package, known_labs, manifest, manifest_of
 from pruninglab.limits import MAX_NOTEBOOK
 from pruninglab.notebook_file import Unreadable, read_notebook
 from pruninglab.student import completeness
 from pruninglab.student.diagnosis import Outcome
 from pruninglab.student.findings import Finding
 from pruninglab.student.fresh_run import BESIDE, run
-from pruninglab.student.lacking import lacking
+from pruninglab.student.lacking import gone, lacking
 from pruninglab.student.receipt import pack, receipts
 from pruninglab.student.view import TERMINAL, Events, View, tell
 from pruninglab.terminal import accept_any_text
@@ -150,6 +150,7 @@ def as_saved(file: Path, data: bytes, nb: NotebookNode, lab: dict[str, Any]) -> 
     if not any(finding.state == "wrong" for finding in found):
         yield Finding("ready", f"all {len(lab['cells'])} graded cells are there, once")
     yield from completeness.left(nb, lab)
+    yield from gone(nb, file)
     yield from oddities(data)
 
 
@@ -161,7 +162,8 @@ def look(file: Path, data: bytes, view: View = TERMINAL) -> Iterator[Iterator[Fi
     """
     nb, lab = read(file.name, data), manifest_of(file)
     yield as_saved(file, data, nb, lab)
-    outcome = Outcome(nb, lab, run(nb, file.parent, lab["files"], view))
+    ran = run(nb, file.parent, lab["files"], view, in_package(file.stem))
+    outcome = Outcome(nb, lab, ran)
     yield chain(outcome.limits(), lacking(nb, [*lab["files"], *BESIDE], outcome.needed()))
     yield outcome.exercises()
 

@@ -12,13 +12,15 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from pruninglab.checks.manifest import manifest_of
+from pruninglab.checks.manifest import in_package, manifest_of
 from pruninglab.grading.sample_class import fill
 from pruninglab.grading.sandbox import bubblewrap
 from pruninglab.notebook import grade_id, place
+from pruninglab.student import fresh_run
 from pruninglab.student.causes import causes
 from pruninglab.student.completeness import to_write
 from pruninglab.student.fresh_run import Run, in_a_line
+from pruninglab.student.lacking import gone
 from solutions.builder import build, bundle
 from tests.helpers.kernel import Kernel
 
@@ -129,7 +131,7 @@ def test_no_toolbox_can_be_found_in_the_sandbox() -> None:
 BOTH = """
 import sys
 from pathlib import Path
-from pruninglab.grading.gradebook.course import in_package
+from pruninglab.checks.manifest import in_package
 from pruninglab.grading.protocol.lab_modules import import_lab
 files = in_package("03_methods")
 for name, content in files.items():
@@ -149,3 +151,15 @@ def test_grading_knows_the_checks_of_old_and_of_new_notebooks(tmp_path: Path) ->
         [sys.executable, "-c", BOTH], cwd=tmp_path, env={"PYTHONPATH": str(build.ROOT)}, check=False
     )
     assert done.returncode == 0
+
+
+def test_an_old_notebook_without_its_files_is_looked_over_as_it_is_graded(tmp_path: Path) -> None:
+    """With the package's own, and a sentence on how to run it here."""
+    source = "import math\nfrom probes import check\nfrom toolbox import global_masks"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    (tmp_path / "probes.py").write_text("raise ValueError('an older one')")
+    assert not fresh_run.run(notebook, tmp_path, [], given=in_package(LAB)).errors
+    (found,) = gone(notebook, tmp_path / f"{LAB}.ipynb")
+    assert found.text == "cell 1, line 3: toolbox.py is not beside this notebook"
+    assert "from pruninglab.labs.methods.toolbox import ..." in found.remedy
+    assert "No module named 'probes'" in fresh_run.run(notebook, tmp_path / "x", []).errors[0]

@@ -161,23 +161,13 @@ def register(course: Course) -> tuple[str, tuple[tuple[str, bytes], ...]]:
         succeed(course.api.generate_assignment(lab), f"read {lab}")
         skeleton = nbformat.read(Path(scratch, lab, f"{lab}.ipynb"), as_version=4)
         beside = [p for p in sorted(Path(scratch, lab).iterdir()) if p.suffix != ".ipynb"]
-        files = {p.name: p.read_bytes() for p in beside if p.is_file()} | in_package(lab)
+        files = {p.name: p.read_bytes() for p in beside if p.is_file()} | manifest.in_package(lab)
     # The release has no hidden tests; the notebook that it was made from has them.
     solved = nbformat.read(course.solved, as_version=4).cells
     tests = {grade_id(cell): cell.source for cell in solved if kind_of(cell) == "test"}
     for cell in skeleton.cells:
         cell.source = tests.get(grade_id(cell), cell.source)
     return nbformat.writes(skeleton), tuple(sorted(files.items()))
-
-
-def in_package(lab: str) -> dict[str, bytes]:
-    """Read what the package has of a lab, under the names that it has beside a notebook."""
-    folder = manifest.package_of(lab)
-    if manifest.read(folder).get("lab") != lab:
-        return {}
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    found["probes.py"] = found.pop("__init__.py")
-    return found
 
 
 def reference_solutions(course: Course) -> tuple[tuple[str, str], ...]:
