@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -46,20 +49,31 @@ def test_no_answer_is_inside(lab: str, tmp_path: Path) -> None:
     assert (f"{lab}/pruninglab/labs/{short}/toolbox.py" in names) == (lab != "01_structures")
 
 
-def test_it_works_where_nothing_else_is(tmp_path: Path) -> None:
-    """Unpacked elsewhere, all of the library imports, and the lab finds its checks."""
+def test_it_works_once_pip_has_installed_it(tmp_path: Path) -> None:
+    """As `%pip install FOLDER`: all of the library imports, and the lab's first cell runs.
+
+    In a new environment, where only packages of others are lent from this one.
+    """
     lab = "01_structures"
     with zipfile.ZipFile(bundle.bundle(lab, tmp_path / "lab.zip")) as archive:
         archive.extractall(tmp_path)
-    folder = tmp_path / lab
-    done = subprocess.run(
-        [sys.executable, "-c", EVERYTHING.format(folder=str(folder))],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.endswith("modules\n"), done.stderr
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    (packages,) = (tmp_path / "env" / "lib").glob("*/site-packages")
+    (packages / "lent.pth").write_text(sysconfig.get_path("purelib"))  # its own .pth are not read
+    python = tmp_path / "env" / "bin" / "python"
+    # Ignored: this environment's own pruninglab, which is of the repository.
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--ignore-installed"]
+    shell(tmp_path, shlex.join([str(python), "-m", "pip", "install", *options, f"./{lab}"]))
+    shutil.rmtree(tmp_path / lab / "pruninglab")  # an installation needs nothing of the folder
+    notebook = nbformat.read(tmp_path / lab / "labs" / lab / f"{lab}.ipynb", as_version=4)
+    first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    for code in (EVERYTHING.format(folder=str(packages)), first):
+        done = subprocess.run(
+            [python, "-P", "-c", code], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert not done.returncode, done.stderr
+    assert "parameters" in done.stdout
 
 
 def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
