@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 
 from pruninglab import masks as library
+from pruninglab.checks import schedules
 from pruninglab.models import prunable
 from solutions.lab1_structures import exercises as structures
 from solutions.lab3_methods import exercises as methods
@@ -1874,6 +1875,84 @@ def compare_pickled(
     return {"val": table, "best": best, "test": [evaluate(m, test) for m in models[best]]}
 
 
+# --- choose_schedule ----------------------------------------------------------------------------
+
+Schedule = list[tuple[float, float]]
+
+
+def by_share(steps: int, sparsity: Callable[[float], float]) -> Schedule:
+    """Sparsities by the share of the steps that is done, above 0 and up to 1; rates that fall."""
+    return [(sparsity((t + 1) / steps), 0.08 * (1 - t / steps)) for t in range(steps)]
+
+
+def choose_schedule_reference(steps: int, final: float) -> Schedule:
+    """This is the reference itself. How many of its steps train the network as it will be in the
+    end?
+    """
+    return schedules.reference(steps, final)
+
+
+def choose_schedule_in_the_last_step(steps: int, final: float) -> Schedule:
+    """You prune in the last step: nothing heals the network after that."""
+    return by_share(steps, lambda done: final if done == 1 else 0.0)
+
+
+def choose_schedule_linear(steps: int, final: float) -> Schedule:
+    """You prune a little until the very end: the last cuts have no time to heal."""
+    return by_share(steps, lambda done: final if done == 1 else final * done)
+
+
+def choose_schedule_percent(steps: int, final: float) -> Schedule:
+    """These are percentages: a sparsity is from 0 to 1."""
+    return [(100 * sparsity, lr) for sparsity, lr in methods.choose_schedule(steps, final)]
+
+
+def choose_schedule_density(steps: int, final: float) -> Schedule:
+    """These are the shares that *stay*: a sparsity is the share that goes."""
+    return [(1 - sparsity, lr) for sparsity, lr in methods.choose_schedule(steps, final)]
+
+
+def choose_schedule_swapped(steps: int, final: float) -> Schedule:
+    """The learning rate comes second in each pair, after the sparsity."""
+    return [(lr, sparsity) for sparsity, lr in methods.choose_schedule(steps, final)]
+
+
+def choose_schedule_never_there(steps: int, final: float) -> Schedule:
+    """The last entry is not `final` yet: with t from 0 to steps - 1, t / steps never is 1."""
+    return [(final * t / steps, 0.05) for t in range(steps)]
+
+
+def choose_schedule_one_more(steps: int, final: float) -> Schedule:
+    """There is one entry too many: `range(steps)` counts from 0."""
+    return [(final, 0.05) for _ in range(steps + 1)]
+
+
+def choose_schedule_per_epoch(steps: int, final: float) -> Schedule:
+    """These are four epochs: a schedule has one pair for each *step*."""
+    return [(final, 0.08), (final, 0.06), (final, 0.04), (final, 0.02)]
+
+
+def choose_schedule_high_rate(steps: int, final: float) -> Schedule:
+    """With this learning rate the network cannot settle: where should the rate be at the end?"""
+    return [(final, 0.2) for _ in range(steps)]
+
+
+def choose_schedule_rewound(steps: int, final: float) -> Schedule:
+    """At once, with the rates of LR-rewinding."""
+    return [(final, lr) for _, lr in schedules.reference(steps, final)]
+
+
+def choose_schedule_quick_rounds(steps: int, final: float) -> Schedule:
+    """Rounds of one step each, all in the first sixth."""
+    return by_share(steps, lambda done: 1 - (1 - final) ** min(1.0, 6 * done))
+
+
+def choose_schedule_warm_up(steps: int, final: float) -> Schedule:
+    """At once; the rate climbs for a few steps before it falls."""
+    rates = (0.08 * min((t + 1) / 4, (steps - t) / (steps - 3)) for t in range(steps))
+    return [(final, lr) for lr in rates]
+
+
 def named(prefix: str, right: set[str]) -> tuple[list[Callable], list[Callable]]:
     """The functions `<prefix>_...` of this module: (mistakes, alternatives)."""
     found = {n: f for n, f in globals().items() if n.startswith(f"{prefix}_")}
@@ -1891,6 +1970,7 @@ RIGHT = {
     "soft_filter_pruning": {"topk", "helper", "numpy"},
     "add_sparsity_penalty": {"autograd", "names", "new_gradient", "no_detach"},
     "compare": {"copies", "states", "again", "pickled"},
+    "choose_schedule": {"rewound", "quick_rounds", "warm_up"},
 }
 MISTAKES: dict[str, list[Callable]] = {name: named(name, right)[0] for name, right in RIGHT.items()}
 ALTERNATIVES: dict[str, list[Callable]] = {

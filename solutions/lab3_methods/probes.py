@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pruninglab.checks import Lab, Probe, Values
+from pruninglab.checks import Lab, Probe, Values, schedules
+from pruninglab.checks.allocation import whole_subset
 from pruninglab.models import Block
 
 Inputs = dict[str, Any]
@@ -551,6 +552,37 @@ COMPARE = [
     ),
 ]
 
+# --- choose_schedule: measured, not compared ----------------------------------------------------
+
+ENOUGH = 0.03  # accuracy beyond that of the reference
+
+
+def worth(result: Any, inputs: Inputs) -> Values:
+    """What is wrong with a schedule; of one that is good enough nothing but that it is."""
+    steps, final = inputs["steps"], inputs["final"]
+    if wrong := schedules.fault(result, steps, final):
+        return {"fault": wrong}
+    if steps != schedules.STEPS:
+        return {"form": "right"}
+    gain = schedules.gain_over_reference(result, (0, 1), whole_subset("val")[:500])
+    print(f"{100 * gain:+.1f} points beside the reference (target: +{100 * ENOUGH:.0f})")
+    if gain >= ENOUGH:
+        return {"form": "right", "accuracy": "enough"}
+    sparsities, rates = zip(*result, strict=True)
+    at_the_end = sum(abs(sparsity - final) < 1e-6 for sparsity in sparsities)
+    return {
+        "accuracy": "worse than the reference" if gain < -ENOUGH else "about the reference's",
+        "steps at the final sparsity": at_the_end,
+        "sparsity half way": round(sparsities[steps // 2], 3),
+        "highest learning rate": round(max(rates), 3),
+    }
+
+
+CHOOSE_SCHEDULE = [
+    Probe("12 steps, to 50 %", lambda: {"steps": 12, "final": 0.5}, worth),
+    Probe("41 steps, to 95 %", lambda: {"steps": 41, "final": 0.95}, worth),
+    Probe("36 steps, to 90 %: trained and measured", lambda: {"steps": 36, "final": 0.9}, worth),
+]
 
 PROBES = {
     "train_masked": TRAIN_MASKED,
@@ -561,5 +593,6 @@ PROBES = {
     "soft_filter_pruning": SOFT_FILTER_PRUNING,
     "add_sparsity_penalty": ADD_SPARSITY_PENALTY,
     "compare": COMPARE,
+    "choose_schedule": CHOOSE_SCHEDULE,
 }
 check = Lab(__file__, PROBES)

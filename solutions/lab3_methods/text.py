@@ -3,12 +3,10 @@
 #
 # **When to remove, and how to train around it**
 #
-# Remember the camera at the wildlife crossing? Lab 1 cut its network down to 512 KiB and left a
-# ruin: without training nothing was gained. So now we train. But *when* do the weights go: all at
-# once, in rounds, a few in every other step? Do they go for good? And with which learning rate
-# does one heal a network? Papers differ in little else, and they like to compare themselves with
-# methods that were trained for less time. At the end you will have compared four of them
-# yourself, fairly, and the camera gets its network.
+# Lab 1 cut the camera's network down to 512 KiB and left a ruin. So now we train. *When* do the
+# weights go: all at once, in rounds, a few in every other step? Do they go for good? And which
+# learning rate heals a network? Papers differ in little else. You will compare four of them,
+# fairly, and the camera gets its network.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -16,14 +14,10 @@
 # | When to remove | 2 in rounds · 3 by the cube | 22 | 4 |
 # | When and how to retrain | 4 the learning rate · 5 prune and retrain | 25 | 5 |
 # | Other ways | 6 soft pruning · 7 a penalty | 28 | 8 |
-# | Which is best? | 8 an honest comparison | 23 | 6 |
+# | Which is best? | 8 an honest comparison · 9 a schedule of your own | 48 | 10 |
 #
-# To train in seconds we take a *narrow* ResNet-20: 4, 8 and 16 filters in its stages instead of
-# 16, 32 and 64. It was trained on CIFAR-10; here it sees 4,000 images of the training set again.
-# It has little to spare, which is good for us: differences between methods show.
-#
-# All accuracies on the way are on 1,000 *validation* images, of which no training has seen any.
-# The 2,000 *test* images stay closed until the end.
+# To train in seconds we take a *narrow* ResNet-20, with 4, 8 and 16 filters in its stages instead
+# of 16, 32 and 64. It has little to spare, so differences between methods show.
 
 # %%
 from importlib.util import find_spec
@@ -33,6 +27,7 @@ if not (find_spec("pruninglab") and find_spec("pruninglab.labs.methods")):
 
 import copy
 import itertools
+import json
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -52,6 +47,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pruninglab import checkpoints, counters, data, plots
+from pruninglab.checks import schedules
 from pruninglab.data import Images
 from pruninglab.masks import random_masks
 from pruninglab.models import prunable
@@ -76,6 +72,10 @@ from pruninglab.glossary import glossary
 glossary()
 
 # %% [markdown]
+# The network was trained on CIFAR-10; here it sees 4,000 of the training images again. All
+# accuracies on the way are on 1,000 *validation* images, which no training has seen. The 2,000
+# *test* images stay closed until the end.
+#
 # Three things that everything below uses: an endless stream of augmented batches, the optimizer
 # (SGD with momentum *and* weight decay, as in the papers), and the criterion of Lab 1.
 
@@ -209,10 +209,10 @@ assert max(ways["yours"]) == 0, "pruned weights came back"
 #
 # ★★☆ · You will prune a share of what remains.
 #
-# Han et al. (2015) do not prune at once but in rounds: prune a little, retrain, prune a little
-# more of what is left. Today's usual form takes a fixed share p of the *remaining* weights each
-# round (their own threshold is a multiple of each layer's standard deviation: see Lab 4). Write
-# `prune_remaining`, one such round.
+# [Han et al. (2015)](https://arxiv.org/abs/1506.02626) do not prune at once but in rounds: prune a
+# little, retrain, prune a little more of what is left. Today's usual form takes a fixed share p of
+# the *remaining* weights each round (their own threshold is a multiple of each layer's standard
+# deviation: see Lab 4). Write `prune_remaining`, one such round.
 #
 # **Predict:** with p = 20 %, what is the sparsity after three rounds, and how many rounds bring
 # the network to 90 % or more?
@@ -265,10 +265,10 @@ print(f"you: {my_sparsity} after three rounds, 90 % after {my_rounds}")
 #
 # ★☆☆ · You will follow a schedule of sparsity, step by step.
 #
-# Zhu & Gupta (2017) never stop training. Every Δt steps the masks are made anew, a little
-# sparser, following a curve: fast at first, while there is plenty of redundancy, and slowly at
-# the end. Their equation 1, with s_i and s_f the initial and final sparsity, t_0 the step of the
-# first update and n updates after it:
+# [Zhu & Gupta (2017)](https://arxiv.org/abs/1710.01878) never stop training. Every Δt steps the
+# masks are made anew, a little sparser, following a curve: fast at first, while there is plenty of
+# redundancy, and slowly at the end. Their equation 1, with s_i and s_f the initial and final
+# sparsity, t_0 the step of the first update and n updates after it:
 #
 # s_t = s_f + (s_i - s_f) · (1 - (t - t_0) / (n · Δt))³
 #
@@ -358,8 +358,9 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 # pruned network go on?
 #
 # - **Fine-tuning** holds the last learning rate: the network is nearly finished, be careful.
-# - **LR-rewinding** (Renda et al. 2020) keeps the trained *weights*, but sets the clock of the
-#   *schedule* back by as many epochs as are retrained, and plays it to its end again.
+# - **LR-rewinding** ([Renda et al. 2020](https://arxiv.org/abs/2003.02389)) keeps the trained
+#   *weights*, but sets the clock of the *schedule* back by as many epochs as are retrained, and
+#   plays it to its end again.
 #
 # Write `retraining_lrs`, which gives the rate of every step.
 #
@@ -455,8 +456,8 @@ my_favourite = None  # "fine-tuning" or "LR-rewinding"
 # %% [markdown]
 # <details><summary>Go further</summary>
 #
-# Put the weights back to their dense values before each round (a lottery ticket, Frankle & Carbin
-# 2019).
+# Put the weights back to their dense values before each round (a lottery ticket, [Frankle & Carbin
+# 2019](https://arxiv.org/abs/1803.03635)).
 #
 # </details>
 #
@@ -508,10 +509,10 @@ plt.show()
 #
 # ★★☆ · You will let pruned filters grow back.
 #
-# So far, what is gone is gone. He et al. (2018) decide nothing so early: **soft filter pruning**
-# (SFP) sets the weakest *filters* of each convolution to zero after every epoch, and then trains
-# *all* of them on. A filter that deserves it grows back, and another one goes. Only the last
-# pruning is final. They rank by the L2 norm, within each layer.
+# So far, what is gone is gone. [He et al. (2018)](https://arxiv.org/abs/1808.06866) decide nothing
+# so early: **soft filter pruning** (SFP) sets the weakest *filters* of each convolution to zero
+# after every epoch, and then trains *all* of them on. A filter that deserves it grows back, and
+# another one goes. Only the last pruning is final. They rank by the L2 norm, within each layer.
 #
 # Write `soft_filter_pruning`.
 #
@@ -626,7 +627,8 @@ for i in (norms[:, 16] == 0).nonzero().flatten().tolist():
 #
 # ★☆☆ · You will make a penalty that gives real zeros.
 #
-# Why not *ask* the network which filters it can spare? Liu et al. (2017) train it with a penalty
+# Why not *ask* the network which filters it can spare? [Liu et al.
+# (2017)](https://arxiv.org/abs/1708.06519) train it with a penalty
 # on the scales γ of batch normalisation, λ · Σ|γ|. A filter with γ = 0 says nothing (but for β),
 # so the filters with the smallest |γ| go afterwards. Their code does not touch the loss: it adds
 # the gradient of the penalty, λ · sign(γ), to the one that is there. Write
@@ -855,6 +857,88 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 #
 # **Marking guide.** 1 point per flaw with its direction *and* its repair, 3 at most; half a point
 # without the repair (round the sum down).
+
+# %% [markdown]
+# ## Exercise 9 · A schedule of your own  (25 minutes, 4 points)
+#
+# ★★★ · You will decide: a sparsity and a learning rate for each step. There are many right answers.
+#
+# The whole lab in one function. The narrow network, 36 steps, and now **90 %** sparsity, which
+# hurts. In each step the masks are made anew by global magnitude, then comes one step of SGD at
+# your rate. The *reference* is the fourth row of the contest: cubic, with LR-rewinding.
+#
+# Write `choose_schedule`. It counts if the network is at least **3 points** better than the
+# reference's, as a mean of two seeds. The check measures on validation images. The grader takes
+# other seeds and test images, and asks for 1.5 points, so what passes here with some room passes
+# there. Several simple ideas reach the target.
+#
+# *Bonus, for honour and not for points:* **10 points**. That is more than any schedule that we
+# know.
+#
+# <details><summary>Hint 1</summary>
+#
+# Count the steps that the reference spends at 90 %. What did the contest say about such steps?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A rate that is high at the start and nearly zero at the end heals best: far first, then exactly.
+# `0.08 * (1 - step / steps)` is one. The reference's rates can be read off Exercise 4's picture.
+#
+# </details>
+
+# %% exercise="choose_schedule"
+
+# %% check="choose_schedule" points=4
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Nobody says that a sparsity may only rise. Let it fall for a few steps, so that other weights get
+# a chance, as in soft pruning. Or do a search: draw fifty schedules at random and keep the best. On
+# which images would you choose it?
+#
+# </details>
+#
+# Where is yours among known schedules? Their accuracies are a record: on 2,000 test images, one
+# dot for each of three seeds. **Predict:** how many points does the worst of them lose against the
+# reference?
+
+# %%
+my_loss = None  # your prediction, in points
+
+# %%
+record = json.loads((checkpoints.ASSETS / "methods-schedules.json").read_text(encoding="utf-8"))
+rows = {name: [100 * a for a in runs] for name, runs in record["accuracies"].items()}
+plan = choose_schedule(STEPS, schedules.FINAL)
+followed = [schedules.follow(plan, seed) for seed in record["seeds"][:2]]
+rows["yours"] = [100 * accuracy(network, test) for network in followed]
+
+# %%
+mean = {name: statistics.mean(runs) for name, runs in rows.items()}
+order = sorted(rows, key=lambda name: mean[name])
+target = mean["reference: cubic"] + 3
+looks = {"yours": plots.RED, "reference: cubic": plots.ORANGE}
+_, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+for row, name in enumerate(order):
+    axes.plot(rows[name], len(rows[name]) * [row], "o", color=looks.get(name, plots.BLUE))
+    axes.plot(mean[name], row, "|", markersize=16, color=looks.get(name, plots.BLUE))
+for place, label in ((target, "target"), (target + 7, "bonus")):
+    axes.axvline(place, color=plots.GREY, linestyle=":")
+    axes.text(place + 0.4, len(order) - 0.4, label, color="black", fontsize=9, va="center")
+if my_loss is not None:
+    axes.plot(mean["reference: cubic"] - abs(my_loss), 0, "*", markersize=15, color=plots.GREEN)
+axes.set_yticks(range(len(order)), order)
+axes.set(xlabel="accuracy on test images (%): seeds and their mean", xlim=(0, 60))
+axes.set(ylim=(-0.6, len(order) + 0.1), title="36 steps to 90 % sparsity")
+plt.show()
+
+# %% [markdown]
+# Two groups. At the top are schedules that prune early and let the rate fall; at the bottom those
+# that prune until the end, and the network is a ruin. In between is the reference: an excellent
+# schedule for the hundreds of thousands of steps for which it was made, and a poor one for 36. The
+# dots of one row are several points apart. But all rows used the same batches, seed by seed, and
+# their *differences* are steadier than that.
 
 # %% [markdown]
 # ## The camera gets its network

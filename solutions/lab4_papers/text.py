@@ -215,14 +215,14 @@ my_random = None  # accuracy on val with 60 % of the free filters removed by cha
 print(f"dense network: {round(100 * dense_val, -1):.0f} % on val, to 10 points")
 
 # %% [markdown]
-# # Single weights
+# ## Single weights
 #
-# ## Exercise 1 · Han 2015: prune, retrain, repeat  (14 minutes, 4 points)
+# ### Exercise 1 · Han 2015: prune, retrain, repeat  (14 minutes, 4 points)
 #
 # ★★☆ · You will write a method of rounds whose sparsity comes out instead of being chosen.
 #
-# *Learning both Weights and Connections for Efficient Neural Networks* made pruning popular
-# again.
+# *[Learning both Weights and Connections for Efficient Neural
+# Networks](https://arxiv.org/abs/1506.02626)* made pruning popular again.
 #
 # - *Structure*: single weights, all layers
 # - *Criterion*: magnitude below a threshold **per layer**: quality × standard deviation of the
@@ -303,12 +303,12 @@ slider(one_round, [k / 10 for k in range(1, 21)], start=1.0, label="quality")
 # or not: that is why the paper tunes it layer by layer. (The exceptions are the layers in which
 # training has emptied filters.)
 #
-# ## Exercise 2 · Zhu & Gupta 2017: prune while training  (14 minutes, 4 points)
+# ### Exercise 2 · Zhu & Gupta 2017: prune while training  (14 minutes, 4 points)
 #
 # ★★☆ · You will prune along a schedule while training goes on.
 #
-# *To prune, or not to prune* prunes during an ordinary training: much at first, when there is a
-# lot to spare, and little in the end.
+# *[To prune, or not to prune](https://arxiv.org/abs/1710.01878)* prunes during an ordinary
+# training: much at first, when there is a lot to spare, and little in the end.
 #
 # - *Structure*: single weights, the **same sparsity in every layer**
 # - *Criterion*: magnitude
@@ -353,12 +353,13 @@ run(
 )
 
 # %% [markdown]
-# ## Exercise 3 · Renda 2020: rewind the learning rate  (14 minutes, 4 points)
+# ### Exercise 3 · Renda 2020: rewind the learning rate  (14 minutes, 4 points)
 #
 # ★★☆ · You will replay a learning-rate schedule after every round.
 #
-# *Comparing Rewinding and Fine-tuning in Neural Network Pruning* found a recipe without a knob
-# for each layer that does as well as the complicated ones.
+# *[Comparing Rewinding and Fine-tuning in Neural Network
+# Pruning](https://arxiv.org/abs/2003.02389)* found a recipe without a knob for each layer that does
+# as well as the complicated ones.
 #
 # - *Structure*: single weights, all layers
 # - *Criterion*: magnitude, **one ranking for the network**
@@ -397,7 +398,7 @@ run(
 # Look at the three traces. Blue stairs (rounds), a blue curve that flattens (cubic), a red saw
 # (rewinding): you could name the paper from the picture.
 #
-# # Filters
+# ## Filters
 #
 # Now the structures that make a network really smaller. The free convolutions of lab 1 lose
 # filters, and `remove_filters` makes the three layers around them smaller. This does it for
@@ -410,12 +411,13 @@ run(
 # and He prune the layers at the additions, too, with extra bookkeeping; lab 5 does that. And a
 # layer that is replaced is new to the optimizer, so momentum starts from zero after a removal.
 #
-# ## Exercise 4 · Li 2016: small filters go  (12 minutes, 4 points)
+# ### Exercise 4 · Li 2016: small filters go  (12 minutes, 4 points)
 #
 # ★☆☆ · You will remove filters layer by layer, and leave the sensitive layers alone.
 #
-# *Pruning Filters for Efficient ConvNets* looks at each layer first: how bad is it to lose half
-# of the filters of this layer alone? Layers that suffer much are left out.
+# *[Pruning Filters for Efficient ConvNets](https://arxiv.org/abs/1608.08710)* looks at each layer
+# first: how bad is it to lose half of the filters of this layer alone? Layers that suffer much are
+# left out.
 
 # %%
 drops = {}
@@ -472,12 +474,13 @@ run(
 )
 
 # %% [markdown]
-# ## Exercise 5 · Liu 2017: let training decide  (12 minutes, 4 points)
+# ### Exercise 5 · Liu 2017: let training decide  (12 minutes, 4 points)
 #
 # ★★☆ · You will let a penalty decide which filters become small.
 #
-# *Learning Efficient Convolutional Networks through Network Slimming* does not ask which filters
-# are small. It makes them small.
+# *[Learning Efficient Convolutional Networks through Network
+# Slimming](https://arxiv.org/abs/1708.06519)* does not ask which filters are small. It makes them
+# small.
 #
 # - *Structure*: filters, **one ranking for the network**
 # - *Criterion*: scale of batch normalisation, |γ|
@@ -520,12 +523,13 @@ run(
 )
 
 # %% [markdown]
-# ## Exercise 6 · Molchanov 2019: ask the loss  (14 minutes, 4 points)
+# ### Exercise 6 · Molchanov 2019: ask the loss  (14 minutes, 4 points)
 #
 # ★★★ · You will let the loss say which filters matter, round by round.
 #
-# *Importance Estimation for Neural Network Pruning* removes a few filters, trains a little,
-# removes a few more, and asks the loss each time which ones matter least.
+# *[Importance Estimation for Neural Network Pruning](https://arxiv.org/abs/1906.10771)* removes a
+# few filters, trains a little, removes a few more, and asks the loss each time which ones matter
+# least.
 #
 # - *Structure*: filters, one ranking for the network
 # - *Criterion*: gates: (dL/dz)², averaged over the minibatches
@@ -568,12 +572,13 @@ run(
 )
 
 # %% [markdown]
-# ## Exercise 7 · He 2018: prune softly  (12 minutes, 4 points)
+# ### Exercise 7 · He 2018: prune softly  (12 minutes, 4 points)
 #
 # ★★☆ · You will prune without taking anything away until the end.
 #
-# *Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks* takes nothing away
-# until the very end: after every epoch the weakest filters are set to zero, and then may grow.
+# *[Soft Filter Pruning for Accelerating Deep Convolutional Neural
+# Networks](https://arxiv.org/abs/1808.06866)* takes nothing away until the very end: after every
+# epoch the weakest filters are set to zero, and then may grow.
 #
 # - *Structure*: filters, the **same share in all layers**
 # - *Criterion*: L2 norm
@@ -623,7 +628,7 @@ run(
 # Each peak is the moment after an epoch: the filters are zero, and one step later they have grown
 # back. (The removal at the very end comes after the last step of the trace.)
 #
-# # The seven side by side
+# ## The seven side by side
 #
 # A comparison needs a control: masks and filters by chance, the same budget.
 

@@ -303,3 +303,37 @@ def amc_reward(
         block.conv1, block.bn1, block.conv2 = layers
     return evaluate(twin) - 1
     ### END SOLUTION
+
+
+def combine_criteria(scores: dict[str, dict[str, Tensor]], sparsity: float) -> dict[str, Tensor]:
+    """Choose the weights that stay, by several criteria together, in any way you like.
+
+    What counts is the network: enough of it must go, and without any training it must be more
+    accurate than if the best of the criteria had chosen alone.
+
+    Args:
+        scores: criterion -> parameter name -> scores of that weight's shape; a high score says:
+            keep. The criteria are "magnitude", "OBD", "SynFlow" and "Variational Dropout" (minus
+            log α). Each has its own unit, and some go over many powers of ten; none is NaN or
+            infinite, and scores may be equal, negative or zero.
+        sparsity: the share of all weights together that goes, 0 to 1.
+
+    Returns:
+        For each parameter name a bool tensor of its shape, True = keep. Over all layers together
+        `round(sparsity * n)` of the n entries are False; one per layer more or less does not
+        matter (rounding). The scores are not changed.
+
+    >>> names = ("magnitude", "OBD", "SynFlow", "Variational Dropout")
+    >>> agreed = {name: {"w": torch.tensor([3.0, 1.0, 2.0, 4.0])} for name in names}
+    >>> combine_criteria(agreed, sparsity=0.5)
+    {'w': tensor([ True, False, False,  True])}
+    """
+    ### BEGIN SOLUTION
+    # Noise knows what a layer can spare, and magnitude which of a layer's weights are small.
+    by_noise = global_masks(scores["Variational Dropout"], sparsity)
+    chosen: dict[str, Tensor] = {}
+    for name, sizes in scores["magnitude"].items():
+        gone = (~by_noise[name]).float().mean().item()
+        chosen |= global_masks({name: sizes}, gone)
+    return chosen
+    ### END SOLUTION

@@ -1524,6 +1524,116 @@ def synflow_masks_single_precision(
     )
 
 
+# --- combine_criteria ---------------------------------------------------------------------------
+
+Four = dict[str, Named]
+
+
+def places(scores: Named) -> Named:
+    """The place of each weight in the ranking of the network, 0 for the lowest score."""
+    flat = torch.cat([s.flatten() for s in scores.values()])
+    ranks = flat.argsort().argsort().float()
+    parts = ranks.split([s.numel() for s in scores.values()])
+    return {name: part.view(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
+
+
+def added(*several: Named) -> Named:
+    """The sum of scores, weight by weight."""
+    return {name: torch.stack([s[name] for s in several]).sum(dim=0) for name in several[0]}
+
+
+def shared_out(densities: Named, order: Named) -> Named:
+    """Each layer keeps as many as one mask says, and which ones another score says."""
+    found = {}
+    for name, s in order.items():
+        best = s.flatten().topk(int(densities[name].sum())).indices
+        found[name] = torch.zeros(s.numel(), dtype=torch.bool).index_fill(0, best, True)
+        found[name] = found[name].view(s.shape)
+    return found
+
+
+def combine_criteria_raw_sum(scores: Four, sparsity: float) -> Named:
+    """You add numbers of different units: SynFlow's are up to 10^18 and drown all others."""
+    return global_masks(added(*scores.values()), sparsity)
+
+
+def combine_criteria_all_ranks(scores: Four, sparsity: float) -> Named:
+    """All four have the same vote, those that are bad alone, too. Whom would you ask about what?"""
+    return global_masks(added(*map(places, scores.values())), sparsity)
+
+
+def combine_criteria_magnitude(scores: Four, sparsity: float) -> Named:
+    """This is magnitude alone: which other criterion knows something that it does not?"""
+    return global_masks(scores["magnitude"], sparsity)
+
+
+def combine_criteria_noise(scores: Four, sparsity: float) -> Named:
+    """This is Variational Dropout alone: it says well *how many* weights a layer needs, and less
+    well which.
+    """
+    return global_masks(scores["Variational Dropout"], sparsity)
+
+
+def combine_criteria_same_share(scores: Four, sparsity: float) -> Named:
+    """Every layer loses the same share: layers differ, and the criteria know it."""
+    return local_masks(scores["magnitude"], sparsity)
+
+
+def combine_criteria_flow_shares(scores: Four, sparsity: float) -> Named:
+    """SynFlow says how many weights each layer keeps: it has never seen an image."""
+    return shared_out(global_masks(scores["SynFlow"], sparsity), scores["magnitude"])
+
+
+def combine_criteria_inverted(scores: Four, sparsity: float) -> Named:
+    """The best weights go, the worst ones stay: turn the order around."""
+    return further.combine_criteria(
+        {c: {n: -s for n, s in named.items()} for c, named in scores.items()}, sparsity
+    )
+
+
+def combine_criteria_density(scores: Four, sparsity: float) -> Named:
+    """You keep the share that should go."""
+    return further.combine_criteria(scores, 1 - sparsity)
+
+
+def combine_criteria_floats(scores: Four, sparsity: float) -> Named:
+    """Masks are bool tensors: compare, or use `.bool()`."""
+    return {n: m.float() for n, m in further.combine_criteria(scores, sparsity).items()}
+
+
+def combine_criteria_all_agree(scores: Four, sparsity: float) -> Named:
+    """Only what all four keep stays, which is far less than should: count what is left."""
+    four = [global_masks(s, sparsity) for s in scores.values()]
+    return {name: torch.stack([keep[name] for keep in four]).all(dim=0) for name in four[0]}
+
+
+def combine_criteria_one_is_enough(scores: Four, sparsity: float) -> Named:
+    """What one of the four keeps is enough to stay, so too much stays: count what goes."""
+    four = [global_masks(s, sparsity) for s in scores.values()]
+    return {name: torch.stack([keep[name] for keep in four]).any(dim=0) for name in four[0]}
+
+
+def combine_criteria_two_ranks(scores: Four, sparsity: float) -> Named:
+    """The ranks of the two criteria that are good alone."""
+    two = places(scores["magnitude"]), places(scores["Variational Dropout"])
+    return global_masks(added(*two), sparsity)
+
+
+def combine_criteria_scaled(scores: Four, sparsity: float) -> Named:
+    """Magnitude, half way between one ranking for all layers and one for each."""
+    sizes = scores["magnitude"]
+    typical = {name: w.square().mean().sqrt().clamp_min(1e-12) for name, w in sizes.items()}
+    return global_masks({n: w / typical[n] ** 0.5 for n, w in sizes.items()}, sparsity)
+
+
+def combine_criteria_mean_share(scores: Four, sparsity: float) -> Named:
+    """Each layer keeps the mean of what two criteria leave it; magnitude says which."""
+    two = [global_masks(scores[c], sparsity) for c in ("magnitude", "Variational Dropout")]
+    sums = {n: round(sum(int(keep[n].sum()) for keep in two) / 2) for n in two[0]}
+    counts = {n: torch.tensor(count) for n, count in sums.items()}
+    return shared_out(counts, scores["magnitude"])
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "hessian_diagonal": [
         hessian_diagonal_square_of_mean, hessian_diagonal_no_probability,
@@ -1624,6 +1734,12 @@ MISTAKES: dict[str, list[Callable]] = {
         amc_reward_weights_only, amc_reward_by_the_next_layer, amc_reward_same_for_all,
         amc_reward_hooks, amc_reward_l2,
     ],
+    "combine_criteria": [
+        combine_criteria_raw_sum, combine_criteria_all_ranks, combine_criteria_magnitude,
+        combine_criteria_noise, combine_criteria_same_share, combine_criteria_flow_shares,
+        combine_criteria_inverted, combine_criteria_density, combine_criteria_floats,
+        combine_criteria_all_agree, combine_criteria_one_is_enough,
+    ],
 }  # fmt: skip
 
 ALTERNATIVES: dict[str, list[Callable]] = {
@@ -1643,5 +1759,8 @@ ALTERNATIVES: dict[str, list[Callable]] = {
     ],
     "amc_reward": [
         amc_reward_silenced, amc_reward_by_blocks, amc_reward_state_dict, amc_reward_hooked_copy,
+    ],
+    "combine_criteria": [
+        combine_criteria_two_ranks, combine_criteria_scaled, combine_criteria_mean_share,
     ],
 }  # fmt: skip

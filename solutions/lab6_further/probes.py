@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pruninglab.checks import Lab, Probe, Values
+from pruninglab.checks import Lab, Probe, Values, combination
+from pruninglab.checks.allocation import whole_subset
 from pruninglab.models import Block, prunable
 
 Inputs = dict[str, Any]
@@ -542,6 +543,77 @@ AMC_REWARD = [
     Probe("only the first block", lambda: choice(0.25, 0.0), reward_and_model),
 ]
 
+# --- combine_criteria: measured, not compared ---------------------------------------------------
+
+CRITERIA = ("magnitude", "OBD", "SynFlow", "Variational Dropout")
+ENOUGH = 0.02  # accuracy beyond that of the best criterion alone
+
+
+def agreed(sparsity: float, **layers: int) -> Inputs:
+    """Scores that all give the same order, each criterion in its own unit."""
+    order = {n: normal(size, seed=size).argsort().argsort() + 1.0 for n, size in layers.items()}
+    units: list[Callable[[Tensor], Tensor]]
+    units = [lambda s: s / 100, lambda s: (s - 30).exp(), lambda s: 1e9 * s**4, lambda s: s - 20]
+    scores = {
+        criterion: {name: unit(s) for name, s in order.items()}
+        for criterion, unit in zip(CRITERIA, units, strict=True)
+    }
+    return {"scores": scores, "sparsity": sparsity}
+
+
+def the_network() -> Inputs:
+    """The lab's network, 80 % of which go."""
+    return {"scores": combination.four_criteria(), "sparsity": combination.SPARSITY}
+
+
+def form(result: Any, inputs: Inputs) -> Values:
+    """What is wrong with masks before anything is measured."""
+    shapes = {name: tuple(s.shape) for name, s in inputs["scores"]["magnitude"].items()}
+    if {name: tuple(mask.shape) for name, mask in result.items()} != shapes:
+        return {"shapes": {name: list(mask.shape) for name, mask in result.items()}}
+    kinds = sorted({str(mask.dtype) for mask in result.values()})
+    if kinds != ["torch.bool"]:
+        return {"masks are": kinds}
+    sizes = sum(mask.numel() for mask in result.values())
+    gone, asked = (sum(int((~m).sum()) for m in result.values()), inputs["sparsity"] * sizes)
+    if abs(gone - round(asked)) > len(shapes):
+        return {"weights that go": gone, "asked": round(asked)}
+    return {}
+
+
+def in_order(result: Any, inputs: Inputs) -> Values:
+    """And whether the masks follow an order on which all criteria agree."""
+    if wrong := form(result, inputs):
+        return wrong
+    order = inputs["scores"]["magnitude"]
+    broken = [n for n, m in result.items() if m.any() and (order[n][~m] > order[n][m].min()).any()]
+    return {"layers in which a worse weight stays": broken}
+
+
+def worth(result: Any, inputs: Inputs) -> Values:
+    """What is wrong with masks of the lab's network; of good ones only that they are."""
+    if wrong := form(result, inputs):
+        return wrong
+    gain = combination.gain_over_the_best(result, whole_subset("val")[-500:])
+    print(f"{100 * gain:+.1f} points beside the best criterion (target: +{100 * ENOUGH:.0f})")
+    if gain >= ENOUGH:
+        return {"accuracy": "enough"}
+    share = {name: mask.float().mean().item() for name, mask in result.items()}
+    emptiest = min(share, key=lambda name: share[name])
+    return {
+        "accuracy": "worse than the best alone" if gain < -ENOUGH else "about that of the best",
+        "layer with the smallest density": emptiest,
+        "its density": round(share[emptiest], 2),
+    }
+
+
+COMBINE_CRITERIA = [
+    Probe("one layer, all criteria agree, half goes", lambda: agreed(0.5, a=16), in_order),
+    Probe("two layers, all criteria agree, 30 %", lambda: agreed(0.3, a=8, b=40), in_order),
+    Probe("two layers, nothing goes", lambda: agreed(0.0, a=4, b=6), in_order),
+    Probe("the lab's network at 80 %: measured", the_network, worth),
+]
+
 PROBES = {
     "hessian_diagonal": HESSIAN_DIAGONAL,
     "obd_scores": OBD_SCORES,
@@ -552,5 +624,6 @@ PROBES = {
     "variational_loss": VARIATIONAL_LOSS,
     "bounded_sparsity": BOUNDED_SPARSITY,
     "amc_reward": AMC_REWARD,
+    "combine_criteria": COMBINE_CRITERIA,
 }
 check = Lab(__file__, PROBES)

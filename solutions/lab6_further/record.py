@@ -1,11 +1,13 @@
-"""Make the records that lab 6 shows: `python -m solutions.lab6_further.record variational amc`.
+"""Make the records of lab 6, all or some: `python -m solutions.lab6_further.record TASK ...`.
 
 They are what would take too long in a lesson, computed by the same functions that the students
 write, with the embedded images only (a few minutes each on two idle CPU cores):
 
 - further-variational.pt/.json: a ResNet-20 after training with Variational Dropout, and magnitude
   pruning at the same sparsity, fine-tuned for as many epochs, as its control;
-- further-amc.json: the agent against random search and uniform sparsity, several seeds.
+- further-amc.json: the agent against random search and uniform sparsity, several seeds;
+- further-scores.pt: logarithms of the OBD and SynFlow scores of the trained network;
+- further-combined.json: known answers to the open task, on three sets of images.
 
 Nothing is chosen on the test images: they are read once, at the end.
 """
@@ -19,10 +21,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pruninglab import amc, checkpoints, counters, masks, training, variational
-from pruninglab.data import batches, subset
+from pruninglab.checks import combination
+from pruninglab.data import batches, normalise, subset
 from pruninglab.models import prunable
 from pruninglab.terminal import accept_any_text
 from solutions.lab1_structures.exercises import free_convs, global_masks
@@ -141,11 +144,79 @@ def record_amc(share: float = 0.4, episodes: int = 120, seeds: int = 2, images: 
     write("further-amc", record)
 
 
+def record_scores(images: int = 48) -> None:
+    """Score the trained network's weights by curvature and by flow; log, as float16."""
+    trained = checkpoints.trained(16)
+    x = normalise(subset("val")[:images].pixels)
+    diagonal = further.hessian_diagonal(trained, x)
+    found = {
+        "OBD": further.obd_scores(prunable(trained), diagonal),
+        "SynFlow": further.synflow_scores(trained, (3, 32, 32)),
+    }
+    logs = {c: {n: s.log().half() for n, s in scores.items()} for c, scores in found.items()}
+    torch.save(logs, checkpoints.ASSETS / "further-scores.pt")
+
+
+def known_answers(seeds: int = 3) -> dict[str, list[masks.Masks]]:
+    """Each of the four criteria alone, some combinations, and weights by chance."""
+    four, sparsity = combination.four_criteria(), combination.SPARSITY
+    ranked = {name: ranks(scores) for name, scores in four.items()}
+    magnitude = four["magnitude"]
+    combined = {
+        "sum of raw scores": total(*four.values()),
+        "sum of four ranks": total(*ranked.values()),
+        "sum of two ranks: magnitude, Variational Dropout": total(
+            ranked["magnitude"], ranked["Variational Dropout"]
+        ),
+        "magnitude / √(its root mean square in the layer)": {
+            n: w / w.square().mean().sqrt().sqrt() for n, w in magnitude.items()
+        },
+    }
+    found = {name: [global_masks(s, sparsity)] for name, s in (four | combined).items()}
+    found["Variational Dropout: how many, magnitude: which"] = [
+        further.combine_criteria(four, sparsity)
+    ]
+    dice = (torch.Generator().manual_seed(seed) for seed in range(seeds))
+    found["chance"] = [
+        global_masks({n: torch.rand(w.shape, generator=g) for n, w in magnitude.items()}, sparsity)
+        for g in dice
+    ]
+    return found
+
+
+def ranks(scores: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The place of each weight in the ranking of all, from 0 (the lowest score) up to 1."""
+    flat = torch.cat([s.flatten() for s in scores.values()])
+    places = flat.argsort().argsort() / len(flat)
+    parts = places.split([s.numel() for s in scores.values()])
+    return {name: part.view(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
+
+
+def total(*several: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The sum of scores, weight by weight."""
+    return {name: torch.stack([s[name] for s in several]).sum(dim=0) for name in several[0]}
+
+
+def record_combined(images: int = 500) -> None:
+    """Measure the known answers to the open task on disjoint sets of images."""
+    val, test = subset("val"), subset("test")
+    sets = [val[-images:], test[1000 : 1000 + images], test[1000 + images : 1000 + 2 * images]]
+    rows = {}
+    for name, choices in known_answers().items():
+        networks = [combination.pruned(keep) for keep in choices]
+        rows[name] = [training.accuracy(m, on, bf16=None) for m in networks for on in sets]
+        print(f"{name:<52}", *(f"{a:.1%}" for a in rows[name]), flush=True)
+    write("further-combined", {"images": f"3 sets of {images}", "accuracies": rows})
+
+
 def main() -> None:
     """Command line."""
     accept_any_text()
     tasks: dict[str, Callable[[], None]]
-    tasks = {"variational": record_variational, "amc": record_amc}
+    tasks = {
+        "variational": record_variational, "amc": record_amc,
+        "scores": record_scores, "combined": record_combined,
+    }  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("tasks", nargs="+", choices=tasks)
     for task in parser.parse_args().tasks:

@@ -3,9 +3,9 @@
 #
 # **Four ideas from beyond the recipes: curvature, flow, noise, and an agent that chooses**
 #
-# So far the criterion was a guess (small weights matter little), gradients needed data, you chose
-# the sparsity by hand, and one number served all layers. Four papers question one of these each. Of
-# the lecture's three questions this lab asks the second: how to tell **which** parts to remove.
+# So far the criterion was a guess, gradients needed data, you chose the sparsity by hand, and one
+# number served all layers. Four papers question one of these each. Of the lecture's three questions
+# this lab asks the second: how to tell **which** parts to remove.
 #
 # | part | the question | exercises | minutes | points |
 # |---|---|---|---|---|
@@ -13,18 +13,15 @@
 # | Flow | Can one prune before training, *without data*? | 3, 4 | 45 | 11 |
 # | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 35 | 8 |
 # | Choice | Who says how much each *layer* loses? | 8, 9 | 40 | 9 |
+# | All together | Whom does one ask about what? | 10 | 20 | 4 |
 #
 # They are [Optimal Brain
 # Damage](https://proceedings.neurips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html)
 # (LeCun et al. 1989), [SynFlow](https://arxiv.org/abs/2006.05467) (Tanaka et al. 2020),
 # [Variational Dropout](https://arxiv.org/abs/1701.05369) (Molchanov et al. 2017) and
-# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Start where you like: the parts do not
-# build on each other. Where a lesson is too short for the computing, you run the first steps and
-# then open a record of the whole run, made by the functions that you write here.
-#
-# Words: **sparsity** is the pruned share of the prunable weights, **density** is 1 - sparsity,
-# **compression** is all parameters / those that remain, **MACs** are multiply-accumulates for one
-# image. Masks and scores are dicts parameter name -> tensor; True = keep, a high score = keep.
+# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Start where you like: the first
+# four parts do not build on each other. Where a lesson is too short for the computing, you run the
+# first steps and then open a record of the whole run, made by the functions that you write here.
 
 # %%
 from importlib.util import find_spec
@@ -51,6 +48,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pruninglab import amc, checkpoints, counters, data, masks, plots, training, variational
+from pruninglab.checks import combination
 from pruninglab.models import ResNet20, prunable
 from pruninglab.sliders import slider
 
@@ -651,7 +649,8 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 
 # %% [markdown]
 # The control belongs there: magnitude pruning at the same sparsity with as many epochs of
-# training after it. It wins, and by far. Gale et al. 2019 compared the two on large networks and
+# training after it. It wins, and by far. [Gale et al.
+# 2019](https://arxiv.org/abs/1902.09574) compared the two on large networks and
 # long trainings, and found magnitude, well tuned, as good or better. Here the odds are worse: the
 # network had three epochs to get used to the noise, and with 4,000 images the prior outweighs the
 # data, so each epoch prunes more than the images would like. What is special is that nobody chose
@@ -834,6 +833,94 @@ plt.show()
 #
 # **Marking guide.** 1 point each. (a) needs selection, or optimism, not only "it is forbidden".
 # (c) needs the cost *and* that a rank is enough; half a point for one of them, rounded up once.
+
+# %% [markdown]
+# ## Part 5 · All together
+#
+# ### Exercise 10 · The best of four criteria  (20 minutes, 4 points)
+#
+# ★★★ · You will decide whom to ask about what. There are many right answers.
+#
+# Four criteria have an opinion about each weight: its size, its price (OBD), the flow through it
+# (SynFlow), and how little noise it bears (minus log α). Prune **80 %** of the weights, train
+# nothing, and keep more accuracy than the best of the four does alone.
+#
+# Write `combine_criteria`. It counts if the network is at least **2 points** better than the best
+# of the four. The check measures that on validation images, the grader on test images that this lab
+# does not show (there 1.5 points are enough). The scores are a record of the functions that you
+# wrote above, for the trained network.
+#
+# *Bonus, for honour and not for points:* **15 points**. One of the answers that we know reaches it.
+#
+# <details><summary>Hint 1</summary>
+#
+# The scores have different units, some over many powers of ten. What makes two of them comparable?
+# (A rank, for instance: the place in the list.)
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Not everybody should have a vote. How good is each one alone? The picture below says it.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Two questions hide in one ranking: *how many* weights does each layer keep, and *which* ones?
+# Different criteria may answer them. Or stay half way between one ranking for the whole network and
+# one for each layer.
+#
+# </details>
+
+# %% exercise="combine_criteria"
+
+# %% check="combine_criteria" points=4
+
+# %% [markdown]
+# <details><summary>Go further</summary>
+#
+# Let a search decide: give each criterion a weight, or each layer a sparsity, and improve them on
+# *training* images. Then measure once on the test images. How much of the gain is left?
+#
+# </details>
+#
+# Where is yours among known answers? The record has each of them on three sets of 500 images.
+# **Predict:** how much is the sum of all four *ranks* worth, in points above or below magnitude?
+
+# %%
+my_points = None  # your prediction, e.g. 5 or -5
+
+# %%
+record = json.loads((checkpoints.ASSETS / "further-combined.json").read_text())
+rows = {name: [100 * a for a in runs] for name, runs in record["accuracies"].items()}
+four = combination.four_criteria()
+network = combination.pruned(combine_criteria(four, combination.SPARSITY))
+rows["yours"] = [100 * training.accuracy(network, val[-500:])]
+
+# %%
+order = sorted(rows, key=lambda name: sum(rows[name]) / len(rows[name]))
+alone = sum(rows["magnitude"]) / len(rows["magnitude"])
+_, axes = plt.subplots(figsize=(9, 3.8), layout="constrained")
+for row, name in enumerate(order):
+    colour = plots.RED if name == "yours" else plots.ORANGE if name in four else plots.BLUE
+    axes.plot(rows[name], len(rows[name]) * [row], "o", color=colour)
+for place, label in ((alone + 2, "target"), (alone + 15, "bonus")):
+    axes.axvline(place, color=plots.GREY, linestyle=":")
+    axes.text(place + 0.5, len(order) - 0.4, label, color="black", fontsize=9, va="center")
+if my_points is not None:
+    row = order.index("sum of four ranks")
+    axes.plot(alone + my_points, row, "*", markersize=14, color=plots.PINK)
+axes.set_yticks(range(len(order)), order)
+axes.set(xlabel="accuracy at 80 % sparsity, nothing trained (%); orange: alone", xlim=(0, 100))
+axes.set(ylim=(-0.6, len(order) + 0.1), title="Four criteria, alone and together")
+plt.show()
+
+# %% [markdown]
+# A sum of *everybody's* ranks is worse than magnitude alone: two of the four are near guessing
+# here, and a bad adviser with a full vote does harm. Two good ones together beat each of them. Most
+# is gained where the questions are taken apart: magnitudes know which weights of a layer matter,
+# and hardly how layers compare. The best known answer uses no second criterion at all: it divides
+# each magnitude by the *root* of what is typical in its layer, and so ranks half globally, half
+# locally.
 
 # %% [markdown]
 # ## What you can show

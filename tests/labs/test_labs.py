@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import mistune
 import nbformat
 import pytest
 
@@ -125,3 +126,13 @@ def test_no_answer_ships(lab: str) -> None:
             told = {name for name, text in released.items() if json.dumps(line)[1:-1] in text}
             assert told <= allowed, line
     assert not any("HIDDEN TESTS" in text for text in released.values())
+
+
+@pytest.mark.parametrize("lab", build.LABS)
+def test_only_the_title_is_a_heading_of_level_1(lab: str) -> None:
+    stored = nbformat.read(build.NOTEBOOKS / lab / f"{lab}.ipynb", as_version=4)
+    parse = mistune.create_markdown(renderer="ast")
+    blocks = [b for c in stored.cells if c.cell_type == "markdown" for b in parse(c.source)]
+    headings = [block["attrs"]["level"] for block in blocks if block["type"] == "heading"]
+    assert headings[0] == 1
+    assert headings.count(1) == 1

@@ -832,3 +832,26 @@ def compare(
         accuracies[name] = [evaluate(model, val) for model in models[name]]
     best = max(methods, key=lambda name: statistics.mean(accuracies[name]))
     return {"val": accuracies, "best": best, "test": [evaluate(m, test) for m in models[best]]}
+
+
+def choose_schedule(steps: int, final: float) -> list[tuple[float, float]]:
+    """Choose a sparsity and a learning rate for each training step, in any way you like.
+
+    What counts is the network that follows them. In each step the masks are made anew (global
+    magnitude, at the step's sparsity), the pruned weights are set to zero and held there, and SGD
+    makes one step at the learning rate. A falling sparsity lets weights grow again, from zero.
+
+    Args:
+        steps: how many training steps there are, 12 or more.
+        final: the sparsity of the last step, above 0 and below 1.
+
+    Returns:
+        As many pairs (sparsity, learning rate) as steps. A sparsity is from 0 to 1, and the last
+        one is `final`; learning rates are 0 or more.
+
+    >>> schedule = choose_schedule(steps=36, final=0.9)
+    >>> len(schedule), schedule[-1][0]
+    (36, 0.9)
+    """
+    # Every step at the final sparsity heals, so all of them are; the rate falls to nearly zero.
+    return [(final, 0.08 * (1 - step / steps)) for step in range(steps)]

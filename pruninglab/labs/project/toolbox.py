@@ -834,6 +834,29 @@ def compare(
     return {"val": accuracies, "best": best, "test": [evaluate(m, test) for m in models[best]]}
 
 
+def choose_schedule(steps: int, final: float) -> list[tuple[float, float]]:
+    """Choose a sparsity and a learning rate for each training step, in any way you like.
+
+    What counts is the network that follows them. In each step the masks are made anew (global
+    magnitude, at the step's sparsity), the pruned weights are set to zero and held there, and SGD
+    makes one step at the learning rate. A falling sparsity lets weights grow again, from zero.
+
+    Args:
+        steps: how many training steps there are, 12 or more.
+        final: the sparsity of the last step, above 0 and below 1.
+
+    Returns:
+        As many pairs (sparsity, learning rate) as steps. A sparsity is from 0 to 1, and the last
+        one is `final`; learning rates are 0 or more.
+
+    >>> schedule = choose_schedule(steps=36, final=0.9)
+    >>> len(schedule), schedule[-1][0]
+    (36, 0.9)
+    """
+    # Every step at the final sparsity heals, so all of them are; the rate falls to nearly zero.
+    return [(final, 0.08 * (1 - step / steps)) for step in range(steps)]
+
+
 """The exercises of lab 4, "Papers": a structure, a criterion and a method make a recipe.
 
 In all of them `train(model, masks, lrs, before_step=None)` stands for the training loop. It makes
@@ -1715,3 +1738,35 @@ def amc_reward(
         layers = remove_filters(block.conv1, block.bn1, block.conv2, keep)
         block.conv1, block.bn1, block.conv2 = layers
     return evaluate(twin) - 1
+
+
+def combine_criteria(scores: dict[str, dict[str, Tensor]], sparsity: float) -> dict[str, Tensor]:
+    """Choose the weights that stay, by several criteria together, in any way you like.
+
+    What counts is the network: enough of it must go, and without any training it must be more
+    accurate than if the best of the criteria had chosen alone.
+
+    Args:
+        scores: criterion -> parameter name -> scores of that weight's shape; a high score says:
+            keep. The criteria are "magnitude", "OBD", "SynFlow" and "Variational Dropout" (minus
+            log α). Each has its own unit, and some go over many powers of ten; none is NaN or
+            infinite, and scores may be equal, negative or zero.
+        sparsity: the share of all weights together that goes, 0 to 1.
+
+    Returns:
+        For each parameter name a bool tensor of its shape, True = keep. Over all layers together
+        `round(sparsity * n)` of the n entries are False; one per layer more or less does not
+        matter (rounding). The scores are not changed.
+
+    >>> names = ("magnitude", "OBD", "SynFlow", "Variational Dropout")
+    >>> agreed = {name: {"w": torch.tensor([3.0, 1.0, 2.0, 4.0])} for name in names}
+    >>> combine_criteria(agreed, sparsity=0.5)
+    {'w': tensor([ True, False, False,  True])}
+    """
+    # Noise knows what a layer can spare, and magnitude which of a layer's weights are small.
+    by_noise = global_masks(scores["Variational Dropout"], sparsity)
+    chosen: dict[str, Tensor] = {}
+    for name, sizes in scores["magnitude"].items():
+        gone = (~by_noise[name]).float().mean().item()
+        chosen |= global_masks({name: sizes}, gone)
+    return chosen
