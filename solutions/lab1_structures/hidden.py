@@ -227,6 +227,12 @@ def test_one_weight_anywhere_keeps_a_layer_alive(empty_layers: Callable) -> None
         _try_empty_layers(empty_layers, masks, ["b"])
 
 
+def test_as_many_weights_as_a_byte_counts_are_not_none(empty_layers: Callable) -> None:
+    """A sum in 8 or 16 bits begins again at 0 after 256 or 65,536."""
+    full = {f"{n} weights": torch.ones(n, dtype=torch.bool) for n in (1, 256, 65_536)}
+    _try_empty_layers(empty_layers, full, [])
+
+
 def test_without_masks_no_layer_is_empty(empty_layers: Callable) -> None:
     """An empty dict gives an empty list."""
     _try_empty_layers(empty_layers, {}, [])
@@ -420,13 +426,19 @@ def test_what_a_silenced_filter_has_is_zero_and_the_rest_as_it_was(
 
 
 def test_silencing_changes_values_alone(silence_filters: Callable, seed: int = 0) -> None:
-    """Modes, hooks and what trains are as before; kept channels emit what they did."""
-    conv, bn = _conv_and_bn(6, seed, bias=True)
-    keep, x = _keep(6, seed), torch.randn(5, 4, 8, 8, generator=_generator(seed))
-    expected = bn(conv(x)).detach()[:, keep]
-    with unchanged(conv, bn, but=("weight", "bias", "running_mean", "running_var")):
-        silence_filters(conv, bn, keep.clone())
-    assert torch.allclose(bn(conv(x))[:, keep], expected, atol=1e-6), "a kept channel has changed"
+    """Modes, hooks, dtypes and what trains are as before; kept channels emit what they did."""
+    for dtype in (torch.float32, torch.float64):
+        conv, bn = (layer.to(dtype) for layer in _conv_and_bn(6, seed, bias=True))
+        conv.weight.requires_grad_(False)
+        bn.bias.requires_grad_(False)
+        keep, x = _keep(6, seed), torch.randn(5, 4, 8, 8, generator=_generator(seed)).to(dtype)
+        expected = bn(conv(x)).detach()[:, keep]
+        with unchanged(conv, bn, but=("weight", "bias", "running_mean", "running_var")):
+            silence_filters(conv, bn, keep.clone())
+        kinds = {tensor.dtype for tensor in (*conv.parameters(), *bn.parameters())}
+        assert kinds == {dtype}, f"layers in {dtype} have become {kinds}"
+        same = torch.allclose(bn(conv(x))[:, keep], expected, atol=1e-6)
+        assert same, "a kept channel has changed"
 
 
 # --- remove_filters -----------------------------------------------------------------------------
@@ -497,6 +509,10 @@ def test_all_but_the_size_stays_as_it_was(remove_filters: Callable, seed: int = 
                 assert now == was, f"{name} of {type(old).__name__} was {was}, is {now}"
             tensors, before = new.state_dict(), old.state_dict()
             assert set(tensors) == set(before), f"parameters and buffers {sorted(tensors)}"
+            seen = [
+                state.get("num_batches_tracked", torch.tensor(0)) for state in (tensors, before)
+            ]
+            assert torch.equal(*seen), f"BN has seen {seen[0]} batches, the old one {seen[1]}"
             train = {name for name, p in new.named_parameters() if p.requires_grad}
             assert train == {name for name, _ in old.named_parameters()}, f"{train} train"
         assert small[0].in_channels == layers[0].in_channels, "conv1 has other inputs"
@@ -504,15 +520,16 @@ def test_all_but_the_size_stays_as_it_was(remove_filters: Callable, seed: int = 
 
 
 def test_the_old_layers_stay_whole(remove_filters: Callable, seed: int = 0) -> None:
-    """They are not changed, not even when the new ones train on."""
+    """They are not changed, not even when the new ones train on and whichever filters go."""
     for case in range(4):
-        layers = _three_layers(case, seed)
-        keep = _keep(layers[0].out_channels, seed)
-        with unchanged(*layers, keep):
-            small = remove_filters(*layers, keep)
-            for layer in small:
-                for parameter in layer.parameters():
-                    parameter.data += 1
+        out = _three_layers(case, seed)[0].out_channels
+        for keep in (_keep(out, seed), torch.ones(out).bool(), torch.arange(out) < 2):
+            layers = _three_layers(case, seed)
+            with unchanged(*layers, keep):
+                small = remove_filters(*layers, keep)
+                for layer in small:
+                    for tensor in (*layer.parameters(), *layer.buffers()):
+                        tensor.data += 1
 
 
 # --- free_convs ---------------------------------------------------------------------------------

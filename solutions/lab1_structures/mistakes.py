@@ -179,6 +179,28 @@ def magnitude_mask_in_float(weight: Tensor, sparsity: float) -> Tensor:
     return lowest(weight.float().abs(), round(sparsity * weight.numel()))
 
 
+def magnitude_mask_from_the_threshold_on(weight: Tensor, sparsity: float) -> Tensor:
+    """With `>=` all weights that equal the threshold stay: with ties fewer go than were asked."""
+    ranked, pruned = weight.abs().flatten().sort().values, round(sparsity * weight.numel())
+    return weight.abs() >= (ranked[pruned] if pruned < len(ranked) else torch.inf)
+
+
+def magnitude_mask_flat(weight: Tensor, sparsity: float) -> Tensor:
+    """Your mask is one long list: it needs the shape of the weight."""
+    return structures.magnitude_mask(weight, sparsity).flatten()
+
+
+def magnitude_mask_from_the_quantile_on(weight: Tensor, sparsity: float) -> Tensor:
+    """A quantile is a position *between* weights: at the ends, and with ties, the count is off."""
+    magnitudes = weight.detach().abs()
+    return magnitudes >= torch.quantile(magnitudes.float().flatten(), sparsity)
+
+
+def magnitude_mask_one_stays(weight: Tensor, sparsity: float) -> Tensor:
+    """One weight stays at sparsity 1: here all may go, the task names no exception."""
+    return lowest(weight.abs(), min(round(sparsity * weight.numel()), weight.numel() - 1))
+
+
 def magnitude_mask_topk(weight: Tensor, sparsity: float) -> Tensor:
     """`topk` of what stays."""
     kept = weight.numel() - round(sparsity * weight.numel())
@@ -325,6 +347,48 @@ def local_masks_half_up(scores: Masks, sparsity: float) -> Masks:
 def local_masks_in_float(scores: Masks, sparsity: float) -> Masks:
     """In float32 close double-precision numbers become equal: rank them in their own dtype."""
     return {n: lowest(s.float(), round(sparsity * s.numel())) for n, s in scores.items()}
+
+
+def local_masks_threshold_of_all(scores: Masks, sparsity: float) -> Masks:
+    """The layers do not lose the same share: rank each layer for itself."""
+    ranked = torch.cat([s.flatten() for s in scores.values()]).sort().values
+    pruned = round(sparsity * len(ranked))
+    return above(scores, ranked[pruned - 1] if pruned else -torch.inf)
+
+
+def local_masks_rounds_what_stays(scores: Masks, sparsity: float) -> Masks:
+    """Half a weight is rounded to the even number, as Python's `round` does: 2.5 is 2. Round what
+    *goes*, not what stays.
+    """
+    return {n: lowest(s, s.numel() - round((1 - sparsity) * s.numel())) for n, s in scores.items()}
+
+
+def local_masks_len(scores: Masks, sparsity: float) -> Masks:
+    """`len` of a tensor is its first dimension alone: `numel` counts all of its entries."""
+    return {n: lowest(s, round(sparsity * len(s))) for n, s in scores.items()}
+
+
+def local_masks_list(scores: Masks, sparsity: float) -> list[Tensor]:
+    """You return a list of masks: asked is a dict, with a mask for each name."""
+    return list(structures.local_masks(scores, sparsity).values())
+
+
+def local_masks_one_stays(scores: Masks, sparsity: float) -> Masks:
+    """One weight of each layer stays at sparsity 1: all may go, the task names no exception."""
+    return {
+        n: lowest(s, min(round(sparsity * s.numel()), s.numel() - 1)) for n, s in scores.items()
+    }
+
+
+def local_masks_floats(scores: Masks, sparsity: float) -> Masks:
+    """Your masks hold 0.0 and 1.0: this course's masks are bool."""
+    return {n: mask.float() for n, mask in structures.local_masks(scores, sparsity).items()}
+
+
+def local_masks_same_number(scores: Masks, sparsity: float) -> Masks:
+    """Every layer loses the same *number* of weights: it is the same share of its own size."""
+    each = round(sparsity * sum(s.numel() for s in scores.values()) / len(scores))
+    return {n: lowest(s, min(each, s.numel())) for n, s in scores.items()}
 
 
 def local_masks_topk(scores: Masks, sparsity: float) -> Masks:
@@ -489,6 +553,47 @@ def global_masks_in_float(scores: Masks, sparsity: float) -> Masks:
     return structures.global_masks({n: s.float() for n, s in scores.items()}, sparsity)
 
 
+def global_masks_from_the_threshold_on(scores: Masks, sparsity: float) -> Masks:
+    """With `>=` all scores that equal the threshold stay: with ties fewer go than were asked."""
+    ranked = torch.cat([s.flatten() for s in scores.values()]).sort().values
+    pruned = round(sparsity * len(ranked))
+    threshold = ranked[pruned] if pruned < len(ranked) else torch.inf
+    return {n: s >= threshold for n, s in scores.items()}
+
+
+def global_masks_counts_by_layer(scores: Masks, sparsity: float) -> Masks:
+    """You round in each layer and add up: round once, for all layers together."""
+    n = sum(s.numel() for s in scores.values())
+    pruned = sum(round(sparsity * s.numel()) for s in scores.values())
+    return structures.global_masks(scores, pruned / n)
+
+
+def global_masks_best_of_each(scores: Masks, sparsity: float) -> Masks:
+    """The best weight of each layer stays, whatever its rank: the task names no exception."""
+    spared = {n: s.clone() for n, s in scores.items()}
+    for score in spared.values():
+        score.view(-1)[score.argmax()] = torch.inf
+    return structures.global_masks(spared, sparsity)
+
+
+def global_masks_flat(scores: Masks, sparsity: float) -> Masks:
+    """Your masks are flat lists: each needs the shape of its score."""
+    return {n: mask.flatten() for n, mask in structures.global_masks(scores, sparsity).items()}
+
+
+def global_masks_one_stays(scores: Masks, sparsity: float) -> Masks:
+    """One weight stays at sparsity 1: here all may go, the task names no exception."""
+    n = sum(s.numel() for s in scores.values())
+    return structures.global_masks(scores, min(round(sparsity * n), n - 1) / n)
+
+
+def global_masks_always_from_the_start(scores: Masks, sparsity: float) -> Masks:
+    """You cut every layer from the start of the long mask: go on where the last one has ended."""
+    long = structures.global_masks(scores, sparsity)
+    mask = torch.cat([part.flatten() for part in long.values()])
+    return {n: mask[: s.numel()].reshape(s.shape) for n, s in scores.items()}
+
+
 def global_masks_topk(scores: Masks, sparsity: float) -> Masks:
     """`topk` of what stays, then cut at the running sum of the sizes."""
     flat = torch.cat([s.reshape(-1) for s in scores.values()])
@@ -565,6 +670,41 @@ def empty_layers_first_weight(masks: Masks) -> list[str]:
 def empty_layers_sum_of_places(masks: Masks) -> list[str]:
     """You add up places, and the first place is 0: *count* what is left."""
     return [name for name, mask in masks.items() if mask.nonzero().sum() == 0]
+
+
+def empty_layers_places(masks: Masks) -> list[int]:
+    """You return the numbers of the layers: their names are asked."""
+    return [i for i, mask in enumerate(masks.values()) if not mask.any()]
+
+
+def empty_layers_one_left(masks: Masks) -> list[str]:
+    """You list layers that are nearly empty: one weight that stays keeps a layer alive."""
+    return [name for name, mask in masks.items() if mask.sum() <= 1]
+
+
+def empty_layers_first_row(masks: Masks) -> list[str]:
+    """You look at the first row of each mask: look at all of it."""
+    return [name for name, mask in masks.items() if not mask[0].any()]
+
+
+def empty_layers_a_row_of_any(masks: Masks) -> list[str]:
+    """A layer with one empty row is not empty: look at the whole mask, not at its rows."""
+    return [name for name, m in masks.items() if not m.view(len(m), -1).any(1).all()]
+
+
+def empty_layers_count(masks: Masks) -> int:
+    """You return how many there are: their names are asked, as a list."""
+    return sum(not mask.any() for mask in masks.values())
+
+
+def empty_layers_none(masks: Masks) -> list[str] | None:
+    """Where no layer is empty you return nothing: an empty list is asked."""
+    return [name for name, mask in masks.items() if not mask.any()] or None
+
+
+def empty_layers_with_masks(masks: Masks) -> Masks:
+    """You return the empty layers with their masks: the list of their names is asked."""
+    return {name: mask for name, mask in masks.items() if not mask.any()}
 
 
 def empty_layers_sum(masks: Masks) -> list[str]:
@@ -864,6 +1004,24 @@ def filter_mask_in_float(weight: Tensor, sparsity: float) -> Tensor:
     return lowest(weight.float().abs().sum(dim=(1, 2, 3)), count_of(weight, sparsity))
 
 
+def filter_mask_floats(weight: Tensor, sparsity: float) -> Tensor:
+    """Your mask holds 0.0 and 1.0: this course's masks are bool."""
+    return structures.filter_mask(weight, sparsity).float()
+
+
+def filter_mask_mean_of_nonzeros(weight: Tensor, sparsity: float) -> Tensor:
+    """You divide by the number of weights that are not zero: the L1 norm is the sum alone."""
+    magnitudes = weight.detach().abs().flatten(1)
+    return lowest(
+        magnitudes.sum(1) / (magnitudes > 0).sum(1).clamp_min(1), count_of(weight, sparsity)
+    )
+
+
+def filter_mask_first_channel(weight: Tensor, sparsity: float) -> Tensor:
+    """You sum over the first input channel alone: a filter has weights for all of them."""
+    return lowest(weight[:, 0].abs().sum((1, 2)), count_of(weight, sparsity))
+
+
 def filter_mask_topk(weight: Tensor, sparsity: float) -> Tensor:
     """Mean of the magnitudes and `topk` of what stays."""
     kept = max(len(weight) - round(sparsity * len(weight)), 1)
@@ -989,6 +1147,25 @@ def silence_filters_turns_keep(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor
     keep.logical_not_()
 
 
+def silence_filters_nearly(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """You make the parameters very small: they have to be exactly 0."""
+    for parameter in (*conv.parameters(), *bn.parameters()):
+        parameter.data[~keep] *= 1e-12
+
+
+def silence_filters_forgets_statistics(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """Kept channels emit something else: BN's running statistics have to stay."""
+    structures.silence_filters(conv, bn, keep)
+    bn.reset_running_stats()
+
+
+def silence_filters_thawed(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """A parameter that did not train trains now: leave `requires_grad` as it was."""
+    structures.silence_filters(conv, bn, keep)
+    for layer in (conv, bn):
+        layer.requires_grad_(True)
+
+
 @torch.no_grad()
 def silence_filters_multiplied(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
     """Multiplied by zeros and ones."""
@@ -1002,11 +1179,11 @@ def silence_filters_multiplied(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor
 
 def silence_filters_where(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
     """New parameters in the old layers."""
-    conv.weight = nn.Parameter(torch.where(keep[:, None, None, None], conv.weight, 0.0).detach())
-    if conv.bias is not None:
-        conv.bias = nn.Parameter(torch.where(keep, conv.bias, 0.0).detach())
-    bn.weight = nn.Parameter((bn.weight * keep).detach())
-    bn.bias = nn.Parameter((bn.bias * keep).detach())
+    for layer in (conv, bn):
+        for name, old in list(layer.named_parameters()):
+            stays = keep.view(-1, *[1] * (old.dim() - 1))
+            value = torch.where(stays, old, 0.0).detach()
+            setattr(layer, name, nn.Parameter(value, requires_grad=old.requires_grad))
 
 
 @torch.no_grad()
@@ -1233,6 +1410,122 @@ def rebuilt(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     return new.train(conv.training)
 
 
+def remove_filters_stale_out_channels(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """The first convolution still *says* its old size: see `out_channels`."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[0].out_channels = conv1.out_channels
+    return small
+
+
+def remove_filters_stale_num_features(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """The batch normalisation still *says* its old size: see `num_features`."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[1].num_features = bn1.num_features
+    return small
+
+
+def remove_filters_stale_in_channels(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """The next convolution still *says* its old size: see `in_channels`."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[2].in_channels = conv2.in_channels
+    return small
+
+
+def remove_filters_loses_first_bias(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """A convolution with bias has lost it."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[0].bias = None
+    return small
+
+
+def remove_filters_frozen(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Your new layers do not train: their parameters have lost `requires_grad`."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    for layer in small:
+        layer.requires_grad_(False)
+    return small
+
+
+def remove_filters_four_tensors_of_bn(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Your new BN has PyTorch's own `eps` and `momentum`, not those of the old one."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[1].eps, small[1].momentum = 1e-5, 0.1
+    small[1].get_buffer("num_batches_tracked").zero_()
+    return small
+
+
+def remove_filters_forgets_batches(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Your new BN has lost `num_batches_tracked` of the old one: it is a buffer, too."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[1].get_buffer("num_batches_tracked").zero_()
+    return small
+
+
+def remove_filters_eps_lost(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Your new BN has PyTorch's own `eps`, not that of the old one."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[1].eps = 1e-5
+    return small
+
+
+def remove_filters_shares_bias(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """New and old layers share a tensor: train one, and the other changes, too. Copy it."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[2].bias = conv2.bias
+    return small
+
+
+def remove_filters_shares_count(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """New and old layers share a tensor: train one, and the other changes, too. Copy it."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[1].num_batches_tracked = bn1.num_batches_tracked
+    return small
+
+
+def remove_filters_first_kernels(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """The next convolution keeps its *first* kernels, not those of the channels that stay."""
+    small = shrunk(conv1, bn1, conv2, keep)
+    small[2].weight = nn.Parameter(conv2.weight.data[:, : int(keep.sum())].clone())
+    return small
+
+
+def remove_filters_first_filters(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """You keep the *first* filters, as many as stay: which ones stay, `keep` says."""
+    first = torch.arange(len(keep)) < keep.sum()
+    return shrunk(conv1, bn1, conv2, first)
+
+
+def remove_filters_nothing_to_do(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Where all filters stay you give back the old layers: the new ones share no tensor."""
+    return (conv1, bn1, conv2) if keep.all() else shrunk(conv1, bn1, conv2, keep)
+
+
 @torch.no_grad()
 def remove_filters_anew(
     conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
@@ -1242,6 +1535,7 @@ def remove_filters_anew(
     bn = nn.BatchNorm2d(len(stay), eps=bn1.eps, momentum=bn1.momentum)
     for name in ("weight", "bias", "running_mean", "running_var"):
         getattr(bn, name).copy_(getattr(bn1, name)[stay])
+    bn.get_buffer("num_batches_tracked").copy_(bn1.get_buffer("num_batches_tracked"))
     bias = None if conv1.bias is None else conv1.bias[stay]
     first = rebuilt(conv1, conv1.weight[stay], bias)
     return first, bn.train(bn1.training), rebuilt(conv2, conv2.weight[:, stay], conv2.bias)
@@ -1338,6 +1632,31 @@ def free_convs_unordered(model: nn.Module) -> list[str]:
     return structures.free_convs(model)[::-1]
 
 
+def free_convs_layers(model: nn.Module) -> list[nn.Module]:
+    """You list the layers themselves: their names are asked."""
+    return [model.get_submodule(name) for name in structures.free_convs(model)]
+
+
+def free_convs_not_the_first_stage(model: nn.Module) -> list[str]:
+    """The blocks of the first stage have a free convolution, too."""
+    return [name for name in structures.free_convs(model) if not name.startswith("layer1")]
+
+
+def free_convs_last_parts(model: nn.Module) -> list[str]:
+    """You give the last part of each name: asked are whole names, as in `model.named_modules()`."""
+    return [name.rpartition(".")[2] for name in structures.free_convs(model)]
+
+
+def free_convs_with_the_last(model: nn.Module) -> list[str]:
+    """The last convolution of all is among yours: it writes into a sum, too."""
+    return [*structures.free_convs(model), "layer3.2.conv2"]
+
+
+def free_convs_not_the_first_blocks(model: nn.Module) -> list[str]:
+    """The first block of each stage has a free convolution, too."""
+    return [name for name in structures.free_convs(model) if ".0." not in name]
+
+
 def free_convs_isinstance(model: nn.Module) -> list[str]:
     """By the type of the block."""
     return [f"{n}.conv1" for n, module in model.named_modules() if isinstance(module, Block)]
@@ -1380,6 +1699,10 @@ MISTAKES: dict[str, list[Callable]] = {
         magnitude_mask_half_up,
         magnitude_mask_rounds_what_stays,
         magnitude_mask_in_float,
+        magnitude_mask_from_the_threshold_on,
+        magnitude_mask_flat,
+        magnitude_mask_from_the_quantile_on,
+        magnitude_mask_one_stays,
     ],
     "local_masks": [
         local_masks_abs,
@@ -1399,6 +1722,13 @@ MISTAKES: dict[str, list[Callable]] = {
         local_masks_one_threshold,
         local_masks_half_up,
         local_masks_in_float,
+        local_masks_threshold_of_all,
+        local_masks_rounds_what_stays,
+        local_masks_len,
+        local_masks_list,
+        local_masks_one_stays,
+        local_masks_floats,
+        local_masks_same_number,
     ],
     "global_masks": [
         global_masks_local,
@@ -1421,6 +1751,12 @@ MISTAKES: dict[str, list[Callable]] = {
         global_masks_wrong_start,
         global_masks_half_up,
         global_masks_in_float,
+        global_masks_from_the_threshold_on,
+        global_masks_counts_by_layer,
+        global_masks_best_of_each,
+        global_masks_flat,
+        global_masks_one_stays,
+        global_masks_always_from_the_start,
     ],
     "empty_layers": [
         empty_layers_any_pruned,
@@ -1432,6 +1768,13 @@ MISTAKES: dict[str, list[Callable]] = {
         empty_layers_sorted,
         empty_layers_first_weight,
         empty_layers_sum_of_places,
+        empty_layers_places,
+        empty_layers_one_left,
+        empty_layers_first_row,
+        empty_layers_a_row_of_any,
+        empty_layers_count,
+        empty_layers_none,
+        empty_layers_with_masks,
     ],
     "account": [
         account_mean_of_layers,
@@ -1472,6 +1815,9 @@ MISTAKES: dict[str, list[Callable]] = {
         filter_mask_places_for_ranks,
         filter_mask_half_up,
         filter_mask_in_float,
+        filter_mask_floats,
+        filter_mask_mean_of_nonzeros,
+        filter_mask_first_channel,
     ],
     "silence_filters": [
         silence_filters_conv_only,
@@ -1488,6 +1834,9 @@ MISTAKES: dict[str, list[Callable]] = {
         silence_filters_hidden,
         silence_filters_frozen,
         silence_filters_turns_keep,
+        silence_filters_nearly,
+        silence_filters_forgets_statistics,
+        silence_filters_thawed,
     ],
     "remove_filters": [
         remove_filters_next_left,
@@ -1509,6 +1858,19 @@ MISTAKES: dict[str, list[Callable]] = {
         remove_filters_gains_bias,
         remove_filters_tensors,
         remove_filters_shallow,
+        remove_filters_stale_out_channels,
+        remove_filters_stale_num_features,
+        remove_filters_stale_in_channels,
+        remove_filters_loses_first_bias,
+        remove_filters_frozen,
+        remove_filters_four_tensors_of_bn,
+        remove_filters_forgets_batches,
+        remove_filters_eps_lost,
+        remove_filters_shares_bias,
+        remove_filters_shares_count,
+        remove_filters_first_kernels,
+        remove_filters_first_filters,
+        remove_filters_nothing_to_do,
     ],
     "free_convs": [
         free_convs_with_stem,
@@ -1521,6 +1883,11 @@ MISTAKES: dict[str, list[Callable]] = {
         free_convs_blocks,
         free_convs_norms,
         free_convs_unordered,
+        free_convs_layers,
+        free_convs_not_the_first_stage,
+        free_convs_last_parts,
+        free_convs_with_the_last,
+        free_convs_not_the_first_blocks,
     ],
 }
 

@@ -448,7 +448,7 @@ print(f"{'you':>20}: {my_kib} KiB, compression {my_compression}")
 # So pruning single weights makes a network neither smaller nor faster on an ordinary chip. Removing
 # whole **filters** does. The weight of a convolution is `(out, in, kh, kw)`: it has `out` filters,
 # and each makes one channel of the feature map. Rank the filters by their L1 norm, the sum of
-# their magnitudes (Li et al. 2016), and write `filter_mask`.
+# their magnitudes ([Li et al. 2016](https://arxiv.org/abs/1608.08710)), and write `filter_mask`.
 #
 # <details><summary>Hint 1</summary>
 #
