@@ -11,7 +11,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
 from torch import nn
 
 from pruninglab import counters
@@ -19,6 +22,12 @@ from pruninglab.files import write
 from pruninglab.models import prunable
 
 FOLDER = Path(str(resources.files("pruninglab") / "assets" / "results"))
+
+
+# What fields may hold; `load` checks it.
+Count = Annotated[int, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass
@@ -42,18 +51,18 @@ class Point:
     """
 
     target: float | None
-    sparsity: float
-    parameters: int
-    nonzeros: int
-    macs: int
-    nonzero_macs: int
-    epochs: float
-    seconds: float
-    val: float
-    test: float | None = None
-    latency: float | None = None
-    dense_latency: float | None = None
-    stored: dict[str, int] | None = None
+    sparsity: Annotated[float, Meta(le=1)]
+    parameters: Count
+    nonzeros: Count
+    macs: Count
+    nonzero_macs: Count
+    epochs: Amount
+    seconds: Amount
+    val: Share
+    test: Share | None = None
+    latency: Amount | None = None
+    dense_latency: Amount | None = None
+    stored: dict[str, Count] | None = None
 
 
 @dataclass
@@ -91,15 +100,15 @@ class Record:
     network: str
     dataset: str
     images: str
-    seed: int
+    seed: Count
     budget: str
     machine: str
     dense: Point
     points: list[Point] = field(default_factory=list)
-    width: int = field(kw_only=True)
-    dense_seed: int = field(kw_only=True)
-    dense_epochs: int = 0
-    epochs: float = 0.0
+    width: Count = field(kw_only=True)
+    dense_seed: Count = field(kw_only=True)
+    dense_epochs: Count = 0
+    epochs: Amount = 0.0
     equal: bool = True
     panels: list[str] = field(default_factory=list)
     role: str = "method"
@@ -157,15 +166,17 @@ def load(path: Path) -> Record:
     """Read a record.
 
     Raises:
-        ValueError: the file is no record; the message names it.
+        ValueError: the file is no record, or holds what no record can; the message names it.
     """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         points = [Point(**p) for p in fields.pop("points")]
         dense = Point(**fields.pop("dense"))
-        return Record(**fields, dense=dense, points=points)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        record = Record(**fields, dense=dense, points=points)
+        msgspec.convert(asdict(record), Record)
+    except (ValueError, TypeError, KeyError, AttributeError, msgspec.ValidationError) as error:
         raise ValueError(f"{path} is not a record of results: {error}") from error
+    return record
 
 
 def load_all(
