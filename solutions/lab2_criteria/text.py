@@ -3,13 +3,12 @@
 #
 # **Which parts of a network are worth keeping**
 #
-# The camera of Lab 1 still waits for its network. You know what *kind* of part can go, single
-# weights or whole filters, and so far the smallest went. But is small the same as useless? A
-# weight can be tiny and sit where the loss is steep. A filter can be large and look at nothing.
+# The camera of Lab 1 still waits for its network. So far the smallest weights and filters went.
+# But is small the same as useless? A weight can be tiny and sit where the loss is steep. A filter
+# can be large and look at nothing.
 #
-# In this lab you write the criteria that the papers use, from the cheapest (look at the weights)
-# to the dearest (ask the loss), and let them compete on a trained ResNet-20. Against a control
-# that nobody should lose to: dice.
+# You write the criteria of the papers, from the cheapest (look at the weights) to the dearest (ask
+# the loss), and let them compete on a trained ResNet-20, with dice as the control.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -19,12 +18,7 @@
 # | Your own choice | 9 a network of 96 KiB | 25 | 4 |
 #
 # As before: write the function, run its check, and write each prediction down *before* you run
-# the cell below it.
-#
-# Words: a **criterion** gives **scores**, a dict from name to tensor; a higher score is more worth
-# keeping. Scores of weights go by the name of the parameter and have its shape. Scores of filters
-# go by the name of the convolution and have the shape `(out,)`. `toolbox` has the functions of
-# Lab 1, solved.
+# the cell below it. `toolbox` has the functions of Lab 1, solved.
 
 # %%
 from importlib.util import find_spec
@@ -63,6 +57,14 @@ batches = list(data.batches(train_images[:1000], 125))  # minibatches to measure
 print(f"{len(prunable(model))} layers, {len(batches)} minibatches of {len(batches[0][1])} images")
 
 # %% [markdown]
+# A **criterion** gives **scores**, a dict from name to tensor. A higher score is more worth
+# keeping:
+#
+# ```
+#   of weights    "layer1.0.conv1.weight"    the parameter's shape, (16, 16, 3, 3)
+#   of filters    "layer1.0.conv1"           one for each filter, (16,)
+# ```
+#
 # All words of the seven labs, to unfold:
 
 # %%
@@ -245,7 +247,8 @@ print(f"you: {my_correlation}")
 #
 # ★☆☆ · You will compare filters by a norm, and see where the comparison fails.
 #
-# Now whole filters. The simplest score of a filter is its size: the L1 norm (Li et al. 2016) or
+# Now whole filters. The simplest score of a filter is its size: the L1 norm ([Li et al.
+# 2016](https://arxiv.org/abs/1608.08710)) or
 # the L2 norm of its weights, or of their gradients.
 #
 # The check looks at the *order* of the scores, across layers. That is all that a criterion is for.
@@ -304,7 +307,8 @@ print(f"you: the sum takes {sum_takes}, the mean {mean_takes}")
 # ★☆☆ · You will read a filter's importance from batch normalisation.
 #
 # Batch normalisation makes all feature maps equally loud and then multiplies each by its γ. So γ
-# *is* the volume knob, and the network has set it itself. Liu et al. 2017 rank all filters by |γ|.
+# *is* the volume knob, and the network has set it itself. [Liu et al.
+# 2017](https://arxiv.org/abs/1708.06519) rank all filters by |γ|.
 # (They also push γ towards zero in training, which is for Lab 3.)
 #
 # <details><summary>Hint 1</summary>
@@ -355,7 +359,8 @@ print(f"you: {my_negative}")
 #
 # The best question is the direct one: *what would the loss say if this filter were turned down?*
 # Put a gate z = 1 behind the batch normalisation of each filter and multiply its whole feature map
-# by it. The gate changes nothing, as it is 1, but dL/dz answers the question. Molchanov et al. 2019
+# by it. The gate changes nothing, as it is 1, but dL/dz answers the question.
+# [Molchanov et al. 2019](https://arxiv.org/abs/1906.10771)
 # take
 #
 # $$I = \frac{1}{B} \sum_{b=1}^{B} \left(\frac{\partial L_b}{\partial z}\right)^{\!2}$$
@@ -480,12 +485,20 @@ print(f"you: {my_empty} empty by the L1 norm")
 # signal around it, a plain network would be dead.) The scores are not to blame alone: whatever is
 # compared between layers, some layer is the lowest.
 #
-# Write `filter_masks`: one ranking, but each layer keeps at least its `at_least` best filters. And
-# the count stays exact: if one is spared, the next in the list has to go.
+# Write `filter_masks`: one ranking of all filters, but each layer keeps at least its `at_least`
+# best ones. The number of filters that go stays exact. If one is spared, the next in the ranking
+# goes instead. An example with two layers, three filters to go, `at_least=1`:
+#
+# ```
+#   scores                  a: 1 2 3    b: 4 5 6
+#   one ranking             a: x x x    b: . . .     the three lowest go, and a is empty
+#   with one that stays     a: x x .    b: x . .     3 is spared, and 4 goes instead
+# ```
 #
 # <details><summary>Hint 1</summary>
 #
-# Who has to stay, could get a score that never loses: `torch.inf`. (In a copy of the scores.)
+# A filter that has to stay can get a score that never loses: `torch.inf`. (In a copy of the
+# scores.)
 #
 # </details>
 # <details><summary>Hint 2</summary>

@@ -206,8 +206,8 @@ if my_speedup is not None:
 #
 # To skip zeros you must know where they are. The usual format is **CSR**, compressed sparse rows:
 # the kept values, row after row; for each of them its column; and for each row the place where it
-# begins. Ma et al. 2019 asked what single-weight pruning is worth on real machines once this
-# bookkeeping is paid for. Write `stored_bytes`, and pay.
+# begins. [Ma et al. 2019](https://arxiv.org/abs/1907.02124) asked what single-weight pruning is
+# worth on real machines once this bookkeeping is paid for. Write `stored_bytes`, and pay.
 #
 # By hand: `[[5, 0, 0], [7, 8, 0]]` as values, columns, row starts. How many numbers are that?
 #
@@ -366,13 +366,22 @@ for n, ratio in ratios.items():
 # channel 3 goes, the channel 3 of every convolution that is added to it has to go as well, or the
 # tensors no longer fit. Find these groups: `coupled_groups`.
 #
+# A small example, a stem and one block:
+#
+# ```
+#   x = stem(image)                  channel 3 of x comes from filter 3 of the stem
+#   x = x + conv2(conv1(x))          and here filter 3 of conv2 is added to it
+# ```
+#
+# So the stem and `conv2` are one group, and `conv1` is another: only `conv2` reads what it makes.
+#
 # Draw the first stage on paper before you start: stem, three blocks, three additions. Then the
 # first block of the second stage. What is added there, with option B? With option A?
 #
 # <details><summary>Hint 1</summary>
 #
-# There are twelve groups: three streams, and nine convolutions that are seen by nobody but the
-# next layer (lab 1 called them free).
+# There are twelve groups: three streams, and nine convolutions that only the next layer
+# reads (lab 1 called them free).
 #
 # </details>
 # <details><summary>Hint 2</summary>
