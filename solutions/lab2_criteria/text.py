@@ -148,15 +148,15 @@ print("median 0:", ", ".join(n.removesuffix(".weight") for n, m in typical.items
 #
 # ### Question A  (5 minutes, 3 points)
 #
-# Multiply all weights of one convolution by 0.01 and divide nothing. Behind it stands a batch
-# normalisation in training mode. What does the network compute then? What does global magnitude
+# Multiply all weights of one convolution by 0.01 and divide nothing. A batch normalisation in
+# training mode follows it. What does the network compute then? What does global magnitude
 # pruning do to that layer, and what would a criterion that asks the *loss* do? Say what follows
 # for the comparison of magnitudes between layers.
 
 # %% [markdown] answer="why_magnitude_is_blind" points=3
 # **Model answer.** The network computes the same (up to the ε in the BN's denominator): batch
 # normalisation subtracts the batch's mean and divides by its deviation, and both have shrunk by
-# the same factor. (In evaluation mode that is true once the running statistics are measured anew.)
+# the same factor. (In evaluation mode that is true once the running statistics are measured again.)
 # Global magnitude pruning sees a layer whose weights are all tiny and takes it out first,
 # completely at high sparsity: layer collapse. A criterion that asks the loss, such as |w·g| or a
 # gate, does not see the factor: w is 100 times smaller, g 100 times larger, the product is equal.
@@ -613,7 +613,7 @@ print(f"hurts most: {worst} (you: {my_layer})")
 # rule, since a sum has lost addends. So a pruned network suffers twice, from what is missing and
 # from statistics that are out of date. Only the first is the criterion's fault.
 #
-# The remedy costs a few forward passes and no label: measure the statistics anew.
+# The remedy costs a few forward passes and no label: measure the statistics again.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -266,8 +266,8 @@ print(f"you: {my_sparsity} after three rounds, 90 % after {my_rounds}")
 # ★☆☆ · You will follow a schedule of sparsity, step by step.
 #
 # [Zhu & Gupta (2017)](https://arxiv.org/abs/1710.01878) never stop training. Every Δt steps the
-# masks are made anew, a little sparser, following a curve: fast at first, while there is plenty of
-# redundancy, and slowly at the end. Their equation 1, with s_i and s_f the initial and final
+# masks are chosen again, a little sparser, following a curve: fast at first, while there is plenty
+# of redundancy, and slowly at the end. Their equation 1, with s_i and s_f the initial and final
 # sparsity, t_0 the step of the first update and n updates after it:
 #
 # s_t = s_f + (s_i - s_f) · (1 - (t - t_0) / (n · Δt))³
@@ -347,7 +347,7 @@ slider(at_step, list(range(0, 121, 4)), start=16, label="step")
 
 # %% [markdown]
 # (The weights stand still here, so that you see the schedule alone. In training they move between
-# two updates, and each update asks anew which are the smallest.)
+# two updates, and each update asks again which are the smallest.)
 
 # %% [markdown]
 # ## Exercise 4 · With which learning rate?  (10 minutes, 2 points)
@@ -763,7 +763,7 @@ def in_rounds(rounds: int, rewind: bool, choose: Callable = smallest_go):
 
 
 def progressive(model: nn.Module, seed: int) -> None:
-    """Zhu & Gupta: one training, masks made anew every 3 steps for the first 24 of 36."""
+    """Zhu & Gupta: one training, masks chosen again every 3 steps for the first 24 of 36."""
     batches, lrs, optimizer = stream(seed), iter(rewinding), sgd(model)
     every = STEPS // 12
     targets = [cubic_sparsity(t, 0, every, 8, final=0.8) for t in range(0, STEPS, every)]
@@ -864,7 +864,7 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 # ★★★ · You will decide: a sparsity and a learning rate for each step. There are many right answers.
 #
 # The whole lab in one function. The narrow network, 36 steps, and now **90 %** sparsity, which
-# hurts. In each step the masks are made anew by global magnitude, then comes one step of SGD at
+# hurts. In each step the masks are chosen again by global magnitude, then SGD makes one step at
 # your rate. The *reference* is the fourth row of the contest: cubic, with LR-rewinding.
 #
 # Write `choose_schedule`. It counts if the network is at least **3 points** better than the

@@ -158,7 +158,7 @@ def sparsity_of(model: nn.Module) -> float:
 # down to 0 over 60 epochs. Every system below gets **the same budget**, one epoch of the embedded
 # images. The papers train for tens or hundreds of epochs, so do not expect their accuracies:
 # expect to see how the recipes *work*. Each one runs at a moderate and at a high sparsity. Then
-# the statistics of batch normalisation are measured anew, for all alike (lab 2: otherwise they
+# the statistics of batch normalisation are measured again, for all alike (lab 2: otherwise they
 # disturb the comparison), and the accuracy is that on `val`; the test images stay in the drawer
 # until the end.
 
@@ -312,7 +312,7 @@ slider(one_round, [k / 10 for k in range(1, 21)], start=1.0, label="quality")
 #
 # - *Structure*: single weights, the **same sparsity in every layer**
 # - *Criterion*: magnitude
-# - *Method*: masks chosen anew every Δt steps, sparsity along a cubic, learning rate of the
+# - *Method*: masks chosen again every Δt steps, sparsity along a cubic, learning rate of the
 #   ordinary schedule
 #
 # *Simplified:* there, a masked weight keeps its value, out of use, and could come back if the
@@ -749,7 +749,7 @@ def where(label: str) -> plt.Figure:
 slider(where, list(results), start="Renda 2020", label="recipe")
 
 # %% [markdown]
-# Now the honest end of it: choose on `val` one winner for weights and one for filters, and read the
+# Now the honest end: choose on `val` one winner for weights and one for filters, and read the
 # test images for these two only. The recipes do not end at quite the same sparsity or MACs, so the
 # highest accuracy would be an unfair rule. A fairer one: how far is a recipe above the line of
 # chance *at the same place* on the axis?
@@ -789,7 +789,7 @@ if my_weights is not None:
 # Make an eighth recipe. Choose a structure, a criterion and a method such that *no* paper of this
 # lab has the three together, write it down as precisely as the tables above (which layers, which
 # norm or score over what, which schedule, which learning rates), and say what you would expect
-# of it compared with the two papers that are closest to it. You need not run it.
+# compared with the two papers that are closest to it. You need not run it.
 
 # %% [markdown] answer="eighth_recipe" points=4
 # **Model answer.** For example: *structure* filters of the free convolutions; *criterion* gates

@@ -161,7 +161,7 @@ plt.show()
 #
 # - **dense**: as it is;
 # - **90 % zeros**: the 90 % smallest weights of the network are set to zero;
-# - **masked in every pass**: the same, but the mask is multiplied in anew whenever the network
+# - **masked in every pass**: the same, but the mask is multiplied in again whenever the network
 #   runs. `torch.nn.utils.prune` does that, because the weights might be trained.
 #
 # **Predict:** how many times faster than the dense network is the one with 90 % zeros?
@@ -196,7 +196,7 @@ if my_speedup is not None:
 
 # %% [markdown]
 # The processor multiplies by zero just as carefully as by any other number. A mask alone makes
-# nothing faster; multiplied in anew each time it makes things slower. Zeros are a *permission* to
+# nothing faster; multiplied in each time it makes things slower. Zeros are a *permission* to
 # skip work. Somebody still has to skip it.
 
 # %% [markdown]
@@ -637,14 +637,14 @@ plt.show()
 # %% [markdown]
 # Three things to read from this picture, and worth taking along:
 #
-# 1. The masked network promises as much as the shrunk one and keeps nothing of it.
+# 1. The masked network promises as much as the shrunk one, and keeps none of it.
 # 2. The shrunk networks are really faster, and really below the promise. Small layers keep the
 #    processor less busy: what remains is the fixed price of each layer and the traffic of feature
 #    maps, which shrink with the channels, not with their square.
 # 3. A network that was *built* that narrow is just as fast. In shape there is no difference: what
 #    pruning adds, if anything, is in the weights.
 #
-# ### For nothing: fold the BN
+# ### For free: fold the BN
 #
 # Before you believe in the speed of any network, make it ready to run. In evaluation mode a batch
 # normalisation is a scale and a shift per channel, which can be folded into the convolution before
@@ -692,7 +692,7 @@ axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# Which layers give MACs away for nothing? Which would you not touch? Write `choose_widths`. The
+# Which layers give MACs away for free? Which would you not touch? Write `choose_widths`. The
 # check and the grader measure the network that your numbers make, on images that are shifted and
 # mirrored at random, so that nobody has seen them before. MACs decide, not seconds: a mark must not
 # depend on the machine.
@@ -843,7 +843,7 @@ plt.show()
 # *Model answer.* Any three of: the *time* on the camera's own processor, at the batch size that it
 # uses (one frame), because MACs overstate the gain; how it was timed (warm-up, median, turns,
 # threads), because a single run may say anything; against which baseline, because a dense network
-# with BN folded is faster for nothing; whether weights were really removed or only masked, because
+# with BN folded is faster at no cost; whether weights were really removed or only masked, because
 # zeros cost as much as other numbers; for single weights, the bytes *with* indices; the accuracy
 # of a narrow network of equal MACs or equal time, because that is what pruning has to beat.
 #
