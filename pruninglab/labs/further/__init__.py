@@ -598,12 +598,13 @@ def worth(result: Any, inputs: Inputs) -> Values:
     print(f"{100 * gain:+.1f} points beside the best criterion (target: +{100 * ENOUGH:.0f})")
     if gain >= ENOUGH:
         return {"accuracy": "enough"}
-    share = {name: mask.float().mean().item() for name, mask in result.items()}
-    emptiest = min(share, key=lambda name: share[name])
+    how = "worse than the best alone" if gain < -ENOUGH else "about that of the best alone"
+    density = {name: mask.float().mean().item() for name, mask in result.items()}
+    ends = {"smallest": min(density, key=lambda n: density[n])}
+    ends["largest"] = max(density, key=lambda n: density[n])
     return {
-        "accuracy": "worse than the best alone" if gain < -ENOUGH else "about that of the best",
-        "layer with the smallest density": emptiest,
-        "its density": round(share[emptiest], 2),
+        "accuracy": "little better than guessing" if gain < -0.3 else how,
+        **{f"{end} density": f"{name}, {density[name]:.0%}" for end, name in ends.items()},
     }
 
 
