@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-ANYWAY = "hand_in(anyway=True)"  # what a notebook has for the command's --anyway
+# What a notebook has for what the command's messages name.
+HERE = {
+    "--anyway": "hand_in(anyway=True)",
+    "give the path of your notebook": 'give its path: hand_in(notebook="...")',
+}
 SIGNS = {"ready": "✓", "note": "·", "wrong": "✗"}
 Event = dict[str, Any]  # see `student.view.Events`
 
@@ -23,11 +27,22 @@ def page(found: list[Event]) -> str:
     parts = []
     for event in found:
         if "error" in event:
-            parts.append(f"<p>✗ {lines(event['error'].replace('--anyway', ANYWAY))}</p>")
+            parts.append(f"<p>✗ {lines(as_here(event['error']))}</p>")
         if "packed" in event:
             parts.append(packed(event, Path(notebook).parent))
     rows = [row(event) for event in found if "state" in event]
     return "\n".join([*parts, "<table>", *rows, "</table>"])
+
+
+def as_here(text: str) -> str:
+    """Put a message of the command as one who clicks needs it.
+
+    >>> as_here("--anyway packs it")
+    'hand_in(anyway=True) packs it'
+    """
+    for theirs, ours in HERE.items():
+        text = text.replace(theirs, ours)
+    return text
 
 
 def row(event: Event) -> str:

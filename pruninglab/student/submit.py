@@ -59,7 +59,9 @@ def notebook_file(meant: str) -> Path:
     if file.is_dir():
         file = only_notebook(file.resolve())
     if not file.is_file():
-        raise NotReadyError(f"{file} is missing: give the path of your notebook")
+        there = sorted(file.parent.glob("*.ipynb"))
+        renamed = f"; {names(there)} is there: was it renamed?" if there else ""
+        raise NotReadyError(f"{file} is missing{renamed}: give the path of your notebook")
     if not manifest_of(file)["cells"]:
         raise NotReadyError(
             f"{file} is not named as a lab: was it renamed? Then give it back its name, one of "

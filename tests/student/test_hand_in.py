@@ -181,6 +181,19 @@ def test_an_odd_name_is_refused_in_a_sentence(kernel: Clicked, handed_in: Path) 
     assert not handed_in.exists()
 
 
+def test_a_notebook_that_is_not_found_is_asked_for(
+    kernel: Clicked, file: Path, handed_in: Path
+) -> None:
+    """As on Colab, which keeps it elsewhere, or after it was renamed."""
+    name = kernel.button()
+    file.rename(file.with_stem("mine"))
+    page = kernel.click(name)
+    file.with_stem("mine").rename(file)
+    assert f"{file.name} is missing; mine.ipynb is there: was it renamed?" in page
+    assert "give its path: hand_in(notebook=&quot;...&quot;)" in page
+    assert not handed_in.exists()
+
+
 def test_an_interrupted_click_ends_what_it_began(kernel: Clicked, handed_in: Path) -> None:
     """■ in JupyterLab."""
     name = kernel.button()
