@@ -837,7 +837,7 @@ def compare(
 def choose_schedule(steps: int, final: float) -> list[tuple[float, float]]:
     """Choose a sparsity and a learning rate for each training step, in any way you like.
 
-    What counts is the network that follows them. In each step the masks are made anew (global
+    What counts is the network that follows them. In each step the masks are chosen again (global
     magnitude, at the step's sparsity), the pruned weights are set to zero and held there, and SGD
     makes one step at the learning rate. A falling sparsity lets weights grow again, from zero.
 
