@@ -174,6 +174,11 @@ def test_a_lab_room_without_network(course: Course) -> None:
     finally:
         del course.environment["PYTHONPATH"]
     assert "Successfully installed pruninglab" in printed
+    (wheel,) = Path(course.here("/media/usb/wheels")).glob("pruninglab-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = archive.namelist()
+    assert "pruninglab/labs/structures/expected.json" in inside
+    assert not [name for name in inside if "grading" in name or "toolbox" in name]
 
 
 def test_more_than_one_machine(course: Course) -> None:
