@@ -33,7 +33,8 @@ def _trained(model: nn.Module, seed: int) -> nn.Module:
             tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
         elif tensor.is_floating_point():
             scale = tensor[0].numel() ** -0.5 if tensor.dim() > 1 else 1.0
-            tensor.copy_(scale * torch.randn(tensor.shape, generator=generator))
+            drawn = torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
+            tensor.copy_(scale * drawn)
         else:
             tensor.fill_(100)  # batches that BN has seen
     return model
@@ -68,9 +69,9 @@ def _outside(scores: dict[str, Tensor]) -> None:
 def test_every_prunable_weight_is_scored_by_its_magnitude(
     magnitude_scores: Callable, seed: int = 0
 ) -> None:
-    """|w| of convolutions and linear layers, of biases and BN nothing."""
+    """|w| of convolutions and linear layers, frozen or not; of biases and BN nothing."""
     for model in (ResNet20(2), ResNet20(1, "A"), nn.Linear(7, 3), _network(seed)):
-        _trained(model, seed)
+        next(iter(prunable(_trained(model, seed)).values())).requires_grad_(False)
         expected = {name: w.detach().clone() for name, w in prunable(model).items()}
         scores = magnitude_scores(model)
         _named(scores, expected)
@@ -78,7 +79,9 @@ def test_every_prunable_weight_is_scored_by_its_magnitude(
         for name, weight in expected.items():
             score, both = scores[name], torch.where(weight < 0, -weight, weight)
             assert score.shape == weight.shape, f"{name}: shape {tuple(score.shape)}"
-            assert torch.allclose(score.double(), both.double()), f"{name}: the scores are not |w|"
+            digits = 1e-12 if weight.dtype == torch.float64 else 1e-5
+            right = torch.allclose(score.double(), both.double(), rtol=digits, atol=0)
+            assert right, f"{name}: the scores are not |w|"
 
 
 def test_scoring_magnitudes_leaves_the_model_alone(
@@ -88,8 +91,10 @@ def test_scoring_magnitudes_leaves_the_model_alone(
     model = _network(seed)
     model[1].eval()
     model[4].bias.requires_grad_(False)
+    model[4].weight.data.abs_()  # these are equal to their scores, and yet not the same tensor
     with unchanged(model):
-        magnitude_scores(model)
+        for score in magnitude_scores(model).values():
+            score += 1
 
 
 # --- gradient_scores ----------------------------------------------------------------------------
@@ -138,6 +143,14 @@ def test_gradients_of_earlier_passes_do_not_count(gradient_scores: Callable, see
         found = gradient_scores(model, x, y)
         for name, score in expected.items():
             assert torch.allclose(found[name], score), f"{name}: stale gradients count"
+
+
+def test_close_gradients_keep_their_order(gradient_scores: Callable, seed: int = 0) -> None:
+    """In double precision nothing is rounded: the gradients of a linear layer go as its input."""
+    order = torch.randperm(40, generator=_generator(seed))
+    layer, x = nn.Linear(40, 2, bias=False).double(), (1 + 1e-9 * order.double())[None]
+    for row in gradient_scores(layer, x, torch.tensor([1]))["weight"]:
+        assert torch.equal(row.argsort(), order.argsort()), "close gradients have changed places"
 
 
 def test_scoring_gradients_leaves_the_model_alone(gradient_scores: Callable, seed: int = 0) -> None:
@@ -218,7 +231,7 @@ def test_parameters_score_as_their_values_do(filter_scores: Callable, seed: int 
 
 def test_a_filter_is_scored_by_its_scale(bn_scores: Callable, seed: int = 0) -> None:
     """|γ| of the batch normalisation behind the convolution, for any list of convolutions."""
-    model = _trained(ResNet20(3), seed).eval()
+    model = _trained(ResNet20(3).double(), seed).eval()
     model.get_parameter("layer1.0.bn1.weight").data[1] = 0  # a filter that is dead already
     before = copy.deepcopy(model.state_dict())
     blocks = [f"layer{stage}.{i}" for stage in (1, 2, 3) for i in range(3)]
@@ -228,9 +241,10 @@ def test_a_filter_is_scored_by_its_scale(bn_scores: Callable, seed: int = 0) -> 
         _named(scores, convs)
         _outside(scores)
         for name in convs:
-            scale, score = before[name.replace("conv", "bn") + ".weight"], scores[name].double()
-            both = torch.where(scale < 0, -scale, scale).double()
-            right = score.shape == scale.shape and torch.allclose(score, both)
+            scale, score = before[name.replace("conv", "bn") + ".weight"], scores[name]
+            both = torch.where(scale < 0, -scale, scale)
+            right = score.shape == scale.shape and score.dtype == scale.dtype
+            right = right and torch.allclose(score, both, rtol=1e-12, atol=0)
             assert right, f"{name}: the scores are not |γ| of the BN behind it"
 
 
@@ -247,9 +261,11 @@ def test_the_name_says_which_norm_is_behind(bn_scores: Callable) -> None:
 def test_scoring_scales_leaves_the_model_alone(bn_scores: Callable, seed: int = 0) -> None:
     """Values, modes of single layers, and what trains."""
     model, convs = _trained(ResNet20(2), seed).eval(), ["layer1.0.conv1", "layer2.1.conv2"]
-    model.get_submodule("layer1.0.bn1").train()
+    bn = model.get_submodule("layer1.0.bn1").train()
+    bn.weight.data.abs_()  # these are equal to their scores, and yet not the same tensor
     with unchanged(model, convs):
-        bn_scores(model, convs)
+        for score in bn_scores(model, convs).values():
+            score += 1
 
 
 # --- gate_scores --------------------------------------------------------------------------------
@@ -304,8 +320,9 @@ def test_a_gate_score_is_the_mean_of_squared_slopes(gate_scores: Callable, seed:
 
 
 def test_no_gate_is_left_behind(gate_scores: Callable, seed: int = 0) -> None:
-    """The model computes what it did, in its modes, without hooks, and trains as before."""
+    """The model computes what it did, in its modes, with its own hooks, and trains as before."""
     model, batches = _blocks(seed)
+    model.get_submodule("0.bn1").register_forward_hook(lambda *_: None)
     expected = model(batches[0][0]).detach()
     with unchanged(model, batches):
         gate_scores(model, ["0.conv1", "1.conv2"], batches)
@@ -363,9 +380,13 @@ def test_the_lowest_free_filters_go(filter_masks: Callable, seed: int = 0) -> No
 
 
 def test_scores_may_have_any_size(filter_masks: Callable, seed: int = 0) -> None:
-    """A filter that must stay outranks even scores of a million."""
+    """A filter that must stay outranks even scores of a million, which may be equal."""
     for scale in (1e-6, 1e6, 1e30):
-        _try_filter_masks(filter_masks, _layer_scores(seed, scale), 0.77, 1)
+        scores = _layer_scores(seed, scale)
+        _try_filter_masks(filter_masks, scores, 0.77, 1)
+        equal = {name: torch.full_like(score, scale) for name, score in scores.items()}
+        for sparsity in (0.52, 0.77, 0.87):
+            _try_filter_masks(filter_masks, equal, sparsity, 1)
 
 
 def test_equal_scores_keep_the_count_of_filters(filter_masks: Callable, seed: int = 0) -> None:
@@ -453,6 +474,23 @@ def test_a_scan_leaves_the_model_alone(sensitivity: Callable, seed: int = 0) -> 
     sparsities = [0.3, 1.0]
     with unchanged(model, scores, sparsities, x, y):
         sensitivity(model, scores, sparsities, x, y)
+
+
+def test_the_lowest_scores_go_however_close_they_are(sensitivity: Callable) -> None:
+    """Scores in double precision are not rounded, and at sparsity 1 no weight stays."""
+    layer, places = nn.Linear(8, 8, bias=False).eval(), torch.arange(8)
+    layer.weight.data = torch.eye(8)
+    y = places.repeat_interleave(places + 1)  # class i has i + 1 images
+    x = torch.eye(8)[y]
+    for order in (places, 7 - places):
+        scores = torch.diag(1 + 1e-9 * order.double())  # the zeros of the layer go first
+        result = sensitivity(layer, {"weight": scores}, [60 / 64, 1.0], x, y)["weight"]
+        stay = order >= 4  # where a weight went the class is taken for the first
+        expected = (places + 1)[stay | (places == 0)].sum().item() / len(y)
+        found = float(result[60 / 64])
+        assert abs(found - expected) < 1e-6, f"accuracy {found:.3f}, expected {expected:.3f}"
+        nothing = float(result[1.0])
+        assert abs(nothing - 1 / len(y)) < 1e-6, f"nothing stays, and yet {nothing:.3f} are right"
 
 
 def test_half_a_weight_of_a_scanned_layer_rounds_to_the_even_number(

@@ -106,6 +106,31 @@ def magnitude_scores_stays_in_eval(model: nn.Module) -> Scores:
     return criteria.magnitude_scores(model)
 
 
+def magnitude_scores_squares(model: nn.Module) -> Scores:
+    """These are squares: the order inside is the same, but |w| itself is asked."""
+    return {name: w.detach().square() for name, w in prunable(model).items()}
+
+
+def magnitude_scores_by_filter(model: nn.Module) -> Scores:
+    """You have one score per filter: here each weight has its own."""
+    return {name: w.detach().abs().flatten(1).sum(1) for name, w in prunable(model).items()}
+
+
+def magnitude_scores_negative_is_zero(model: nn.Module) -> Scores:
+    """Negative weights get a score of 0: how far from zero is -3?"""
+    return {name: w.detach().clamp_min(0) for name, w in prunable(model).items()}
+
+
+def magnitude_scores_list(model: nn.Module) -> list[Tensor]:
+    """You return a list of tensors: asked is a dict, with scores for each name."""
+    return [w.detach().abs() for w in prunable(model).values()]
+
+
+def magnitude_scores_of_what_trains(model: nn.Module) -> Scores:
+    """A weight that does not train is prunable, too: go through all of `prunable(model)`."""
+    return {n: w.detach().abs() for n, w in prunable(model).items() if w.requires_grad}
+
+
 def magnitude_scores_no_grad(model: nn.Module) -> Scores:
     """`no_grad` and a loop."""
     scores = {}
@@ -273,6 +298,18 @@ def gradient_scores_nll(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
     return read(model)
 
 
+def gradient_scores_normalised(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
+    """Each layer's scores were scaled: then a global ranking would no longer compare gradients."""
+    scores = criteria.gradient_scores(model, x, y)
+    return {name: g / g.sum().clamp_min(1e-12) for name, g in scores.items()}
+
+
+def gradient_scores_first_half(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
+    """Some of the images do not count in yours: the loss is the mean over all of them."""
+    half = max(1, len(x) // 2)
+    return criteria.gradient_scores(model, x[:half], y[:half])
+
+
 def gradient_scores_backward(model: nn.Module, x: Tensor, y: Tensor) -> Scores:
     """`backward` after clearing; the modes put back by hand."""
     was = [module.training for module in model.modules()]
@@ -370,6 +407,54 @@ def filter_scores_norms_of_kernels(tensors: Scores, p: int) -> Scores:
     root.
     """
     return {n: torch.linalg.vector_norm(t, p, dim=(2, 3)).sum(1) for n, t in tensors.items()}
+
+
+def filter_scores_in_float(tensors: Scores, p: int) -> Scores:
+    """In float32 close double-precision numbers become equal: add them up in their own dtype."""
+    return {n: t.detach().float().abs().pow(p).sum((1, 2, 3)) for n, t in tensors.items()}
+
+
+def filter_scores_shares(tensors: Scores, p: int) -> Scores:
+    """Each layer's scores were scaled, so the order between layers is no longer that of norms."""
+    sums = {n: t.detach().abs().pow(p).sum((1, 2, 3)) for n, t in tensors.items()}
+    return {n: s / s.sum() for n, s in sums.items()}
+
+
+def filter_scores_ranks(tensors: Scores, p: int) -> Scores:
+    """These are ranks inside each layer: between layers they say nothing about the norms."""
+    sums = {n: t.detach().abs().pow(p).sum((1, 2, 3)) for n, t in tensors.items()}
+    return {n: s.argsort().argsort().float() for n, s in sums.items()}
+
+
+def filter_scores_over_root_of_the_size(tensors: Scores, p: int) -> Scores:
+    """You divide by the root of the filter's size: a norm does not, and the order changes."""
+    return {n: t.detach().flatten(1).norm(p, 1) / t[0].numel() ** 0.5 for n, t in tensors.items()}
+
+
+def filter_scores_keep_dimensions(tensors: Scores, p: int) -> Scores:
+    """Your scores have the shape `(out, 1, 1, 1)`: asked is `(out,)`."""
+    return {n: t.detach().abs().pow(p).sum((1, 2, 3), keepdim=True) for n, t in tensors.items()}
+
+
+def filter_scores_one_list(tensors: Scores, p: int) -> Tensor:
+    """You return one long list: asked is a dict, with the scores of each name."""
+    return torch.cat([t.detach().abs().pow(p).sum((1, 2, 3)) for t in tensors.values()])
+
+
+def filter_scores_one_power_more(tensors: Scores, p: int) -> Scores:
+    """The power is one too high: p = 1 adds magnitudes, p = 2 adds squares."""
+    return {n: t.detach().abs().pow(p + 1).sum((1, 2, 3)) for n, t in tensors.items()}
+
+
+def filter_scores_squared_kernels(tensors: Scores, p: int) -> Scores:
+    """You add up each kernel before the power: square each weight, then add over the filter."""
+    return {n: t.detach().abs().sum((2, 3)).pow(p).sum(1) for n, t in tensors.items()}
+
+
+def filter_scores_around_the_mean(tensors: Scores, p: int) -> Scores:
+    """You take the layer's mean away first: a norm measures the distance from zero."""
+    away = {n: t.detach() - t.detach().mean() for n, t in tensors.items()}
+    return {n: t.abs().pow(p).sum((1, 2, 3)) for n, t in away.items()}
 
 
 def filter_scores_linalg(tensors: Scores, p: int) -> Scores:
@@ -471,6 +556,38 @@ def bn_scores_frozen(model: nn.Module, convs: list[str]) -> Scores:
     for name in convs:
         bn_of(model, name).weight.requires_grad_(False)
     return {name: bn_of(model, name).weight.abs() for name in convs}
+
+
+def bn_scores_squares(model: nn.Module, convs: list[str]) -> Scores:
+    """These are squares of γ: its magnitude is asked."""
+    return {name: bn_of(model, name).weight.detach().square() for name in convs}
+
+
+def bn_scores_variance(model: nn.Module, convs: list[str]) -> Scores:
+    """That is the running variance: asked is the scale γ, the `weight` of the BN."""
+    return {name: bn_of(model, name).get_buffer("running_var").clone() for name in convs}
+
+
+def bn_scores_with_shift(model: nn.Module, convs: list[str]) -> Scores:
+    """You add the shift β: the paper ranks by the scale γ alone."""
+    norms = {name: bn_of(model, name) for name in convs}
+    return {n: bn.weight.detach().abs() + bn.bias.detach().abs() for n, bn in norms.items()}
+
+
+def bn_scores_of_the_convolution(model: nn.Module, convs: list[str]) -> Scores:
+    """That is the norm of the convolution's weights: asked is γ of the BN behind it."""
+    weights = {name: model.get_parameter(f"{name}.weight").detach() for name in convs}
+    return {name: w.abs().sum((1, 2, 3)) for name, w in weights.items()}
+
+
+def bn_scores_return_in_loop(model: nn.Module, convs: list[str]) -> Scores:
+    """The first convolution alone has scores: is the `return` inside your loop?"""
+    return criteria.bn_scores(model, convs[:1])
+
+
+def bn_scores_list(model: nn.Module, convs: list[str]) -> list[Tensor]:
+    """You return a list of tensors: asked is a dict, with scores for each name."""
+    return list(criteria.bn_scores(model, convs).values())
 
 
 def bn_scores_parameters(model: nn.Module, convs: list[str]) -> Scores:
@@ -696,6 +813,65 @@ def gate_scores_behind_the_block(model: nn.Module, convs: list[str], batches: Ba
     }
 
 
+def gate_scores_root(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """You take the root of the mean: the mean of the squares itself is asked."""
+    return {n: s.sqrt() for n, s in criteria.gate_scores(model, convs, batches).items()}
+
+
+def gate_scores_variance(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """You take the mean away before you square: asked is the mean of the squares as they are."""
+    gradients = by_batch(model, convs, batches, gate_gradient)
+    return {name: g.var(0, unbiased=False) for name, g in gradients.items()}
+
+
+def gate_scores_not_the_first_batch(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """The first minibatch does not count in yours: go through all of them."""
+    return criteria.gate_scores(model, convs, batches[1:] or batches)
+
+
+def gate_scores_shape_of_the_gate(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """Your scores have the shape of the gates, `(out, 1, 1)`: asked is `(out,)`."""
+    scores = criteria.gate_scores(model, convs, batches)
+    return {n: s[:, None, None] for n, s in scores.items()}
+
+
+def gate_scores_named_by_bn(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """Your dict has the names of the BN layers: scores go by the names in `convs`."""
+    scores = criteria.gate_scores(model, convs, batches)
+    return {n.replace("conv", "bn"): s for n, s in scores.items()}
+
+
+def gate_scores_normalised(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """Each layer's scores were scaled: then a global ranking would no longer compare them."""
+    scores = criteria.gate_scores(model, convs, batches)
+    return {n: s / s.norm().clamp_min(1e-20) for n, s in scores.items()}
+
+
+def gate_scores_last_gate_for_all(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """All hooks multiply by the last gate: a `lambda` looks its names up when it is called, and
+    then your loop is over. `z=z` in its head fixes the gate.
+    """
+    handles, gates = [], []
+    for name in convs:
+        gate = torch.ones(bn_of(model, name).num_features, 1, 1, requires_grad=True)
+        gates.append(gate)
+        hook = lambda module, _, out: out * gate  # noqa: B023, E731 (that is the mistake)
+        handles.append(bn_of(model, name).register_forward_hook(hook))
+    loss = F.cross_entropy(model(batches[0][0]), batches[0][1])
+    torch.autograd.grad(loss, gates)
+    for handle in handles:
+        handle.remove()
+    return criteria.gate_scores(model, convs, batches)
+
+
+def gate_scores_clears_hooks(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """The model's own hooks are gone: take away those that you added, by their handles."""
+    scores = criteria.gate_scores(model, convs, batches)
+    for name in convs:
+        bn_of(model, name)._forward_hooks.clear()
+    return scores
+
+
 def gate_scores_feature_maps(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
     """Without a gate: gradient times feature map, added up."""
     gradients = by_batch(model, convs, batches, gate_gradient)
@@ -882,6 +1058,84 @@ def filter_masks_sentinel(scores: Scores, sparsity: float, at_least: int = 1) ->
     return {
         n: masks[n] | criteria.filter_masks({n: s}, 1.0, at_least)[n] for n, s in scores.items()
     }
+
+
+def filter_masks_in_float_in_order(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    close = {n: s.float() for n, s in scores.items()}
+    return without_lowest(close, sparsity, dict.fromkeys(scores, at_least))
+
+
+def filter_masks_best_by_topk(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """A score can be above the number that you give the filters that stay: use `torch.inf`."""
+    raised = {n: s.clone() for n, s in scores.items()}
+    best = {n: s.topk(min(at_least, len(s))).indices for n, s in scores.items()}
+    for name, score in raised.items():
+        score[best[name]] = 1000.0
+    masks = global_masks(raised, sparsity)
+    for name, mask in masks.items():
+        mask[best[name]] = True
+    return masks
+
+
+def filter_masks_threshold(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """You bring filters back after the ranking, so too few go: for each of them the next goes."""
+    ranked = torch.cat(list(scores.values())).sort().values
+    count = round(sparsity * len(ranked))
+    masks = {n: s > (ranked[count - 1] if count else -torch.inf) for n, s in scores.items()}
+    for name, score in scores.items():
+        masks[name][score.topk(min(at_least, len(score))).indices] = True
+    return masks
+
+
+def filter_masks_small_layers_go(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """A layer with no more than `at_least` filters keeps all of them: yours may lose some."""
+    large = {n: at_least if len(s) > at_least else 0 for n, s in scores.items()}
+    return without_lowest(scores, sparsity, large)
+
+
+def filter_masks_one_more_stays(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """One filter more than `at_least` stays in each layer: does your slice begin too late?"""
+    return criteria.filter_masks(scores, sparsity, at_least + 1)
+
+
+def filter_masks_as_good_as_the_best(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """Where scores are equal more than `at_least` stay: think of a way that *counts*."""
+    stays = {
+        n: int((s >= s.topk(min(at_least, len(s))).values[-1]).sum()) for n, s in scores.items()
+    }
+    return without_lowest(scores, sparsity, stays)
+
+
+def filter_masks_worst_stay(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """The *worst* filters of each layer are kept: its best ones are to stay."""
+    raised = {n: s.clone() for n, s in scores.items()}
+    worst = {n: s.argsort()[:at_least] for n, s in scores.items()}
+    for name, score in raised.items():
+        score[worst[name]] = torch.inf
+    masks = global_masks(raised, sparsity)
+    for name, mask in masks.items():
+        mask[worst[name]] = True
+    return masks
+
+
+def filter_masks_refuses(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
+    """You raise an error where sparsity asks for more than may go: then all go that may."""
+    free = sum(max(len(s) - at_least, 0) for s in scores.values())
+    if round(sparsity * sum(map(len, scores.values()))) > free:
+        raise ValueError
+    return criteria.filter_masks(scores, sparsity, at_least)
+
+
+def without_lowest(scores: Scores, sparsity: float, stays: dict[str, int]) -> Scores:
+    """The lowest go, from the first, but for the best `stays[name]` of each layer."""
+    best = {n: s.argsort(descending=True)[: stays[n]].tolist() for n, s in scores.items()}
+    places = sorted((v, n, i) for n, s in scores.items() for i, v in enumerate(s.tolist()))
+    free = [(n, i) for _, n, i in places if i not in best[n]]
+    masks = {n: torch.ones(len(s), dtype=torch.bool) for n, s in scores.items()}
+    for name, i in free[: round(sparsity * len(places))]:
+        masks[name][i] = False
+    return masks
 
 
 def filter_masks_one_by_one(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
@@ -1115,6 +1369,96 @@ def sensitivity_left_in_training(
     result = criteria.sensitivity(model, scores, sparsities, x, y)
     model.train()
     return result
+
+
+def sensitivity_floor(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """One weight too few goes when sparsity · n is not whole: how does `int` treat 2.7?"""
+
+    def measure(name: str, s: float) -> float:
+        score = scores[name]
+        mask = local_masks({name: score}, int(s * score.numel()) / score.numel())
+        return share_right(pruned(model, mask), x, y)
+
+    return scan(scores, sparsities, measure)
+
+
+def sensitivity_lost(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """That is the accuracy *lost*: asked is the accuracy that is left."""
+    right = criteria.sensitivity(model, scores, sparsities, x, y)
+    whole = share_right(model, x, y)
+    return {n: {s: whole - a for s, a in curve.items()} for n, curve in right.items()}
+
+
+def sensitivity_abs(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """A score of -5 is *lower* than 0: scores are not weights, so take no magnitude of them."""
+    return criteria.sensitivity(model, {n: s.abs() for n, s in scores.items()}, sparsities, x, y)
+
+
+def sensitivity_unscored_by_magnitude(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """Not every layer has scores: go through `scores`, not through all of `prunable`."""
+    others = {n: w.detach().abs() for n, w in prunable(model).items()}
+    return criteria.sensitivity(model, others | scores, sparsities, x, y)
+
+
+def sensitivity_lists(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> dict[str, list[float]]:
+    """You give a list for each layer: asked is a dict, from sparsity to accuracy."""
+    right = criteria.sensitivity(model, scores, sparsities, x, y)
+    return {n: list(curve.values()) for n, curve in right.items()}
+
+
+def sensitivity_rounded(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """Your accuracies are rounded: give them as they are."""
+    right = criteria.sensitivity(model, scores, sparsities, x, y)
+    return {n: {s: round(a, 2) for s, a in curve.items()} for n, curve in right.items()}
+
+
+def sensitivity_counted(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> dict[str, dict[float, int]]:
+    """You count the right answers: the accuracy is their share, 0 to 1."""
+    right = criteria.sensitivity(model, scores, sparsities, x, y)
+    return {n: {s: round(a * len(y)) for s, a in curve.items()} for n, curve in right.items()}
+
+
+def sensitivity_first_half(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """Some of the images do not count in yours: measure on all of `x` and `y`."""
+    half = len(x) // 2
+    return criteria.sensitivity(model, scores, sparsities, x[:half], y[:half])
+
+
+def sensitivity_inside_out(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> dict[float, dict[str, float]]:
+    """Your dict goes from sparsity to layer: asked is name -> {sparsity: accuracy}."""
+    right = criteria.sensitivity(model, scores, sparsities, x, y)
+    return {s: {n: curve[s] for n, curve in right.items()} for s in sparsities}
+
+
+def sensitivity_one_stays(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> Curves:
+    """One weight stays at sparsity 1: here all of a layer may go."""
+
+    def measure(name: str, s: float) -> float:
+        score = scores[name]
+        count = min(round(s * score.numel()), score.numel() - 1)
+        return share_right(pruned(model, local_masks({name: score}, count / score.numel())), x, y)
+
+    return scan(scores, sparsities, measure)
 
 
 def sensitivity_copies(
@@ -1415,6 +1759,19 @@ def choose_sparsities_no_budget(scan: Curves, sizes: Sizes, weights_left: int) -
         name: max((s for s, a in row.items() if a >= best - 0.05), default=0.0)
         for name, row in scan.items()
     }
+
+
+def choose_sparsities_nothing(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """You prune nothing, or too little: count what is left, and go on until it fits."""
+    return dict.fromkeys(sizes, 0.0)
+
+
+def choose_sparsities_below_zero(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:
+    """A sparsity of yours is below 0: a layer cannot keep more weights than it has, so the others
+    have to keep the rest.
+    """
+    total = sum(n**0.5 for n in sizes.values())
+    return {name: 1 - weights_left / total / n**0.5 for name, n in sizes.items()}
 
 
 def choose_sparsities_by_size(scan: Curves, sizes: Sizes, weights_left: int) -> Shares:

@@ -60,10 +60,10 @@ def by_name(scores: Any, inputs: Inputs) -> Values:
 
 
 def mixed() -> nn.Module:
-    """A convolution, BN and a linear layer."""
-    return randomise(
-        nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
-    )
+    """A convolution that does not train, BN and a linear layer."""
+    layers = [nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2)]
+    layers[0].requires_grad_(False)
+    return randomise(nn.Sequential(*layers))
 
 
 MAGNITUDE_SCORES = [
@@ -258,11 +258,18 @@ def small_batches(count: int) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
+def watched() -> nn.Module:
+    """One block; its first BN has a hook of its own, which does nothing."""
+    model = classifier(1)
+    model.get_submodule("0.bn1").register_forward_hook(lambda *_: None)
+    return model
+
+
 def with_output(scores: Any, inputs: Inputs) -> Values:
     """The scores, and whether the model is as it was."""
     modules = list(inputs["model"].modules())
     hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
-    return by_name(scores, inputs) | {"gates left in the model": hooks}
+    return by_name(scores, inputs) | {"hooks in the model": hooks}
 
 
 GATE_SCORES = [
@@ -272,8 +279,8 @@ GATE_SCORES = [
         with_output,
     ),
     Probe(
-        "one block, three minibatches",
-        lambda: {"model": classifier(1), "convs": ["0.conv1"], "batches": small_batches(3)},
+        "one block with a hook of its own, three minibatches",
+        lambda: {"model": watched(), "convs": ["0.conv1"], "batches": small_batches(3)},
         with_output,
     ),
     Probe(
@@ -392,10 +399,10 @@ def two_linear_layers() -> Inputs:
 
 def by_hand() -> Inputs:
     """One layer with two weights that matter."""
-    x = torch.tensor([[3.0, 1.0], [1.0, 3.0], [2.0, 1.0], [4.0, 1.0]])
-    scores = {"weight": torch.tensor([[9.0, 1.0], [2.0, 5.0]])}
+    x = torch.tensor([[1.0, 3.0], [3.0, 1.0], [1.0, 2.0], [1.0, 4.0]])
+    scores = {"weight": torch.tensor([[5.0, 1.0], [2.0, 9.0]])}
     model = linear([1.0, 0.0], [0.0, 1.0]).eval()
-    return {"model": model, "scores": scores, "x": x, "y": torch.tensor([0, 1, 0, 0])}
+    return {"model": model, "scores": scores, "x": x, "y": torch.tensor([1, 0, 1, 1])}
 
 
 def one_of_two() -> Inputs:
