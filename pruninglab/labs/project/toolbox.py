@@ -1744,7 +1744,8 @@ def combine_criteria(scores: dict[str, dict[str, Tensor]], sparsity: float) -> d
     """Choose the weights that stay, by several criteria together, in any way you like.
 
     What counts is the network: enough of it must go, and without any training it must be more
-    accurate than if the best of the criteria had chosen alone.
+    accurate than if the best of the criteria had chosen alone. Where all criteria agree, so do you:
+    within a layer, a weight with higher scores by each of them must not go before another one.
 
     Args:
         scores: criterion -> parameter name -> scores of that weight's shape; a high score says:
