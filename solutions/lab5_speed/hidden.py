@@ -7,6 +7,7 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -78,15 +79,19 @@ def test_large_images_are_counted_exactly(conv_macs: Callable) -> None:
 # --- race ---------------------------------------------------------------------------------------
 
 
-class _Track:
-    """A clock that only the runs move; it writes down who ran and when it was read ("|")."""
+_READING = 2**-9  # seconds: reading a clock takes time, and a timed run includes a little of it
 
-    def __init__(self) -> None:
-        self.now, self.events = 0.0, ""
+
+class _Track:
+    """A clock that runs and readings move; it writes down who ran and when it was read ("|")."""
+
+    def __init__(self, reading: float = _READING) -> None:
+        self.now, self.events, self.reading = 0.0, "", reading
 
     def clock(self) -> float:
         self.events += "|"
-        return self.now
+        self.now += self.reading
+        return self.now - self.reading
 
     def runner(self, name: str, seconds: list[float]) -> Callable:
         left: Iterator[float] = iter(seconds)
@@ -115,7 +120,7 @@ def test_each_result_is_the_median_of_its_times(race: Callable, seed: int = 0) -
         case = f"{warmup=}, {rounds=}"
         assert list(found) == names, f"{case}: results for {list(found)}, expected {names}"
         for name, seconds in times.items():
-            right = float(np.median(seconds))
+            right = float(np.median(seconds)) + _READING
             assert abs(float(found[name]) - right) < 1e-6, f"{case}: {found[name]} for {seconds}"
 
 
@@ -126,6 +131,28 @@ def test_they_take_turns_once_all_are_warm(race: Callable, seed: int = 0) -> Non
         case = f"{warmup=}, {rounds=}, {names}: the runs were {ran!r}"
         assert sorted(ran[:cold]) == sorted(warmup * names), f"{case}, the warm-up is not right"
         assert ran[cold:] == "".join(names) * rounds, f"{case}, not in turns"
+
+
+def test_the_warm_up_is_not_timed(race: Callable, seed: int = 0) -> None:
+    """Before the first timed run the clock is not read between two runs."""
+    for names, _, warmup, rounds, track, _ in _raced(race, seed):
+        timed = rounds * len(names)
+        runs = [i for i, event in enumerate(track.events) if event != "|"]
+        cold = track.events[runs[0] : runs[-timed] - 1]
+        case = f"{warmup=}, {rounds=}: clock (|) and runs came as {track.events!r}"
+        assert "|" not in cold, f"{case}, and the warm-up is timed"
+
+
+def test_short_runs_have_their_times(race: Callable) -> None:
+    """Fractions of a microsecond are not rounded, and a run that takes no time counts."""
+    for seconds, right in (
+        ([3e-7, 9e-7, 4e-7], 4e-7),
+        ([0.0, 8e-7, 0.0], 0.0),
+        ([0.0, 6e-7], 3e-7),
+    ):
+        track = _Track(reading=0.0)
+        found = float(race({"a": track.runner("a", seconds)}, 0, len(seconds), track.clock)["a"])
+        assert abs(found - right) < 1e-10, f"runs of {seconds} s: {found} s, expected {right} s"
 
 
 def test_every_run_is_timed_alone(race: Callable, seed: int = 0) -> None:
@@ -304,6 +331,25 @@ def test_small_layers_keep_count_and_precision(cut: Callable, seed: int = 0) -> 
             assert tensor.dtype == dtype, f"{_case(**given)}: {name} is {tensor.dtype}, not {dtype}"
 
 
+def test_what_is_left_is_copied_exactly(cut: Callable, seed: int = 0) -> None:
+    """Parameters stay parameters and buffers buffers, each number to its last digit."""
+    for trial in range(seed, seed + 6):
+        given = _layers(trial)
+        inputs, filters = given["inputs"], given["filters"]
+        for layer in (given["conv"].double(), given["bn"].double()):
+            for parameter in layer.parameters():
+                parameter.data *= 1 + 2**-40  # single precision has no such number
+        for new, old in zip(cut(**given), (given["conv"], given["bn"]), strict=True):
+            for table in ("named_parameters", "named_buffers"):
+                found, before = dict(getattr(new, table)()), dict(getattr(old, table)())
+                assert set(found) == set(before), f"{_case(**given)}: {table} {sorted(found)}"
+                for name, tensor in before.items():
+                    right = tensor[filters] if tensor.dim() else tensor
+                    right = right[:, inputs] if tensor.dim() == 4 else right
+                    same = torch.equal(found[name], right)
+                    assert same, f"{_case(**given)}: {name} of {new} has other numbers"
+
+
 def test_small_layers_are_new_and_can_be_trained(cut: Callable, seed: int = 0) -> None:
     """They share nothing with the old layers, and all of their parameters take gradients."""
     for trial in range(seed, seed + 6):
@@ -314,8 +360,8 @@ def test_small_layers_are_new_and_can_be_trained(cut: Callable, seed: int = 0) -
             assert new is not old, f"{_case(**given)}: the {type(old).__name__} is the old one"
             for name, parameter in new.named_parameters():
                 assert parameter.requires_grad, f"{_case(**given)}: {name} cannot be trained"
-                with torch.no_grad():
-                    parameter.add_(1)
+            for tensor in new.state_dict().values():
+                tensor.add_(1)
         fresh = _layers(trial)
         for name in ("conv", "bn"):
             for part, tensor in fresh[name].state_dict().items():
@@ -372,6 +418,18 @@ def test_channels_arrive_where_the_padding_puts_them(
     agree(arrivals, _arrivals, _channels, seed, trials=80)
 
 
+def test_hundreds_of_channels_are_counted(shortcut_links: Callable, seed: int = 0) -> None:
+    """A channel's number may be larger than 255, where a byte ends."""
+    generator = torch.Generator().manual_seed(seed)
+    keep_in, keep_out = (torch.rand(n, generator=generator) < 0.9 for n in (400, 800))
+    sources, targets = (numbers.tolist() for numbers in shortcut_links(keep_in, keep_out))
+    arrivals = _arrivals(keep_in, keep_out)
+    right = sorted((source, target) for target, source in enumerate(arrivals) if source >= 0)
+    found = sorted(zip(sources, targets, strict=True))
+    wrong = [pair for pair in found if pair not in right]
+    assert found == right, f"400 channels to 800: {len(found)} links, wrong ones {wrong[:3]}"
+
+
 def test_links_are_numbers_of_channels(shortcut_links: Callable, seed: int = 0) -> None:
     """Both are flat int64 tensors of one length, even if there is no link, and no target twice."""
     for trial in range(seed, seed + 40):
@@ -394,6 +452,9 @@ def _network_and_masks(trial: int) -> tuple[ResNet20, dict[str, Tensor]]:
     generator, width = torch.Generator().manual_seed(trial), (4, 6, 3)[trial % 3]
     model = ResNet20(width, "AB"[trial % 2], seed=trial).train(trial % 3 == 1)
     _as_after_a_training(model, generator)
+    for bn in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        bn.eps = 0.1
+    model.to((torch.float32, torch.float64)[trial // 2 % 2])
     keep = {}
     for stage, filters in (("layer1", width), ("layer2", 2 * width), ("layer3", 4 * width)):
         for name in (stage, *(f"{stage}.{block}.conv1" for block in range(3))):
@@ -428,11 +489,14 @@ def test_it_computes_what_the_silenced_network_does(shrink_resnet: Callable, see
     for trial in range(seed, seed + 6):
         model, keep = _network_and_masks(trial)
         x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(trial))
+        x = x.to(model.fc.weight.dtype)
         right = _silenced(model, keep, x)
         small = shrink_resnet(model, {name: mask.clone() for name, mask in keep.items()})
+        case = f"width {model.width}, shortcut {model.shortcut}, {x.dtype}"
+        dtypes = {p.dtype for p in small.parameters()}
+        assert dtypes == {x.dtype}, f"{case}: the parameters are {dtypes}"
         with torch.no_grad():
             off = float((small.eval()(x) - right).abs().max())
-        case = f"width {model.width}, shortcut {model.shortcut}"
         scale = max(1.0, float(right.abs().max()))
         assert off <= 1e-5 * scale, f"{case}: the outputs differ by {off}"
 
@@ -496,7 +560,8 @@ def _valid(scan: dict, macs: dict, budget: int, keep: dict) -> None:
     """A number of filters for every layer, and enough MACs saved."""
     assert set(keep) == set(scan), f"the layers are {sorted(keep)}, expected {sorted(scan)}"
     for name, kept in keep.items():
-        assert type(kept) is int, f"{name}: {kept!r} is no int"
+        whole = isinstance(kept, Integral) and not isinstance(kept, bool)  # numpy's as well
+        assert whole, f"{name}: {kept!r} is no int"
         assert 1 <= kept <= max(scan[name]), f"{name}: {kept} of {max(scan[name])} filters"
     saved = sum(macs[name] * (max(row) - keep[name]) for name, row in scan.items())
     assert saved >= budget, f"{saved:,} MACs are saved, {budget:,} or more were asked for"

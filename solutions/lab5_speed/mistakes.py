@@ -1450,6 +1450,582 @@ def choose_widths_small_steps(scan: Scan, macs: dict[str, int], budget: int) -> 
     return keep
 
 
+# --- one step off: each with a hint of its own ---------------------------------------------------
+
+
+def race_never_cold(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Each contestant warms up once where `warmup` is 0: then none does."""
+    return speed.race(contestants, max(1, warmup), rounds, clock)
+
+
+def race_one_round_too_many(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """There is one round too many."""
+    return speed.race(contestants, warmup, rounds + 1, clock)
+
+
+def race_one_by_one(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Each contestant warms up and has all its runs before the next one begins: first all warm up,
+    then they take turns."""
+    return {n: speed.race({n: run}, warmup, rounds, clock)[n] for n, run in contestants.items()}
+
+
+def race_warm_before_each_run(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Each contestant warms up before every timed run: warm up once, before the rounds."""
+    times = defaultdict(list)
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            warm({name: run}, warmup)
+            times[name].append(timed(run, clock))
+    return {name: statistics.median(times[name]) for name in contestants}
+
+
+def race_twice(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Each contestant runs twice between two readings of the clock."""
+
+    def twice(run: Callable[[], object]) -> Callable[[], object]:
+        return lambda: (run(), run())
+
+    return speed.race({n: twice(run) for n, run in contestants.items()}, warmup, rounds, clock)
+
+
+def race_total_over_rounds(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """All runs of a contestant are timed together and divided: time each run alone, and take the
+    median."""
+    warm(contestants, warmup)
+    found = {}
+    for name, run in contestants.items():
+        start = clock()
+        for _ in range(rounds):
+            run()
+        found[name] = (clock() - start) / rounds
+    return found
+
+
+def race_speedups(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Those are speed-ups over the first contestant: seconds are asked."""
+    right = speed.race(contestants, warmup, rounds, clock)
+    first = next(iter(right.values()))
+    return {name: first / seconds for name, seconds in right.items()}
+
+
+def race_trimmed(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Yours is the mean without the fastest and the slowest quarter: take the median."""
+    warm(contestants, warmup)
+    found = {}
+    for name, times in rounds_of(contestants, rounds, clock).items():
+        cut = len(times) // 4
+        found[name] = statistics.mean(sorted(times)[cut : len(times) - cut])
+    return found
+
+
+def coupled_groups_always_b(model: nn.Module) -> Groups:
+    """With option A there is no convolution in a shortcut: look whether the block has one."""
+    found = {name: list(members) for name, members in speed.coupled_groups(model).items()}
+    for stage in ("layer2", "layer3"):
+        found[stage] = sorted({*found[stage], f"{stage}.0.downsample.0"})
+    return found
+
+
+def coupled_groups_by_block(model: nn.Module) -> Groups:
+    """Each block has a group of its own with you, but one stream runs through all blocks of a
+    stage."""
+    found: Groups = {}
+    for group, members in speed.coupled_groups(model).items():
+        for name in members:
+            stream = name if group == name else ".".join(name.split(".")[:2])
+            found.setdefault(stream, []).append(name)
+    return found
+
+
+def coupled_groups_twice(model: nn.Module) -> Groups:
+    """The first convolution of a block is in its own group *and* in that of the stage: each
+    convolution is in exactly one."""
+    right = speed.coupled_groups(model)
+    alone = [group for group in right if "." in group]
+    return {
+        group: [*members, *(name for name in alone if "." not in group and name.startswith(group))]
+        for group, members in right.items()
+    }
+
+
+def coupled_groups_one_name(model: nn.Module) -> Groups:
+    """All three streams are one group with you: the shortcut between two stages makes new
+    channels, so each stage has a stream of its own."""
+    right = speed.coupled_groups(model)
+    streams = [name for group, members in right.items() if "." not in group for name in members]
+    return {"stream": streams, **{n: members for n, members in right.items() if "." in n}}
+
+
+def coupled_groups_stages_tied(model: nn.Module) -> Groups:
+    """With option A you tie the stages to each other: its padding makes new channels, so each
+    stage has a stream of its own."""
+    right = speed.coupled_groups(model)
+    if any("downsample" in name for name in right["layer2"]):
+        return right
+    return {n: members for n, members in right.items() if n not in ("layer2", "layer3")} | {
+        "layer1": right["layer1"] + right["layer2"] + right["layer3"]
+    }
+
+
+def coupled_groups_with_bn(model: nn.Module) -> Groups:
+    """Batch normalisations are in your groups: names of *convolutions* are asked."""
+    right = speed.coupled_groups(model).items()
+    return {n: [*members, *(m.replace("conv", "bn") for m in members)] for n, members in right}
+
+
+def coupled_groups_own_names(model: nn.Module) -> Groups:
+    """The groups of the streams have other names with you: they are called "layer1", "layer2" and
+    "layer3"."""
+    return {members[0]: members for members in speed.coupled_groups(model).values()}
+
+
+def coupled_groups_no_streams(model: nn.Module) -> Groups:
+    """The groups of the three streams are missing."""
+    return {n: members for n, members in speed.coupled_groups(model).items() if "." in n}
+
+
+def coupled_groups_first_block(model: nn.Module) -> Groups:
+    """The first convolution of a new stage is with the stream: it is added to nothing, only its
+    shortcut is."""
+    found = {name: list(members) for name, members in speed.coupled_groups(model).items()}
+    for stage in ("layer2", "layer3"):
+        found[stage] += found.pop(f"{stage}.0.conv1")
+    return found
+
+
+def coupled_groups_classifier(model: nn.Module) -> Groups:
+    """The classifier is in a group: it *reads* the last stream, and its own outputs are the
+    classes."""
+    right = speed.coupled_groups(model)
+    return right | {"layer3": [*right["layer3"], "fc"]}
+
+
+def coupled_groups_classifier_alone(model: nn.Module) -> Groups:
+    """The classifier has a group: it is no convolution, and its outputs are the classes."""
+    return speed.coupled_groups(model) | {"fc": ["fc"]}
+
+
+def coupled_groups_sequential(model: nn.Module) -> Groups:
+    """A shortcut of option B is a convolution and a batch normalisation: the name of the
+    convolution ends in ".0"."""
+    right = speed.coupled_groups(model).items()
+    return {n: [m.replace("downsample.0", "downsample") for m in members] for n, members in right}
+
+
+def coupled_groups_not_the_first_block(model: nn.Module) -> Groups:
+    """The first block of each stage is not in your groups: its second convolution is added to the
+    stream, too."""
+    right = speed.coupled_groups(model).items()
+    return {n: [m for m in members if not m.endswith("0.conv2")] for n, members in right}
+
+
+def coupled_groups_stem_twice(model: nn.Module) -> Groups:
+    """A convolution is twice in the same group."""
+    right = speed.coupled_groups(model)
+    return right | {"layer1": [*right["layer1"], "conv1"]}
+
+
+def coupled_groups_names_alone(model: nn.Module) -> dict[str, Any]:
+    """A group of one is a list, too: `[name]`, not `name`."""
+    right = speed.coupled_groups(model).items()
+    return {n: members[0] if len(members) == 1 else members for n, members in right}
+
+
+def coupled_groups_by_width(model: nn.Module) -> Groups:
+    """Your function knows the widths 16, 32 and 64 only: the network may have any width."""
+    found: Groups = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            stream = {16: "layer1", 32: "layer2", 64: "layer3"}[layer.out_channels]
+            found.setdefault(name if name.endswith(".conv1") else stream, []).append(name)
+    return found
+
+
+def cut_bias_left(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The bias of the convolution still has an entry for every filter."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    if conv.bias is not None:
+        small.bias = nn.Parameter(conv.bias.data.clone())
+    return small, small_bn
+
+
+def cut_columns_left(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The weight still has all its inputs, though `in_channels` says otherwise: index its second
+    dimension as well."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small.weight = nn.Parameter(conv.weight.data[filters])
+    return small, small_bn
+
+
+def cut_first_rows(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """You keep the *first* filters and inputs of the weight, as many as stay: the masks say which
+    ones."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    rows, columns = int(filters.sum()), int(inputs.sum())
+    small.weight = nn.Parameter(conv.weight.data[:rows, :columns].clone())
+    return small, small_bn
+
+
+def cut_fresh_variance(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """The running variance starts anew at 1: it belongs to its channel, as the mean does."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small_bn.running_var = torch.ones(int(filters.sum()), dtype=bn.weight.dtype)
+    return small, small_bn
+
+
+def cut_stale_inputs(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The convolution still *says* its old number of inputs: `in_channels`."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small.in_channels = conv.in_channels
+    return small, small_bn
+
+
+def cut_stale_filters(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The convolution still *says* its old number of filters: `out_channels`."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small.out_channels = conv.out_channels
+    return small, small_bn
+
+
+def cut_stale_bn(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The batch normalisation still *says* its old number of channels: `num_features`."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small_bn.num_features = bn.num_features
+    return small, small_bn
+
+
+def cut_sizes_as_tensors(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """A size is a tensor with you: make it a number, `int(inputs.sum())`."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small.in_channels = inputs.sum()  # type: ignore[assignment]
+    return small, small_bn
+
+
+def cut_but(conv: nn.Conv2d, bn: nn.BatchNorm2d, *masks: Tensor, **settings: Any) -> Pair:
+    """Right, but for settings of the convolution."""
+    small, small_bn = speed.cut(conv, bn, *masks)
+    vars(small).update(settings)
+    both = [int(p) for p in small.padding[::-1] for _ in range(2)]
+    small._reversed_padding_repeated_twice = both
+    return small, small_bn
+
+
+def cut_loses_stride_alone(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """A new convolution has the stride 1 unless you pass that of the old one on."""
+    return cut_but(conv, bn, inputs, filters, stride=(1, 1))
+
+
+def cut_loses_padding(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """A new convolution has no padding unless you pass that of the old one on."""
+    return cut_but(conv, bn, inputs, filters, padding=(0, 0))
+
+
+def cut_loses_dilation_alone(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """A new convolution has the dilation 1 unless you pass that of the old one on (a deep copy has
+    all settings)."""
+    return cut_but(conv, bn, inputs, filters, dilation=(1, 1))
+
+
+def cut_pads_with_zeros(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """A new convolution pads with zeros unless you pass the `padding_mode` on (a deep copy has all
+    settings)."""
+    return cut_but(conv, bn, inputs, filters, padding_mode="zeros")
+
+
+def cut_one_stride(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The stride is a pair, and you use its first number for both directions."""
+    return cut_but(conv, bn, inputs, filters, stride=2 * conv.stride[:1])
+
+
+def cut_usual_eps(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """A new batch normalisation has the usual `eps` unless you pass that of the old one on."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small_bn.eps = 1e-5
+    return small, small_bn
+
+
+def cut_usual_momentum(
+    conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
+) -> Pair:
+    """A new batch normalisation has the usual `momentum` unless you pass that of the old one on."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small_bn.momentum = 0.1
+    return small, small_bn
+
+
+def cut_evaluates(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The new batch normalisation is in evaluation mode, whatever the mode of the old one was."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    return small, small_bn.eval()
+
+
+def cut_silences(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """What goes is set to zero, but the layers are as large as before: make smaller tensors."""
+    small, small_bn = copy.deepcopy((conv, bn))
+    small.weight.data[~filters] = 0
+    small.weight.data[:, ~inputs] = 0
+    return small, small_bn
+
+
+def cut_scales_up(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor) -> Pair:
+    """The weights are scaled up to make up for the missing inputs: they stay as they are."""
+    small, small_bn = speed.cut(conv, bn, inputs, filters)
+    small.weight.data *= len(inputs) / int(inputs.sum())
+    return small, small_bn
+
+
+def links_of(pairs: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    """Pairs of numbers as two tensors."""
+    flat = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+    return flat[:, 0], flat[:, 1]
+
+
+def right_pairs(keep_in: Tensor, keep_out: Tensor) -> list[tuple[int, int]]:
+    """The links as pairs, in the order of the channels."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return sorted(zip(sources.tolist(), targets.tolist(), strict=True))
+
+
+def old_pairs(keep_in: Tensor, keep_out: Tensor) -> list[tuple[int, int]]:
+    """The links that survive, in the old numbers."""
+    before = (len(keep_out) - len(keep_in)) // 2
+    return [(i, i + before) for i in range(len(keep_in)) if keep_in[i] and keep_out[i + before]]
+
+
+def shortcut_links_not_renumbered(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """These are the right links in the *old* numbers: count among the channels that are kept."""
+    return links_of(old_pairs(keep_in, keep_out))
+
+
+def shortcut_links_sources_not_renumbered(
+    keep_in: Tensor, keep_out: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Your sources are the old numbers: count among the inputs that are kept."""
+    old, (_, targets) = old_pairs(keep_in, keep_out), speed.shortcut_links(keep_in, keep_out)
+    return links_of(old)[0], targets.sort().values
+
+
+def shortcut_links_targets_not_renumbered(
+    keep_in: Tensor, keep_out: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Your targets are the old numbers: count among the outputs that are kept."""
+    old, (sources, _) = old_pairs(keep_in, keep_out), speed.shortcut_links(keep_in, keep_out)
+    return sources.sort().values, links_of(old)[1]
+
+
+def shortcut_links_from_one(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You count from 1: a `cumsum` of a mask is the new number *plus one*."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return sources + 1, targets + 1
+
+
+def shortcut_links_one_end_will_do(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You link channels of which one end is gone: a link needs both of its ends (`&`, not `|`)."""
+    before = (len(keep_out) - len(keep_in)) // 2
+    either = [i for i in range(len(keep_in)) if keep_in[i] or keep_out[i + before]]
+    return links_of([(int(keep_in[:i].sum()), int(keep_out[: i + before].sum())) for i in either])
+
+
+def shortcut_links_short_integers(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """The places are int32: int64 was asked, which every index has."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return sources.int(), targets.int()
+
+
+def shortcut_links_decimals(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """The places are decimal numbers (float): none of them can be an index, int64 was asked."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return sources.float(), targets.float()
+
+
+def shortcut_links_lists(keep_in: Tensor, keep_out: Tensor) -> tuple[list[int], list[int]]:
+    """These are lists: two int64 *tensors* were asked, `torch.tensor(..., dtype=torch.int64)`."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return sources.tolist(), targets.tolist()
+
+
+def shortcut_links_as_columns(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """The places are columns, of shape (n, 1): `nonzero()` gives such, `.flatten()` makes a
+    list."""
+    sources, targets = speed.shortcut_links(keep_in, keep_out)
+    return sources[:, None], targets[:, None]
+
+
+def shortcut_links_one_tensor(keep_in: Tensor, keep_out: Tensor) -> Tensor:
+    """That is one tensor of pairs: two tensors were asked, sources and targets."""
+    return torch.stack(speed.shortcut_links(keep_in, keep_out), dim=1)
+
+
+def shortcut_links_without_zero(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Channel 0 is never linked: `if channel` takes 0 for nothing."""
+    gone = bool(keep_in[0]) and bool(keep_out[(len(keep_out) - len(keep_in)) // 2])
+    return links_of(right_pairs(keep_in, keep_out)[int(gone) :])
+
+
+def shortcut_links_without_the_last(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """The last link is missing: where does your loop, or your slice, end?"""
+    return links_of(right_pairs(keep_in, keep_out)[:-1])
+
+
+def shortcut_links_reversed(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """The order of the targets does not fit that of the sources: `sources[i]` goes to
+    `targets[i]`."""
+    sources, targets = links_of(right_pairs(keep_in, keep_out))
+    return sources, targets.flip(0)
+
+
+def shortcut_links_every_second(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You put a channel of zeros between two channels: all zeros are before and behind them."""
+    places = [i for i in range(len(keep_in)) if 2 * i < len(keep_out)]
+    both = [i for i in places if keep_in[i] and keep_out[2 * i]]
+    return links_of([(int(keep_in[:i].sum()), int(keep_out[: 2 * i].sum())) for i in both])
+
+
+def shortcut_links_one_to_one(keep_in: Tensor, keep_out: Tensor) -> tuple[Tensor, Tensor]:
+    """You link the kept channels in their order, 0 to 0, 1 to 1: where each belongs is set by the
+    padding."""
+    count = torch.arange(min(int(keep_in.sum()), int(keep_out.sum())))
+    return count, count.clone()
+
+
+def shrunk_but(model: ResNet20, keep: Keep, change: Callable[[str, nn.Module], object]) -> ResNet20:
+    """Right, but for a change of the layers."""
+    small = speed.shrink_resnet(model, keep)
+    for name, layer in small.named_modules():
+        change(name, layer)
+    return small
+
+
+def shrink_resnet_fresh_statistics(model: ResNet20, keep: Keep) -> ResNet20:
+    """The running means and variances start anew: they belong to their channels."""
+
+    def change(name: str, layer: nn.Module) -> None:
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+
+    return shrunk_but(model, keep, change)
+
+
+def shrink_resnet_fresh_classifier_bias(model: ResNet20, keep: Keep) -> ResNet20:
+    """The classifier has lost its bias: a new `nn.Linear` has one of its own."""
+
+    def change(name: str, layer: nn.Module) -> None:
+        if name == "fc":
+            layer.bias.data.zero_()  # type: ignore[operator]
+
+    return shrunk_but(model, keep, change)
+
+
+def shrink_resnet_frozen(model: ResNet20, keep: Keep) -> ResNet20:
+    """The smaller network cannot be trained: `requires_grad` is False."""
+    return speed.shrink_resnet(model, keep).requires_grad_(False)
+
+
+def shrink_resnet_state(model: ResNet20, keep: Keep) -> dict[str, Tensor]:
+    """You return a state dict: the smaller *network* was asked."""
+    return speed.shrink_resnet(model, keep).state_dict()
+
+
+def shrink_resnet_first_blocks(model: ResNet20, keep: Keep) -> ResNet20:
+    """Only the first block of each stage has a smaller middle: `keep` has all three."""
+    later = [name for name in keep if name.endswith((".1.conv1", ".2.conv1"))]
+    return speed.shrink_resnet(model, keep | {n: torch.ones_like(keep[n]) for n in later})
+
+
+def with_links(model: ResNet20, keep: Keep, links: Callable) -> ResNet20:
+    """A network whose option A has other links."""
+    small = speed.shrink_resnet(model, keep)
+    for before, stage in (("layer1", "layer2"), ("layer2", "layer3")):
+        block = small.get_submodule(f"{stage}.0")
+        if isinstance(block.downsample, SelectShortcut):
+            sources, targets = links(keep[before], keep[stage])
+            block.downsample = SelectShortcut(sources, targets, int(keep[stage].sum()))
+    return small
+
+
+def shrink_resnet_zeros_behind(model: ResNet20, keep: Keep) -> ResNet20:
+    """With you all of option A's zeros come behind the carried channels: half of them come
+    before."""
+    return with_links(model, keep, shortcut_links_zeros_behind)
+
+
+def shrink_resnet_old_targets(model: ResNet20, keep: Keep) -> ResNet20:
+    """The links of option A have old numbers: count among the channels that are kept."""
+    return with_links(model, keep, shortcut_links_targets_not_renumbered)
+
+
+def shrink_resnet_link_missing(model: ResNet20, keep: Keep) -> ResNet20:
+    """The last link of each shortcut of option A is missing."""
+    return with_links(model, keep, shortcut_links_without_the_last)
+
+
+def choose_widths_everything(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """Every layer keeps all of its filters, which saves nothing."""
+    return {name: max(row) for name, row in scan.items()}
+
+
+def choose_widths_smallest(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """Every layer is as small as can be: stop when the budget is met."""
+    return {name: min(row) for name, row in scan.items()}
+
+
+def choose_widths_decimals(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, float]:
+    """A number of filters is an int: yours are decimal numbers, or of another kind."""
+    return {name: float(kept) for name, kept in speed.choose_widths(scan, macs, budget).items()}
+
+
+def choose_widths_layer_by_layer(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """You empty one layer after the other, in the order of the scan: begin where the accuracy
+    suffers least."""
+    keep = {name: max(row) for name, row in scan.items()}
+    for name in scan:
+        if saved_macs(scan, macs, keep) < budget:
+            keep[name] = min(scan[name])
+    return keep
+
+
+def choose_widths_step_by_step(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """You take the layers in the order of the scan, each down to its smallest width: begin where
+    the accuracy suffers least."""
+    keep = {name: max(row) for name, row in scan.items()}
+    for name, row in scan.items():
+        for width in sorted(row, reverse=True):
+            if saved_macs(scan, macs, keep) < budget:
+                keep[name] = width
+    return keep
+
+
+def choose_widths_half(scan: Scan, macs: dict[str, int], budget: int) -> dict[str, int]:
+    """You stop at half of the budget."""
+    return speed.choose_widths(scan, macs, budget // 2)
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "conv_macs": [
         conv_macs_input_size,
@@ -1496,6 +2072,14 @@ MISTAKES: dict[str, list[Callable]] = {
         race_one_round_too_few,
         race_warms_once,
         race_rounded,
+        race_never_cold,
+        race_one_round_too_many,
+        race_one_by_one,
+        race_warm_before_each_run,
+        race_twice,
+        race_total_over_rounds,
+        race_speedups,
+        race_trimmed,
     ],
     "stored_bytes": [
         stored_bytes_no_indices,
@@ -1532,6 +2116,22 @@ MISTAKES: dict[str, list[Callable]] = {
         coupled_groups_streams_only,
         coupled_groups_shortcut_before,
         coupled_groups_parameters,
+        coupled_groups_always_b,
+        coupled_groups_by_block,
+        coupled_groups_twice,
+        coupled_groups_one_name,
+        coupled_groups_stages_tied,
+        coupled_groups_with_bn,
+        coupled_groups_own_names,
+        coupled_groups_no_streams,
+        coupled_groups_first_block,
+        coupled_groups_classifier,
+        coupled_groups_classifier_alone,
+        coupled_groups_sequential,
+        coupled_groups_not_the_first_block,
+        coupled_groups_stem_twice,
+        coupled_groups_names_alone,
+        coupled_groups_by_width,
     ],
     "cut": [
         cut_pairs,
@@ -1556,6 +2156,25 @@ MISTAKES: dict[str, list[Callable]] = {
         cut_square,
         cut_usual_bn,
         cut_other_mode,
+        cut_bias_left,
+        cut_columns_left,
+        cut_first_rows,
+        cut_fresh_variance,
+        cut_stale_inputs,
+        cut_stale_filters,
+        cut_stale_bn,
+        cut_sizes_as_tensors,
+        cut_but,
+        cut_loses_stride_alone,
+        cut_loses_padding,
+        cut_loses_dilation_alone,
+        cut_pads_with_zeros,
+        cut_one_stride,
+        cut_usual_eps,
+        cut_usual_momentum,
+        cut_evaluates,
+        cut_silences,
+        cut_scales_up,
     ],
     "shortcut_links": [
         shortcut_links_zeros_behind,
@@ -1571,6 +2190,21 @@ MISTAKES: dict[str, list[Callable]] = {
         shortcut_links_masks,
         shortcut_links_quarter,
         shortcut_links_no_integers,
+        shortcut_links_not_renumbered,
+        shortcut_links_sources_not_renumbered,
+        shortcut_links_targets_not_renumbered,
+        shortcut_links_from_one,
+        shortcut_links_one_end_will_do,
+        shortcut_links_short_integers,
+        shortcut_links_decimals,
+        shortcut_links_lists,
+        shortcut_links_as_columns,
+        shortcut_links_one_tensor,
+        shortcut_links_without_zero,
+        shortcut_links_without_the_last,
+        shortcut_links_reversed,
+        shortcut_links_every_second,
+        shortcut_links_one_to_one,
     ],
     "shrink_resnet": [
         shrink_resnet_free_only,
@@ -1590,6 +2224,14 @@ MISTAKES: dict[str, list[Callable]] = {
         shrink_resnet_in_place,
         shrink_resnet_training,
         shrink_resnet_evaluation,
+        shrink_resnet_fresh_statistics,
+        shrink_resnet_fresh_classifier_bias,
+        shrink_resnet_frozen,
+        shrink_resnet_state,
+        shrink_resnet_first_blocks,
+        shrink_resnet_zeros_behind,
+        shrink_resnet_old_targets,
+        shrink_resnet_link_missing,
     ],
     "choose_widths": [
         choose_widths_uniform,
@@ -1600,6 +2242,12 @@ MISTAKES: dict[str, list[Callable]] = {
         choose_widths_most_sensitive,
         choose_widths_most_expensive,
         choose_widths_per_layer,
+        choose_widths_everything,
+        choose_widths_smallest,
+        choose_widths_decimals,
+        choose_widths_layer_by_layer,
+        choose_widths_step_by_step,
+        choose_widths_half,
     ],
 }
 
