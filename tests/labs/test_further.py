@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -9,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pruninglab import amc, counters, variational
+from pruninglab import amc, checkpoints, counters, masks, variational
+from pruninglab.checks import combination
 from pruninglab.data import subset
 from pruninglab.models import ResNet20, prunable
-from solutions.lab6_further import exercises as further
 from solutions.lab1_structures.exercises import empty_layers, free_convs, global_masks
+from solutions.lab6_further import exercises as further
 
 
 @pytest.fixture(scope="module")
@@ -299,3 +301,37 @@ def test_the_agent_beats_random_search_where_there_is_something_to_learn(
     for history in agents:  # and not by luck: its choices get better
         rewards = [episode.reward for episode in history]
         assert sum(rewards[-30:]) > sum(rewards[:30])
+
+
+# --- four criteria together ---------------------------------------------------------------------
+
+
+def test_the_recorded_scores_are_those_of_the_exercises() -> None:
+    model, four = checkpoints.trained(16), combination.four_criteria()
+    flow = further.synflow_scores(model, (3, 32, 32))
+    assert list(flow) == list(four["SynFlow"]) == list(four["OBD"])
+    for name, scores in flow.items():  # as float16 of the logarithm
+        torch.testing.assert_close(four["SynFlow"][name], scores.float(), rtol=0.02, atol=0.0)
+    weight = four["magnitude"]["conv1.weight"]
+    assert torch.equal(weight, prunable(model)["conv1.weight"].detach().abs())
+
+
+def test_a_choice_keeps_the_weights_it_names() -> None:
+    keep = global_masks(combination.four_criteria()["magnitude"], combination.SPARSITY)
+    found = masks.from_weights(combination.pruned(keep))
+    assert all(not (found[name] & ~mask).any() for name, mask in keep.items())
+    assert counters.sparsity(combination.pruned(keep)) == pytest.approx(0.8, abs=1e-5)
+
+
+def test_what_the_lab_says_of_known_combinations_is_in_the_record() -> None:
+    """Two criteria are near guessing; four ranks do harm, two help; one answer has the bonus."""
+    record = json.loads((checkpoints.ASSETS / "further-combined.json").read_text())["accuracies"]
+    mean = {name: 100 * sum(row) / len(row) for name, row in record.items()}
+    best = max(mean[name] for name in combination.four_criteria())
+    assert best == mean["magnitude"]
+    assert max(mean["OBD"], mean["SynFlow"]) < 15
+    assert mean["sum of four ranks"] < best - 3
+    both = ("magnitude", "sum of two ranks: magnitude, Variational Dropout")
+    assert all(two - one > 0.03 for one, two in zip(*(record[n] for n in both), strict=True))
+    above = [name for name, accuracy in mean.items() if accuracy > best + 15]
+    assert above == ["magnitude / √(its root mean square in the layer)"]

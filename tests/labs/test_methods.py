@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import statistics
 from collections.abc import Callable
 
@@ -13,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
-from pruninglab import data, masks
+from pruninglab import checkpoints, data, masks
+from pruninglab.checks import ranking, schedules
 from pruninglab.models import ResNet20, prunable
 from pruninglab.training import accuracy
-from solutions.lab3_methods import exercises as methods
 from solutions.lab1_structures.exercises import global_masks
+from solutions.lab3_methods import exercises as methods
+from solutions.lab3_methods.scan import known
 
 
 def small_net(seed: int = 0) -> nn.Sequential:
@@ -255,3 +258,47 @@ def test_compare_on_real_images_leaves_the_network_alone() -> None:
     assert result["test"] == [pytest.approx(0.1)]
     assert all(torch.equal(v, before[n]) for n, v in dense.state_dict().items())
     assert plain(dense, images) == pytest.approx(accuracy(dense, images))
+
+
+# --- a schedule of one's own --------------------------------------------------------------------
+
+
+def test_the_highest_scores_are_those_that_torch_keeps() -> None:
+    model = ResNet20(2, seed=1)
+    keep = ranking.highest({name: w.abs() for name, w in prunable(model).items()}, 0.7)
+    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    prune.global_unstructured([(m, "weight") for m in layers], prune.L1Unstructured, amount=0.7)
+    for mask, layer in zip(keep.values(), layers, strict=True):
+        assert torch.equal(mask, layer.weight_mask.bool())
+
+
+def test_a_plan_is_followed_to_its_last_sparsity() -> None:
+    network = schedules.follow([(0.2, 0.05), (0.9, 0.01)], seed=0)
+    weights = torch.cat([w.detach().flatten() for w in prunable(network).values()])
+    assert int((weights == 0).sum()) == round(0.9 * len(weights))
+    assert not network.training
+
+
+def test_the_reference_is_the_contest_s_cubic_with_rewound_rates() -> None:
+    plan = schedules.reference(36, 0.9)
+    assert [s for s, _ in plan] == pytest.approx(
+        [methods.cubic_sparsity(t // 3 * 3, 0, 3, 8, final=0.9) for t in range(36)]
+    )
+    peak = checkpoints.CHOSEN["peak"] / 4
+    assert max(lr for _, lr in plan) < peak
+    assert [lr for _, lr in plan] == sorted((lr for _, lr in plan), reverse=True)
+
+
+def test_what_the_lab_says_of_known_schedules_is_in_the_record() -> None:
+    """Sound ones reach the target with room, others miss it by far, and none has the bonus."""
+    record = json.loads((checkpoints.ASSETS / "methods-schedules.json").read_text())["accuracies"]
+    assert list(record) == list(known())
+    base = record["reference: cubic"]
+    gain = {n: [100 * (a - b) for a, b in zip(r, base, strict=True)] for n, r in record.items()}
+    for name in ("at once, in the first step", "in 6 rounds of one step"):
+        assert min(gain[name]) > 5
+    for name in ("linear", "at once, in the last step", "at once, a high rate held"):
+        assert max(gain[name]) < -3
+    assert max(statistics.mean(row) for row in gain.values()) < 10
+    last = {name: row[2] for name, row in gain.items() if statistics.mean(row) > 0}
+    assert all(seen == max(gain[name]) for name, seen in last.items())
