@@ -177,7 +177,10 @@ def _try_prune_remaining(
 ) -> dict[str, Tensor]:
     old, magnitudes = copy.deepcopy(masks), {n: w.detach().abs() for n, w in weights.items()}
     with unchanged(weights, masks, case=f"{share=}"):
-        new = prune_remaining(weights, masks, share)
+        found = prune_remaining(weights, masks, share)
+        new = {name: mask.clone() for name, mask in found.items()}
+        for mask in found.values():
+            mask.logical_not_()  # whoever changes a new mask leaves the old one as it was
     assert set(new) == set(old), f"masks for {list(new)}, expected {list(old)}"
     for name, mask in old.items():
         case = f"{name!r}, {share=}"
@@ -551,7 +554,8 @@ def test_soft_pruning_changes_weights_alone(soft_filter_pruning: Callable, seed:
 def _penalised(seed: int) -> tuple[Any, list[Tensor]]:
     """A network with other layers that have scales, and the scales γ that are pushed.
 
-    One is zero and not pushed; one is tiny and pushed as much as any other.
+    One is zero and not pushed; one is tiny and pushed as much as any other. One of the layers is
+    in evaluation mode, and is pushed, too.
     """
     generator = _generator(seed)
     others = (nn.GroupNorm(2, 10), nn.BatchNorm1d(10), nn.LayerNorm(10))
@@ -561,8 +565,9 @@ def _penalised(seed: int) -> tuple[Any, list[Tensor]]:
         if isinstance(layer, nn.BatchNorm2d):
             for parameter in (layer.weight, layer.bias):
                 parameter.data = torch.randn(parameter.shape, generator=generator).double()
-            layer.weight.data[0], layer.weight.data[1] = 0, -1e-3
+            layer.weight.data[0], layer.weight.data[1] = 0, -1e-9
             gammas.append(layer.weight)
+    model[0].bn1.eval()
     return model, gammas
 
 

@@ -277,6 +277,63 @@ def train_masked_sgd_only(
     loop(model, optimizer, data, lrs, after_backward=mask_gradients)
 
 
+def train_masked_left_in_evaluation_mode(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """The weights are right, but the model is left in evaluation mode: training mode is asked."""
+    methods.train_masked(model, optimizer, masks, data, lrs)
+    model.eval()
+
+
+def train_masked_summed_loss(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """Your loss is the sum over a batch: its mean is asked."""
+    model.train()
+    zero(model, masks)
+    for (x, y), lr in zip(data, lrs, strict=True):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y, reduction="sum").backward()
+        optimizer.step()
+        zero(model, masks)
+
+
+def train_masked_own_sgd(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """You made an optimizer of your own: the one you are given has other settings, and momentum."""
+    own = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    methods.train_masked(model, own, masks, data, lrs)
+
+
+def train_masked_no_weight_decay(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """You train without weight decay: the settings of the optimizer are to stay."""
+    group = optimizer.param_groups[0]
+    decay = group.get("weight_decay", 0)
+    group["weight_decay"] = 0
+    methods.train_masked(model, optimizer, masks, data, lrs)
+    group["weight_decay"] = decay
+
+
+def train_masked_next_lr(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """Each step has the learning rate of the next: set it *before* the step."""
+    later = [*lrs[1:], *lrs[:1]]
+    methods.train_masked(model, optimizer, masks, data, later)
+
+
+def train_masked_not_the_last(
+    model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
+) -> None:
+    """The last batch is not trained on: there are as many steps as batches."""
+    steps = max(len(data) - 1, 1)
+    methods.train_masked(model, optimizer, masks, data[:steps], lrs[:steps])
+
+
 def train_masked_hold(
     model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
 ) -> None:
@@ -493,6 +550,32 @@ def prune_remaining_by_the_weights(weights: dict[str, Tensor], masks: Masks, sha
     return methods.prune_remaining(weights, there, share)
 
 
+def prune_remaining_as_if_all_were_there(
+    weights: dict[str, Tensor], masks: Masks, share: float
+) -> Masks:
+    """You rank the pruned weights as well: what do you do with the masks you are given?"""
+    whole = {name: torch.ones_like(mask) for name, mask in masks.items()}
+    return methods.prune_remaining(weights, whole, share)
+
+
+def prune_remaining_shares_add_up(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """You add the shares up: each is a share of the weights that *remain*."""
+    total, left = size_of(masks)
+    gone = round(min(1, 1 - left / total + share) * total)
+    return drop(magnitudes(weights, masks), gone)
+
+
+def prune_remaining_one_stays(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """One weight stays when all that remain are to go: the task names no exception."""
+    total, left = size_of(masks)
+    return drop(magnitudes(weights, masks), total - left + min(round(share * left), left - 1))
+
+
+def prune_remaining_gives_back(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
+    """Where nothing goes you give back the masks that you were given: new ones are asked."""
+    return methods.prune_remaining(weights, masks, share) if share else masks
+
+
 def prune_remaining_threshold(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
     """The `kthvalue` of what remains as a threshold."""
     left = torch.cat([w.detach().abs()[masks[n]].double() for n, w in weights.items()])
@@ -661,6 +744,79 @@ def cubic_sparsity_tensor(
 ) -> Tensor:
     """This is a tensor that holds one number: `.item()` takes the number out."""
     return torch.tensor(cubic(clamp((step - start) // every / updates), final, initial))
+
+
+def cubic_sparsity_square(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """The power is 3, and yours is 2."""
+    return final + (initial - final) * (1 - clamp((step - start) // every / updates)) ** 2
+
+
+def cubic_sparsity_fourth(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """The power is 3, and yours is 4."""
+    return final + (initial - final) * (1 - clamp((step - start) // every / updates)) ** 4
+
+
+def cubic_sparsity_next_update(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """Between two updates yours is at the *next* one already: count those that are done."""
+    return cubic(clamp(-(-(step - start) // every) / updates), final, initial)
+
+
+def cubic_sparsity_nearest_update(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """Between two updates yours goes to the nearest one: count those that are done."""
+    return cubic(clamp(round((step - start) / every) / updates), final, initial)
+
+
+def cubic_sparsity_one_step_late(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """Your updates come one step late: at t_0 + Δt the second one is done."""
+    late = max(step - 1, start)
+    return cubic(clamp((late - start) // every / updates), final, initial)
+
+
+def cubic_sparsity_rounded(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """Your sparsity is rounded: give it as it is."""
+    return round(cubic(clamp((step - start) // every / updates), final, initial), 3)
+
+
+def cubic_sparsity_distance(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """Before t_0 you count the steps backwards: there the sparsity is the initial one."""
+    return cubic(clamp(abs(step - start) // every / updates), final, initial)
+
+
+def cubic_sparsity_counts_from_zero(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """You count multiples of Δt: the updates are at t_0, t_0 + Δt and so on."""
+    done = step // every - start // every
+    return cubic(clamp(done / updates), final, initial)
+
+
+def cubic_sparsity_double_tensor(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> Tensor:
+    """This is a tensor that holds one number: `.item()` takes the number out."""
+    sparsity = cubic(clamp((step - start) // every / updates), final, initial)
+    return torch.tensor(sparsity, dtype=torch.float64)
+
+
+def cubic_sparsity_list(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> list[float]:
+    """You return a list: asked is the sparsity at one step."""
+    return [cubic(clamp((step - start) // every / updates), final, initial)]
 
 
 def cubic_sparsity_floats(
@@ -893,6 +1049,70 @@ def prune_and_retrain_chooses_again(
     return choose_masks(model, sparsities[-1])
 
 
+def prune_and_retrain_first_masks(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """You return the masks of the first round: asked are those of the last."""
+    masks = rounds(model, sparsities[:1], steps // len(sparsities), choose_masks, retrain)
+    if rest := sparsities[1:]:
+        rounds(model, rest, steps // len(sparsities) * len(rest), choose_masks, retrain)
+    return masks
+
+
+def prune_and_retrain_last_round_only(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """You prune at once to the last sparsity: each of the sparsities has a round."""
+    return rounds(model, sparsities[-1:], steps, choose_masks, retrain)
+
+
+def prune_and_retrain_zeros_after(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """You set weights to zero after the retraining: it has to begin with the pruned network."""
+    for sparsity in sparsities:
+        masks = choose_masks(model, sparsity)
+        retrain(model, masks, steps // len(sparsities))
+        zero(model, masks)
+    return masks
+
+
+def prune_and_retrain_all_masks(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> list[Masks]:
+    """You return the masks of every round in a list: asked are those of the last."""
+    each = steps // len(sparsities)
+    return [rounds(model, [s], each, choose_masks, retrain) for s in sparsities]
+
+
+def prune_and_retrain_of_what_remains(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """You turn the sparsities into shares of what remains: each is a share of all weights."""
+    before = [0.0, *sparsities[:-1]]
+    shares = [(s - b) / (1 - b) for s, b in zip(sparsities, before, strict=True)]
+    return rounds(model, shares, steps, choose_masks, retrain)
+
+
+def prune_and_retrain_not_after_the_last(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """There is no retraining after the last round: each round has one."""
+    for i, sparsity in enumerate(sparsities):
+        masks = choose_masks(model, sparsity)
+        zero(model, masks)
+        if i < len(sparsities) - 1 or i == 0:
+            retrain(model, masks, steps // len(sparsities))
+    return masks
+
+
+def prune_and_retrain_backwards(
+    model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
+) -> Masks:
+    """You go through the sparsities from the last to the first."""
+    return rounds(model, sparsities[::-1], steps, choose_masks, retrain)
+
+
 def prune_and_retrain_library(
     model: nn.Module,
     sparsities: Sequence[float],
@@ -1107,6 +1327,47 @@ def retraining_lrs_one_more(
     """The replay has an epoch too many: it goes back by `epochs`, not one further."""
     long = epoch_lrs[max(len(epoch_lrs) - epochs - 1, 0) :]
     return per_step(long if rewind else epochs * [epoch_lrs[-1]], steps_per_epoch)
+
+
+def retraining_lrs_sorted(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """You sort the rates: a schedule is replayed in its own order, and it may climb first."""
+    return methods.retraining_lrs(
+        sorted(epoch_lrs, reverse=True) if rewind else epoch_lrs, epochs, steps_per_epoch, rewind
+    )
+
+
+def retraining_lrs_mean(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """Fine-tuning takes the mean of all rates here: it is to hold the last one."""
+    mean = sum(epoch_lrs) / len(epoch_lrs)
+    return per_step(epoch_lrs[-epochs:] if rewind else epochs * [mean], steps_per_epoch)
+
+
+def retraining_lrs_one_short(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """One rate is missing at the end: there are `epochs * steps_per_epoch` steps."""
+    right = methods.retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind)
+    return right[:-1]
+
+
+def retraining_lrs_rounded(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[float]:
+    """Your rates are rounded: give them as they are."""
+    right = methods.retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind)
+    return [round(lr, 2) for lr in right]
+
+
+def retraining_lrs_nested(
+    epoch_lrs: list[float], epochs: int, steps_per_epoch: int, rewind: bool
+) -> list[list[float]]:
+    """You give a list for each epoch: asked is one list with the rate of every step."""
+    lrs = methods.retraining_lrs(epoch_lrs, epochs, 1, rewind)
+    return [[lr] * steps_per_epoch for lr in lrs]
 
 
 def retraining_lrs_index(
@@ -1566,6 +1827,52 @@ def add_sparsity_penalty_unassigned(model: nn.Module, strength: float) -> None:
         gradient = bn.weight.grad
         assert gradient is not None
         gradient = gradient + strength * bn.weight.detach().sign()
+
+
+def add_sparsity_penalty_by_name(model: nn.Module, strength: float) -> None:
+    """You look for "bn" in the names: BN layers may have any name, so ask for `nn.BatchNorm2d`."""
+    for name, parameter in model.named_parameters():
+        if "bn" in name and name.endswith("weight") and parameter.grad is not None:
+            parameter.grad += strength * parameter.detach().sign()
+
+
+def add_sparsity_penalty_zero_is_positive(model: nn.Module, strength: float) -> None:
+    """A γ of 0 is pushed, too: there the sign is 0."""
+    push(model, lambda gamma: strength * torch.where(gamma >= 0, 1.0, -1.0).to(gamma.dtype))
+
+
+def add_sparsity_penalty_sign_of_the_gradient(model: nn.Module, strength: float) -> None:
+    """You take the sign of the gradient: asked is that of γ."""
+    for bn in norms_of(model):
+        assert bn.weight.grad is not None
+        bn.weight.grad += strength * bn.weight.grad.sign()
+
+
+def add_sparsity_penalty_first_norm(model: nn.Module, strength: float) -> None:
+    """Only the first BN is pushed: does your loop end too early?"""
+    bn = norms_of(model)[0]
+    assert bn.weight.grad is not None
+    bn.weight.grad += strength * bn.weight.detach().sign()
+
+
+def add_sparsity_penalty_softened(model: nn.Module, strength: float) -> None:
+    """Near zero your push fades: it has to stay λ all the way."""
+    push(model, lambda gamma: strength * gamma / (gamma.abs() + 1e-3))
+
+
+def add_sparsity_penalty_every_vector(model: nn.Module, strength: float) -> None:
+    """You push every parameter with one dimension, shifts and biases, too: γ alone is asked."""
+    for parameter in model.parameters():
+        if parameter.dim() == 1 and parameter.grad is not None:
+            parameter.grad += strength * parameter.detach().sign()
+
+
+def add_sparsity_penalty_of_what_trains(model: nn.Module, strength: float) -> None:
+    """A BN in evaluation mode is not pushed: its γ has a gradient, too."""
+    for bn in norms_of(model):
+        assert bn.weight.grad is not None
+        if bn.training:
+            bn.weight.grad += strength * bn.weight.detach().sign()
 
 
 def add_sparsity_penalty_autograd(model: nn.Module, strength: float) -> None:
