@@ -85,6 +85,17 @@ def _step(
     optimizer.step()
 
 
+def test_a_later_training_has_its_own_masks(train_masked: Callable, seed: int = 0) -> None:
+    """No hook is left on the weights or on the optimizer: without a mask they all train again."""
+    model, masks = _masked_network(seed)
+    optimizer, data, lrs = _sgd(model, seed), _batches(seed, 2), _lrs(2)
+    train_masked(model, optimizer, masks, data, lrs)
+    train_masked(model, optimizer, {}, data, lrs)
+    for name, mask in masks.items():
+        again = model.get_parameter(name).detach()[~mask]
+        assert again.any(), f"{name}: what was pruned before stays zero without a mask"
+
+
 def test_training_is_that_of_a_network_without_the_pruned_weights(
     train_masked: Callable, seed: int = 0
 ) -> None:
