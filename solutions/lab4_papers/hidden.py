@@ -116,6 +116,23 @@ def _flat(tensors: Named) -> Tensor:
     return torch.cat([tensor.flatten() for tensor in tensors.values()])
 
 
+def _by_a_hair(count: int, seed: int) -> Tensor:
+    """Magnitudes around 1 that differ in the ninth digit, and random signs."""
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.rand(count, generator=generator).round() * 2 - 1
+    return signs * (1 + 1e-9 * torch.randperm(count, generator=generator).double())
+
+
+def _smallest_by_a_hair_go(recipe: Callable, seed: int, left: int, **settings: Any) -> None:
+    """Of 40 weights the smallest go, and `left` are left; the training moves nothing."""
+    layer = nn.Linear(40, 1).double()
+    weights = layer.weight.data[0] = _by_a_hair(40, seed)
+    masks = recipe(model=layer, train=lambda model, masks, lrs: [], **settings)
+    found = masks["weight"].flatten().nonzero().flatten().tolist()
+    right = sorted(weights.abs().argsort()[40 - left :].tolist())
+    assert found == right, f"weights that differ by 1e-9: {found} are left, expected {right}"
+
+
 # --- han2015 ------------------------------------------------------------------------------------
 
 
@@ -140,7 +157,7 @@ def _of_one_layer(
 ) -> list[bool]:
     """Which weights of a layer are left; the training moves nothing."""
     layer = nn.Linear(len(weights), 1).double()
-    layer.weight.data = torch.tensor([weights]).double()
+    layer.weight.data = torch.tensor([weights], dtype=torch.float64)
 
     def train(model: nn.Module, masks: Named, lrs: list) -> list:
         model.weight.data[~masks["weight"]] = 0
@@ -157,6 +174,15 @@ def test_a_weight_at_the_threshold_stays(han2015: Callable) -> None:
         found = _of_one_layer(han2015, weights, quality)
         right = [abs(w) >= least for w in weights]
         assert found == right, f"{weights}, {quality=}: {found}, expected {right}"
+
+
+def test_a_weight_a_hair_below_the_threshold_goes(han2015: Callable) -> None:
+    """Nothing is rounded: a weight that is too small by a billionth is too small."""
+    below = 1 - 1e-9
+    weights = [3.0, -3.0, below, -below, 0.0, 0.0]  # half of the deviation is 1 - 1e-10
+    found = _of_one_layer(han2015, weights, 0.5)
+    right = [abs(w) == 3 for w in weights]
+    assert found == right, f"{weights}, quality=0.5: {found}, expected {right}"
 
 
 def test_the_deviation_is_that_of_tensor_std(han2015: Callable) -> None:
@@ -246,6 +272,20 @@ def test_masks_stay_between_two_updates(zhu2017: Callable, seed: int = 0) -> Non
             assert same, f"{start=}, {every=}: other masks in step {step} than in the one before"
 
 
+def test_a_hair_decides_in_the_cubic(zhu2017: Callable, seed: int = 0) -> None:
+    """Weights that differ by a billionth are not the same."""
+    _smallest_by_a_hair_go(
+        zhu2017, seed, left=20, final=0.5, start=0, every=1, updates=1, lrs=[0.1, 0.1, 0.1]
+    )
+
+
+def test_zhus_schedule_stays_as_it_is(zhu2017: Callable, seed: int = 0) -> None:
+    """The list of learning rates is still there afterwards."""
+    lrs = [0.3, 0.2, 0.1]
+    _recipe(zhu2017, seed, final=0.5, start=0, every=1, updates=1, lrs=lrs)
+    assert lrs == [0.3, 0.2, 0.1], f"the list of learning rates was changed to {lrs}"
+
+
 def test_pruning_goes_along_with_the_whole_schedule(zhu2017: Callable, seed: int = 0) -> None:
     """Each step has its learning rate, once, to the end of the list."""
     for setting in _ZHU:
@@ -302,6 +342,20 @@ def test_the_smallest_of_the_whole_network_go(renda2020: Callable, seed: int = 0
             before = now
 
 
+def test_a_hair_decides_in_the_ranking(renda2020: Callable, seed: int = 0) -> None:
+    """Weights that differ by a billionth are not the same."""
+    _smallest_by_a_hair_go(
+        renda2020, seed, left=26, rounds=2, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1
+    )
+
+
+def test_rendas_schedule_stays_as_it_is(renda2020: Callable, seed: int = 0) -> None:
+    """The list of learning rates is still there afterwards."""
+    lrs = [0.3, 0.2, 0.1]
+    _recipe(renda2020, seed, rounds=2, epoch_lrs=lrs, epochs=2, steps_per_epoch=1)
+    assert lrs == [0.3, 0.2, 0.1], f"the list of learning rates was changed to {lrs}"
+
+
 def test_the_schedule_is_replayed_to_its_end(renda2020: Callable, seed: int = 0) -> None:
     """Each round retrains with the learning rates of the last epochs of the dense training."""
     for setting in _RENDA:
@@ -330,6 +384,27 @@ def _labelled(width: int, seed: int) -> ResNet20:
         bias = model.get_parameter(f"{name}.bn1.bias")
         bias.data = torch.arange(len(bias)).double()
     return model
+
+
+def _alike(model: nn.Module, p: int, seed: int) -> dict[str, list[int]]:
+    """Make the p-norms of a block's filters differ in the ninth digit; the order of each block."""
+    order = {}
+    for place, name in enumerate(_BLOCKS):
+        weight = model.get_parameter(f"{name}.conv1.weight")
+        norms = weight.data.flatten(1).norm(p, dim=1)
+        wanted = _by_a_hair(len(norms), seed + place).abs()
+        weight.data *= (wanted / norms)[:, None, None, None]
+        order[name] = wanted.argsort().tolist()
+    return order
+
+
+def _weakest_by_a_hair_go(recipe: Callable, p: int, seed: int, **settings: Any) -> None:
+    """Half of each block's filters go, those of least p-norm; the training moves nothing."""
+    model = _labelled(4, seed)
+    order = _alike(model, p, seed)
+    recipe(model=model, sparsity=0.5, train=lambda model, masks, lrs: [], **settings)
+    right = {name: sorted(places[len(places) // 2 :]) for name, places in order.items()}
+    _no_filters_differ(_filters(model), right, "norms that differ by 1e-9")
 
 
 def _filters(model: nn.Module) -> dict[str, list[int]]:
@@ -412,6 +487,40 @@ def test_filters_of_least_l1_norm_go(li2016: Callable, seed: int = 0) -> None:
         run = _Li(li2016, seed, width, sparsity)
         for step in (run.steps[0], run.steps[-1], _filters(run.model)):
             _no_filters_differ(step, run.right(), f"{sparsity=}")
+
+
+def test_a_hair_decides_between_filters(li2016: Callable, seed: int = 0) -> None:
+    """Filters whose L1 norms differ by a billionth are not the same."""
+    settings = {"skip": [], "epoch_lrs": [0.1], "epochs": 1, "steps_per_epoch": 1}
+    _weakest_by_a_hair_go(li2016, 1, seed, **settings)
+
+
+def test_no_more_than_the_share_goes(li2016: Callable, seed: int = 0) -> None:
+    """Of equal or of dead filters only as many go as the share says."""
+    for value in (0.0, 1.0):
+        model = _labelled(4, seed)
+        for name in _BLOCKS:
+            weight = model.get_parameter(f"{name}.conv1.weight")
+            weight.data[: len(weight) // 4 * 3] = value
+        sizes = {name: len(numbers) for name, numbers in _filters(model).items()}
+        li2016(
+            model=model, sparsity=0.25, skip=[], epoch_lrs=[0.1], epochs=1, steps_per_epoch=1,
+            train=lambda model, masks, lrs: [],
+        )  # fmt: skip
+        for name, numbers in _filters(model).items():
+            case = f"three quarters of {name} are filters of {value}"
+            right = sizes[name] * 3 // 4
+            assert len(numbers) == right, f"{case}: {len(numbers)} are left, expected {right}"
+
+
+def test_lis_lists_stay_as_they_are(li2016: Callable, seed: int = 0) -> None:
+    """The names to skip and the learning rates are still there afterwards."""
+    skip, lrs = ["layer1.0.conv1"], [0.2, 0.1]
+    li2016(
+        model=_labelled(2, seed), sparsity=0.5, skip=skip, epoch_lrs=lrs, epochs=1,
+        steps_per_epoch=1, train=lambda model, masks, lrs: [],
+    )  # fmt: skip
+    assert (skip, lrs) == (["layer1.0.conv1"], [0.2, 0.1]), f"changed to {skip} and {lrs}"
 
 
 def test_sensitive_layers_are_left_alone(li2016: Callable, seed: int = 0) -> None:
@@ -519,6 +628,19 @@ def test_the_smallest_scales_of_all_layers_go(liu2017: Callable, seed: int = 0) 
         _no_filters_differ(_filters(run.model), right, f"{sparsity=}")
 
 
+def test_a_hair_decides_between_scales(liu2017: Callable, seed: int = 0) -> None:
+    """Scales that differ by a billionth are not the same."""
+    model = _labelled(2, seed)
+    names = [f"{name}.bn1.weight" for name in _BLOCKS]
+    sizes = [len(model.get_parameter(name)) for name in names]
+    scales = dict(zip(_BLOCKS, _by_a_hair(sum(sizes), seed).split(sizes), strict=True))
+    for name, scale in scales.items():
+        model.get_parameter(f"{name}.bn1.weight").data = scale.clone()
+    liu2017(model, 0.1, 0.25, [0.1], lambda model, masks, lrs, before_step=None: [])
+    right = _lowest_gone({n: s.abs().tolist() for n, s in scales.items()}, sum(sizes) // 4)
+    _no_filters_differ(_filters(model), right, "scales that differ by 1e-9")
+
+
 def test_lius_layers_keep_a_filter(liu2017: Callable, seed: int = 0) -> None:
     """A layer with the smallest scales keeps its best filter, and another one goes instead."""
     run = _Liu(liu2017, seed, 0.5, 0.8, [0.1])
@@ -543,9 +665,9 @@ class _Molchanov:
 
     def __init__(
         self, molchanov2019: Callable, seed: int, rounds: int, filters: int, steps: int,
-        last_steps: int = 1, lr: float = 0.1,
+        last_steps: int = 1, lr: float = 0.1, width: int = 2,
     ) -> None:  # fmt: skip
-        self.model, self.generator = _labelled(2, seed), torch.Generator().manual_seed(seed)
+        self.model, self.generator = _labelled(width, seed), torch.Generator().manual_seed(seed)
         self.rounds, self.length, self.lrs = rounds, steps, list[float]()
         self.batches: list[tuple[Tensor, Tensor]] = []
         self.before: list[nn.Module] = []  # at the end of each round's training
@@ -615,6 +737,15 @@ def test_the_least_important_filters_of_the_network_go(
             places = _lowest_gone(run.importance(number), filters)
             right = {name: [numbers[name][i] for i in places[name]] for name in _BLOCKS}
             _no_filters_differ(run.after(number), right, f"{filters=}, round {number + 1}")
+
+
+def test_it_is_as_many_filters_as_asked_for(molchanov2019: Callable, seed: int = 0) -> None:
+    """N of 252 filters is N, not a share of two digits."""
+    for filters in (1, 4, 11):
+        run = _Molchanov(molchanov2019, seed, 2, filters, 1, width=12)
+        left = [sum(map(len, numbers.values())) for numbers in (*run.during, _filters(run.model))]
+        right = [252, 252 - filters, 252 - 2 * filters, 252 - 2 * filters]
+        assert left == right, f"{filters=}: {left} filters in the steps, expected {right}"
 
 
 def test_filters_go_between_the_rounds_only(molchanov2019: Callable, seed: int = 0) -> None:
@@ -753,6 +884,18 @@ def test_filters_that_were_dead_before_count_as_others_do(he2018: Callable, seed
     for name in _BLOCKS[6:]:  # those of eight filters: two go
         left = len(_filters(run.model)[name])
         assert left == 6, f"{name}: {left} of 8 filters are left at 25 %, four of them were dead"
+
+
+def test_a_hair_decides_between_l2_norms(he2018: Callable, seed: int = 0) -> None:
+    """Filters whose L2 norms differ by a billionth are not the same."""
+    _weakest_by_a_hair_go(he2018, 2, seed, epoch_lrs=[0.1], steps_per_epoch=1)
+
+
+def test_dead_filters_are_the_weakest(he2018: Callable, seed: int = 0) -> None:
+    """A filter that the training leaves at zero has the least norm, and goes first."""
+    run = _He(he2018, seed, 0.5, (0.2, 0.1), 1, dead=1)
+    for name, numbers in _filters(run.model).items():
+        assert 0 not in numbers, f"{name}: filter 0 was dead, and {numbers} are left"
 
 
 def test_the_rate_changes_with_the_epoch(he2018: Callable, seed: int = 0) -> None:
