@@ -87,6 +87,20 @@ def test_every_prunable_weight_has_its_curvatures(
         assert sorted(found) == ["0.weight", "3.weight"], f"{kind}: names {sorted(found)}"
 
 
+def test_batch_normalisation_is_in_evaluation_mode(
+    hessian_diagonal: Callable, seed: int = 0
+) -> None:
+    """With running statistics the network is still linear in each weight: it is the Hessian."""
+    layers = [nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)]
+    model = _drawn(nn.Sequential(*layers), seed)
+    x = torch.randn(4, 1, 3, 3, generator=torch.Generator().manual_seed(seed))
+    right = {name: _exact(model, name, x) for name in ("0.weight", "4.weight")}
+    found = hessian_diagonal(model, x.clone())
+    for name, target in right.items():
+        off = float((found[name].detach().double() - target).abs().max())
+        assert off < 1e-4 * max(1.0, float(target.max())), f"with BN, {name}: off by {off:.2g}"
+
+
 def test_the_measured_model_stays_as_it_was(hessian_diagonal: Callable, seed: int = 0) -> None:
     """Weights, modes, hooks and the gradients that the model holds are those of before."""
     model, x = _with_inputs("linear", 3, 4, seed)
@@ -135,6 +149,14 @@ def test_a_small_saliency_is_not_zero(obd_scores: Callable) -> None:
     scores = obd_scores(weights, {"w": torch.full((3,), 2e-2)})["w"]
     ratios = (scores / scores[0]).tolist()
     assert all(abs(r - k * k) < 1e-3 for k, r in enumerate(ratios, start=1)), f"scores {scores}"
+
+
+def test_saliencies_are_told_apart_to_the_last_digits(obd_scores: Callable) -> None:
+    """Weights in double precision have saliencies in double precision: a billionth counts."""
+    weights = {"w": torch.tensor([1.0, 1 + 1e-9, 1 - 1e-9], dtype=torch.float64)}
+    scores = obd_scores(weights, {"w": torch.ones(3, dtype=torch.float64)})["w"]
+    order = scores.argsort().tolist()
+    assert order == [2, 0, 1], f"of 1, 1 + 1e-9 and 1 - 1e-9 the order is {order}: {scores}"
 
 
 # --- synflow_scores -----------------------------------------------------------------------------
@@ -444,7 +466,38 @@ def test_without_noise_it_is_the_plain_layer(noisy_output: Callable, seed: int =
     """With a noise of 0 the outputs are those of a layer with the mean weights."""
     for layer, x, theta, log_sigma2 in _layers(seed):
         found = noisy_output(layer, x.clone(), theta.clone(), log_sigma2, torch.zeros_like)
-        assert torch.allclose(found, layer(x, theta)), "without noise it is not the plain layer"
+        right = torch.allclose(found.double(), layer(x, theta), rtol=1e-4, atol=1e-4)
+        assert right, "without noise it is not the plain layer"
+
+
+def test_noise_of_any_size_is_drawn(noisy_output: Callable) -> None:
+    """Nothing is cut off: variances of e^-12 and of e^12 are what they are."""
+    x, theta = torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2)
+    for log_sigma2 in (-12.0, 12.0):
+        found = float(noisy_output(F.linear, x, theta, torch.full((1, 2), log_sigma2), _ones))
+        right = math.sqrt(25 * math.exp(log_sigma2) + 1e-8)
+        same = math.isclose(found, right, rel_tol=1e-3)
+        assert same, f"log σ² = {log_sigma2}: a deviation of {found}, expected {right}"
+
+
+def _ones(like: Tensor) -> Tensor:
+    return torch.ones_like(like)
+
+
+def test_gradients_reach_all_three(noisy_output: Callable, seed: int = 0) -> None:
+    """Inputs, means and variances are all trained: each has the slopes of the formula."""
+    for layer, *tensors in _layers(seed):
+        leaves = [tensor.requires_grad_() for tensor in tensors]
+        x, theta, log_sigma2 = leaves
+        right = layer(x, theta) + (layer(x.square(), log_sigma2.exp()) + 1e-8).sqrt()
+        wanted = torch.autograd.grad(right.sum(), leaves)
+        found = noisy_output(layer, x, theta, log_sigma2, _ones).sum() + 0 * sum(
+            leaf.sum()
+            for leaf in leaves  # 0 ·: one that the outputs do not depend on has slope 0
+        )
+        slopes = torch.autograd.grad(found, leaves)
+        for name, slope, target in zip(("x", "θ", "log σ²"), slopes, wanted, strict=True):
+            assert torch.allclose(slope, target, rtol=1e-3, atol=1e-3), f"the slopes of {name}"
 
 
 def test_the_variance_is_that_of_drawn_weights(noisy_output: Callable, seed: int = 0) -> None:
@@ -457,7 +510,7 @@ def test_the_variance_is_that_of_drawn_weights(noisy_output: Callable, seed: int
         slopes = torch.func.jacrev(layer, 1)(x, theta)
         variance = (slopes.square() * log_sigma2.exp()).flatten(mean.dim()).sum(-1)
         off = float(((one - mean).square() - variance).abs().max())
-        assert off < 1e-4 * float(variance.max()), f"the variance is off by {off:.2g}"
+        assert off < 1e-3 * float(variance.max()), f"the variance is off by {off:.2g}"
 
 
 def _noise(drawn: Tensor, asked: list[tuple]) -> Callable:
@@ -479,7 +532,7 @@ def test_a_number_of_noise_moves_its_own_output(noisy_output: Callable, seed: in
         found = noisy_output(layer, x, theta, log_sigma2, _noise(drawn, asked))
         assert asked == [tuple(mean.shape)], f"noise of the shapes {asked}, not {mean.shape}"
         spread = (layer(x.square(), log_sigma2.exp()) + 1e-8).sqrt()
-        right = torch.allclose(found, mean + spread * drawn, rtol=1e-4, atol=1e-5)
+        right = torch.allclose(found.double(), mean + spread * drawn, rtol=1e-4, atol=1e-4)
         assert right, "an output is not its mean plus its own noise"
 
 
@@ -655,12 +708,28 @@ def test_the_pruned_network_is_judged(amc_reward: Callable, seed: int = 0) -> No
     for sparsities in (
         {"layer1.1.conv1": 0.25, "layer2.0.conv1": 0.5, "layer3.2.conv1": 0.75},
         {"layer3.0.conv1": 0.7, "layer1.0.conv1": 0.0},
+        {"layer1.2.conv1": 0.65, "layer2.1.conv1": 0.35, "layer3.1.conv1": 0.3},  # no whole numbers
     ):
         right, seen = _silenced(model, sparsities, x), []
         amc_reward(copy.deepcopy(model), dict(sparsities), _evaluation(x, seen))
         assert len(seen) == 1, f"evaluated {len(seen)} times"
         off = float((seen[0] - right).abs().max())
         assert off < 1e-4, f"{sparsities}: the outputs differ from the silenced network's by {off}"
+
+
+def test_a_little_decides_between_filters(amc_reward: Callable, seed: int = 0) -> None:
+    """Of filters whose L1 norms differ in the fifth digit the smallest go."""
+    model, x = _trained(seed), _images(seed)
+    for block in ("layer2.0", "layer3.1"):
+        weight = model.get_parameter(f"{block}.conv1.weight")
+        places = torch.randperm(len(weight), generator=torch.Generator().manual_seed(seed))
+        norms = weight.data.abs().sum(dim=(1, 2, 3))
+        weight.data *= ((1 + 3e-5 * places) / norms)[:, None, None, None]
+    sparsities = {"layer2.0.conv1": 0.5, "layer3.1.conv1": 0.25}
+    right, seen = _silenced(model, sparsities, x), []
+    amc_reward(model, sparsities, _evaluation(x, seen))
+    off = float((seen[0] - right).abs().max())
+    assert off < 1e-4, f"norms that differ by 3e-5: the outputs differ by {off}"
 
 
 def test_the_reward_is_minus_the_error(amc_reward: Callable, seed: int = 0) -> None:
