@@ -342,6 +342,16 @@ def test_one_filter_always_stays(filter_mask: Callable, seed: int = 0) -> None:
             _try_filter_mask(filter_mask, weight, sparsity)
 
 
+def test_weights_that_are_zero_already_count_as_zero(filter_mask: Callable, seed: int = 0) -> None:
+    """A norm is a sum: some filters here have many zeros, others hardly any."""
+    generator = _generator(seed)
+    share = torch.linspace(0.1, 1, 12).view(-1, 1, 1, 1)
+    weight = torch.randn(12, 4, 3, 3, generator=generator)
+    weight *= torch.rand(weight.shape, generator=generator) < share
+    for sparsity in (0.25, 0.5, 0.75):
+        _try_filter_mask(filter_mask, weight, sparsity)
+
+
 def test_equal_and_dead_filters_keep_the_count_exact(filter_mask: Callable) -> None:
     """Filters of the same norm, zero among them, do not change how many go."""
     for weight in (torch.ones(6, 2, 3, 3), torch.zeros(6, 2, 3, 3)):

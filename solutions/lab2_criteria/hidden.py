@@ -493,6 +493,17 @@ def test_the_lowest_scores_go_however_close_they_are(sensitivity: Callable) -> N
         assert abs(nothing - 1 / len(y)) < 1e-6, f"nothing stays, and yet {nothing:.3f} are right"
 
 
+def test_the_count_of_a_scanned_layer_is_rounded(sensitivity: Callable) -> None:
+    """0.3 of 9 weights is round(2.7), which is 3: the third lowest made class 1 right."""
+    layer = nn.Linear(3, 3, bias=False).eval()
+    layer.weight.data = torch.eye(3)
+    scores = torch.tensor([[9.0, 1.0, 2.0], [4.0, 3.0, 5.0], [6.0, 7.0, 8.0]])
+    found = float(
+        sensitivity(layer, {"weight": scores}, [0.3], torch.eye(3), torch.arange(3))["weight"][0.3]
+    )
+    assert abs(found - 2 / 3) < 1e-6, f"0.3 of 9 weights: accuracy {found:.3f}, expected 0.667"
+
+
 def test_half_a_weight_of_a_scanned_layer_rounds_to_the_even_number(
     sensitivity: Callable,
 ) -> None:

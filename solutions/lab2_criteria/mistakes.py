@@ -1123,7 +1123,7 @@ def filter_masks_refuses(scores: Scores, sparsity: float, at_least: int = 1) -> 
     """You raise an error where sparsity asks for more than may go: then all go that may."""
     free = sum(max(len(s) - at_least, 0) for s in scores.values())
     if round(sparsity * sum(map(len, scores.values()))) > free:
-        raise ValueError
+        raise ValueError("more filters are asked for than may go")
     return criteria.filter_masks(scores, sparsity, at_least)
 
 
