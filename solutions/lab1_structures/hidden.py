@@ -440,7 +440,7 @@ def test_silencing_changes_values_alone(silence_filters: Callable, seed: int = 0
     for dtype in (torch.float32, torch.float64):
         conv, bn = (layer.to(dtype) for layer in _conv_and_bn(6, seed, bias=True))
         conv.weight.requires_grad_(False)
-        bn.bias.requires_grad_(False)
+        bn.get_parameter("bias").requires_grad_(False)
         keep, x = _keep(6, seed), torch.randn(5, 4, 8, 8, generator=_generator(seed)).to(dtype)
         expected = bn(conv(x)).detach()[:, keep]
         with unchanged(conv, bn, but=("weight", "bias", "running_mean", "running_var")):

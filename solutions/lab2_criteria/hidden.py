@@ -91,7 +91,8 @@ def test_scoring_magnitudes_leaves_the_model_alone(
     model = _network(seed)
     model[1].eval()
     model[4].bias.requires_grad_(False)
-    model[4].weight.data.abs_()  # these are equal to their scores, and yet not the same tensor
+    # Its weights are equal to their scores, and yet not the same tensor.
+    model.get_parameter("4.weight").data.abs_()
     with unchanged(model):
         for score in magnitude_scores(model).values():
             score += 1
@@ -262,7 +263,8 @@ def test_scoring_scales_leaves_the_model_alone(bn_scores: Callable, seed: int = 
     """Values, modes of single layers, and what trains."""
     model, convs = _trained(ResNet20(2), seed).eval(), ["layer1.0.conv1", "layer2.1.conv2"]
     bn = model.get_submodule("layer1.0.bn1").train()
-    bn.weight.data.abs_()  # these are equal to their scores, and yet not the same tensor
+    # Its scales are equal to their scores, and yet not the same tensor.
+    bn.get_parameter("weight").data.abs_()
     with unchanged(model, convs):
         for score in bn_scores(model, convs).values():
             score += 1
