@@ -126,7 +126,7 @@ def choose(
 
 
 def averaged(model: ResNet20, states: list[Path], images: data.Images) -> ResNet20:
-    """The mean of several states of a network, its BN statistics measured anew on `images`."""
+    """The mean of several states of a network, its BN statistics measured again on `images`."""
     mean = AveragedModel(model)
     for path in states:
         model.load_state_dict(load_intact(path))

@@ -64,7 +64,7 @@ def reference(steps: int, final: float) -> list[tuple[float, float]]:
 
 
 def follow(plan: Plan, seed: int) -> nn.Module:
-    """Prune and train a network by a plan: masks anew in each step, zeros held at zero.
+    """Prune and train a network by a plan: new masks in each step, zeros held at zero.
 
     Args:
         seed: order and augmentation of the training images.

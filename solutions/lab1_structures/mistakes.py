@@ -1263,7 +1263,7 @@ def remove_filters_fresh_bn(
 def remove_filters_bn_statistics_fresh(
     conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
 ) -> Layers:
-    """The running mean and variance of BN start anew: they are buffers, and belong to a channel."""
+    """The running mean and variance of BN are new: they are buffers, and belong to a channel."""
     small = shrunk(conv1, bn1, conv2, keep)
     small[1].reset_running_stats()
     return small
@@ -1400,7 +1400,7 @@ def remove_filters_shallow(
 
 
 def rebuilt(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    """A convolution made anew around a weight."""
+    """A new convolution around a weight."""
     names = ("kernel_size", "stride", "padding", "dilation", "padding_mode")
     settings: dict[str, Any] = {name: getattr(conv, name) for name in names}
     new = nn.Conv2d(weight.shape[1], weight.shape[0], bias=bias is not None, **settings)

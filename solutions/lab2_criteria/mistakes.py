@@ -1151,7 +1151,7 @@ def filter_masks_one_by_one(scores: Scores, sparsity: float, at_least: int = 1) 
 
 
 def filter_masks_free_list(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
-    """A ranking of the free filters alone, with the share worked out anew."""
+    """A ranking of the free filters alone, with the share worked out again."""
     order = {n: s.argsort(descending=True) for n, s in scores.items()}
     free = {n: scores[n][o[at_least:]] for n, o in order.items() if len(o) > at_least}
     n, m = sum(map(len, scores.values())), sum(map(len, free.values()))
@@ -1614,7 +1614,7 @@ def recalibrate_bn_resets_parameters(model: nn.Module, batches: Batches) -> None
 
 
 def recalibrate_bn_first_layer_only(model: nn.Module, batches: Batches) -> None:
-    """Only the first batch normalisation is measured anew: go through all of `model.modules()`."""
+    """Only the first batch normalisation is measured again: go through all of `model.modules()`."""
     clone = copy.deepcopy(model)
     criteria.recalibrate_bn(clone, batches)
     norms_of(model)[0].load_state_dict(norms_of(clone)[0].state_dict())

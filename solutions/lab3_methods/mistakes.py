@@ -172,7 +172,7 @@ def train_masked_ignores_lrs(
 def train_masked_first_lr(
     model: nn.Module, optimizer: SGD, masks: Masks, data: list[Batch], lrs: list[float]
 ) -> None:
-    """All steps have the first learning rate: set it anew in each step."""
+    """All steps have the first learning rate: set it in each step."""
     methods.train_masked(model, optimizer, masks, data, len(lrs) * [lrs[0]])
 
 
@@ -907,7 +907,7 @@ def prune_and_retrain_only_at_the_end(
 def prune_and_retrain_masks_of_dense(
     model: nn.Module, sparsities: list[float], steps: int, choose_masks: Choose, retrain: Retrain
 ) -> Masks:
-    """All masks were chosen before any training: ask anew in each round, the weights have moved."""
+    """All masks were chosen before any training: ask in each round, the weights have moved."""
     chosen = [choose_masks(model, sparsity) for sparsity in sparsities]
     for masks in chosen:
         zero(model, masks)
@@ -1455,7 +1455,7 @@ def soft_filter_pruning_hard(
 def soft_filter_pruning_frozen(
     convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
 ) -> Masks:
-    """The same filters are zeroed after every epoch: choose anew each time."""
+    """The same filters are zeroed after every epoch: choose again each time."""
     first: list[Masks] = []
 
     def choose() -> Masks:
@@ -1594,7 +1594,7 @@ def soft_filter_pruning_filter_mask(
 def soft_filter_pruning_adds_up(
     convs: Convs, sparsity: float, epochs: int, steps_per_epoch: int, train_step: Callable[[], None]
 ) -> Masks:
-    """A filter that was zeroed once counts as gone for ever: choose anew after each epoch."""
+    """A filter that was zeroed once counts as gone for ever: choose again after each epoch."""
     held = {name: torch.ones(c.out_channels, dtype=torch.bool) for name, c in convs.items()}
 
     def choose() -> Masks:

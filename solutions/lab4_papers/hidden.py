@@ -263,7 +263,7 @@ def test_the_smallest_magnitudes_of_now_go(zhu2017: Callable, seed: int = 0) -> 
 
 
 def test_masks_stay_between_two_updates(zhu2017: Callable, seed: int = 0) -> None:
-    """Only before the steps t_0, t_0 + Δt, ... are the masks chosen anew."""
+    """Only before the steps t_0, t_0 + Δt, ... are the masks chosen again."""
     final, start, every, updates, steps = 0.75, 3, 4, 2, 14
     train, _, _ = _zhu(zhu2017, (final, start, every, updates, steps), seed)
     for step in range(1, steps):

@@ -96,7 +96,7 @@ def han2015_dense_learning_rate(
 def han2015_thresholds_once(
     model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
 ) -> Masks:
-    """The thresholds are those of the dense network in every round; measure them anew."""
+    """The thresholds are those of the dense network in every round; measure them again."""
     masks = everything(model)
     thresholds = {name: quality * w.detach().std() for name, w in prunable(model).items()}
     for _ in range(rounds):
@@ -1581,7 +1581,7 @@ def he2018_chosen_once(
     steps_per_epoch: int,
     train: Train,
 ) -> None:
-    """The same filters are zeroed after every epoch: choose them anew each time."""
+    """The same filters are zeroed after every epoch: choose them again each time."""
     for epoch, lr in enumerate(epoch_lrs):
         train(model, {}, steps_per_epoch * [lr])
         if epoch == 0:

@@ -585,7 +585,7 @@ def cut_fresh_bn(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: T
 def cut_statistics_fresh(
     conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
 ) -> Pair:
-    """The running mean and variance start anew: they are buffers, and belong to a channel."""
+    """The running mean and variance are new: they are buffers, and belong to a channel."""
     conv, bn = speed.cut(conv, bn, inputs, filters)
     bn.reset_running_stats()
     return conv, bn
@@ -1685,7 +1685,7 @@ def cut_first_rows(conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters:
 def cut_fresh_variance(
     conv: nn.Conv2d, bn: nn.BatchNorm2d, inputs: Tensor, filters: Tensor
 ) -> Pair:
-    """The running variance starts anew at 1: it belongs to its channel, as the mean does."""
+    """The running variance is 1 again: it belongs to its channel, as the mean does."""
     small, small_bn = speed.cut(conv, bn, inputs, filters)
     small_bn.running_var = torch.ones(int(filters.sum()), dtype=bn.weight.dtype)
     return small, small_bn
@@ -1923,7 +1923,7 @@ def shrunk_but(model: ResNet20, keep: Keep, change: Callable[[str, nn.Module], o
 
 
 def shrink_resnet_fresh_statistics(model: ResNet20, keep: Keep) -> ResNet20:
-    """The running means and variances start anew: they belong to their channels."""
+    """The running means and variances are new: they belong to their channels."""
 
     def change(name: str, layer: nn.Module) -> None:
         if isinstance(layer, nn.BatchNorm2d):

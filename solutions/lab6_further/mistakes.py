@@ -1114,7 +1114,7 @@ def amc_reward_first_only(
 def amc_reward_last_only(
     model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
 ) -> float:
-    """Only the last layer is pruned: is the copy made anew in each turn of the loop?"""
+    """Only the last layer is pruned: is the copy made again in each turn of the loop?"""
     return further.amc_reward(model, dict(list(sparsities.items())[-1:]), evaluate)
 
 

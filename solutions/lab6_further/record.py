@@ -78,7 +78,7 @@ def means(noisy: nn.Module, plain: nn.Module) -> nn.Module:
 
 
 def measured(model: nn.Module, keep: masks.Masks, images: Any) -> dict[str, float]:
-    """Sparsity and accuracy of the masked network, its batch statistics measured anew.
+    """Sparsity and accuracy of the masked network, its batch statistics measured again.
 
     Batch normalisation has seen outputs with noise in them, which is gone with the noisy weights.
     """

@@ -537,7 +537,7 @@ plt.show()
 #
 # ★★☆ · You will add noise to outputs instead of weights.
 #
-# Drawing 270,000 weights anew for each image would be slow. But a sum of independent normal
+# Drawing 270,000 weights again for each image would be slow. But a sum of independent normal
 # numbers is normal: draw the layer's *outputs*. Write `noisy_output`.
 #
 # <details><summary>Hint</summary>
@@ -657,7 +657,7 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 # the sparsity of a layer. (When to stop was a choice, as the rows above show.)
 #
 # One trap on the way: batch normalisation has seen outputs *with* noise. Without measuring its
-# statistics anew (Lab 2), the network without noise would be worth little.
+# statistics again (Lab 2), the network without noise would be worth little.
 
 # %% [markdown]
 # ## Part 4 · Choice

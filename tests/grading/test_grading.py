@@ -472,7 +472,7 @@ def test_a_gradebook_in_use_is_told_in_one_sentence(course: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["no database", ""], ids=["overwritten", "emptied"])
 def test_a_damaged_gradebook_or_none_loses_nobody(course: Path, damage: str) -> None:
-    """An empty one is made anew, as if there had been none."""
+    """An empty one is treated as if there were none."""
     write(release(course), course, "ada")
     (course / "gradebook.db").write_text(damage * 500)
     if damage:

@@ -49,7 +49,7 @@ def test_averaging_takes_the_mean_of_the_weights(tmp_path: Path) -> None:
     mean = checkpoints.averaged(ResNet20(2), paths, subset("val"))
     expected = (one.fc.weight + other.fc.weight) / 2
     torch.testing.assert_close(mean.fc.weight, expected)
-    assert mean.bn1.running_mean.abs().sum() > 0  # measured anew: it was zero in both
+    assert mean.bn1.running_mean.abs().sum() > 0  # measured again: it was zero in both
 
 
 def test_wider_is_better() -> None:

@@ -1,4 +1,4 @@
-"""Sliders: they draw anew when moved, and leave a picture where there is no kernel."""
+"""Sliders: they draw again when moved, and leave a picture where there is no kernel."""
 
 import base64
 import io

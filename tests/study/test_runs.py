@@ -361,7 +361,7 @@ def test_a_cluster_finishes_although_a_worker_is_killed(tmp_path, monkeypatch, t
     distributed = pytest.importorskip("distributed")
 
     class Small(distributed.WorkerPlugin):
-        """Each worker, those started anew included, has the small network and few images."""
+        """Each worker, a restarted one too, has the small network and few images."""
 
         def setup(self, worker):
             for change in small.SMALL:

@@ -948,7 +948,7 @@ def zhu2017(
     """Prune more and more while training, along a cubic (Zhu & Gupta 2017, equation 1).
 
     The training has `len(lrs)` steps, numbered from 0. Right *before* the steps t_0, t_0 + Δt, ...,
-    t_0 + n·Δt the masks are chosen anew: in every layer the same share, given by the cubic from 0
+    t_0 + n·Δt the masks are chosen again: in every layer the same share, given by the cubic from 0
     to `final`, of its smallest magnitudes goes (as in `local_masks`). In the steps between, the
     masks stay as they are.
 
