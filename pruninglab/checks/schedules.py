@@ -76,7 +76,8 @@ def follow(plan: Plan, seed: int) -> nn.Module:
     for (sparsity, lr), (x, y) in zip(plan, _stream(seed), strict=False):
         keep = highest({name: w.abs() for name, w in prunable(network).items()}, sparsity)
         apply(network, keep)
-        optimizer.param_groups[0]["lr"] = lr
+        for group in optimizer.param_groups:
+            group["lr"] = lr
         optimizer.zero_grad()
         F.cross_entropy(network(x), y).backward()
         optimizer.step()

@@ -85,8 +85,9 @@ _READING = 2**-9  # seconds: reading a clock takes time, and a timed run include
 class _Track:
     """A clock that runs and readings move; it writes down who ran and when it was read ("|")."""
 
-    def __init__(self, reading: float = _READING) -> None:
-        self.now, self.events, self.reading = 0.0, "", reading
+    def __init__(self, reading: float | None = None) -> None:
+        self.now, self.events = 0.0, ""
+        self.reading = _READING if reading is None else reading
 
     def clock(self) -> float:
         self.events += "|"

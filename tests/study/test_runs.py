@@ -16,6 +16,7 @@ import torch
 
 from pruninglab import checkpoints, data
 from pruninglab.results import records
+from pruninglab.training import hardware
 from solutions.study import costs, penalty, steps
 from solutions.study import job as systems_job
 from solutions.study import run as results
@@ -28,7 +29,11 @@ NAMES = ["Li 2016", "Random filters"]
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """All runs in this process take seconds; one thread, as the workers of a cluster have."""
+    """All runs in this process take seconds; one thread, as the workers of a cluster have.
+
+    All in one precision: each process would choose its own by a measurement.
+    """
+    monkeypatch.setenv(hardware.SETTING, "0")
     for thing, name, value in small.SMALL:
         put = monkeypatch.setitem if isinstance(thing, dict) else monkeypatch.setattr
         put(thing, name, value)
