@@ -158,6 +158,8 @@ TOUCH = """(selector) => {
         for (const name of ["mouseover", "pointerenter", "focus", "toggle", "blur", "error"])
             element.dispatchEvent(new Event(name, {bubbles: true}));
         element.setAttribute("target", "_self");
+        // An ordinary link, to a paper say, may lead away: that is no script.
+        if (/^https?:/.test(element.getAttribute("href") || "")) continue;
         if (element.matches("a, button, text")) element.dispatchEvent(
             new MouseEvent("click", {bubbles: true, cancelable: true}));
     }
