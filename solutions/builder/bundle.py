@@ -8,6 +8,7 @@ is the toolbox in the package. So hand a lab out when the one before it is in.)
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -47,7 +48,35 @@ def contents(lab: str) -> dict[str, bytes]:
     files["environment.yml"] = files["environment.yml"].replace(b".[dev]", b".[jupyter]")
     # The same for each lab: a second bundle in the folder of the first changes nothing in it.
     files["README.md"] = README.read_bytes()
-    return files
+    return without_other_tasks(files)
+
+
+def without_other_tasks(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out the modules of `checks` that nothing else in the bundle imports.
+
+    They measure the open tasks of other labs, and prune for that: an answer to an earlier lab in
+    other words, which `leaks` would not find.
+    """
+    imports = {name: imported(text) for name, text in files.items() if name.endswith(".py")}
+    optional = {name for name in files if name.startswith("pruninglab/checks/")}
+    optional.remove("pruninglab/checks/__init__.py")
+    # Again until nothing is left to go: one such module imports another.
+    while unused := optional.difference(*imports.values()) & imports.keys():
+        imports = {name: named for name, named in imports.items() if name not in unused}
+    return {name: text for name, text in files.items() if name not in optional or name in imports}
+
+
+def imported(source: bytes) -> set[str]:
+    """Files of the modules of ours that a source imports.
+
+    >>> sorted(imported(b"import os; from pruninglab.checks import page"))
+    ['pruninglab/checks.py', 'pruninglab/checks/page.py']
+    """
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {f"{name.replace('.', '/')}.py" for name in names if name.startswith("pruninglab.")}
 
 
 def secrets(lab: str, kind: str) -> Iterator[list[str]]:

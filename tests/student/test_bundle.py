@@ -49,6 +49,26 @@ def test_no_answer_is_inside(lab: str, tmp_path: Path) -> None:
     assert (f"{lab}/pruninglab/labs/{short}/toolbox.py" in names) == (lab != "01_structures")
 
 
+# The modules that measure an open task prune as lab 1 asks for, so lab 1 must not have them.
+OPEN_TASKS = {
+    "01_structures": set(),
+    "02_criteria": {"allocation"},
+    "03_methods": {"allocation", "ranking", "schedules"},
+    "05_speed": set(),
+    "06_further": {"allocation", "combination", "ranking"},
+}
+
+
+@pytest.mark.parametrize("lab", OPEN_TASKS)
+def test_only_the_open_task_of_the_lab_is_inside(lab: str) -> None:
+    files = bundle.contents(lab)
+    measuring = {"allocation", "combination", "ranking", "schedules"}
+    found = {name for name in measuring if f"pruninglab/checks/{name}.py" in files}
+    assert found == OPEN_TASKS[lab]
+    always = {"blame", "lab", "manifest", "message", "page", "progress", "unchanged"}
+    assert {f"pruninglab/checks/{name}.py" for name in always} <= files.keys()
+
+
 def test_it_works_once_pip_has_installed_it(tmp_path: Path) -> None:
     """As `%pip install FOLDER`: all of the library imports, and the lab's first cell runs.
 
