@@ -8,8 +8,9 @@ import matplotlib as mpl
 import pytest
 import torch
 
-from pruninglab.checks import WrongAnswer
+from pruninglab.checks import WrongAnswer, manifest
 from pruninglab.labs.structures import check
+from solutions.builder import build
 from tests.helpers.copies import ROOT, blocks
 
 mpl.use("Agg")
@@ -39,6 +40,14 @@ def test_the_tree_names_every_folder() -> None:
     labs = {name for name in packages if re.match(r"lab[2-9]", name)}  # as lab1_structures
     assert set(packages) - labs <= named
     assert named >= {"labs", "solutions", "pruninglab", "tests", "notebooks", "assets"}
+
+
+def test_the_minutes_are_those_of_the_labs() -> None:
+    stated = dict(re.findall(r"^\| \[.*?\]\(labs/(\w+)/.* (\d+) \|$", TEXT, flags=re.M))
+    labs = {name: manifest.manifest(ROOT / "labs" / name)["minutes"] for name in build.LABS}
+    assert {name: int(minutes) for name, minutes in stated.items()} == labs
+    guide = " ".join((ROOT / "INSTRUCTORS.md").read_text(encoding="utf-8").split())
+    assert f"takes students {min(labs.values())} to {max(labs.values())} minutes" in guide
 
 
 def test_it_is_read_in_a_few_minutes() -> None:
