@@ -172,7 +172,7 @@ def load(path: Path) -> Record:
         fields = json.loads(path.read_text(encoding="utf-8"))
         points = [Point(**p) for p in fields.pop("points")]
         dense = Point(**fields.pop("dense"))
-        record = Record(**fields, dense=dense, points=points)
+        record = Record(**fields, dense=dense, points=points)  # refuses unknown fields
         msgspec.convert(asdict(record), Record)
     except (ValueError, TypeError, KeyError, AttributeError, msgspec.ValidationError) as error:
         raise ValueError(f"{path} is not a record of results: {error}") from error
