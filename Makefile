@@ -89,9 +89,10 @@ leaderboard: setup  ## measure the networks that a class handed in (lab 7): make
 site: setup  ## the course as a website, in build/site/html: labs, results, guides
 	$(BIN)/python -m solutions.builder.site
 
-bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, bench-grading.md
+bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, bench-layouts.md, bench-grading.md
 	$(BIN)/python -m pruninglab.dev.bench
 	$(BIN)/python -m solutions.lab5_speed.bench
+	$(BIN)/python -m solutions.study.layouts
 	$(BIN)/python -m pruninglab.grading.bench
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
