@@ -102,18 +102,6 @@ def side_by_side(yours: Tensor, target: Tensor, name: str) -> None:
     plt.show()
 
 
-def weights_against_filters(filters: int = 8, weights: int = 27) -> None:
-    """Draw half of a layer gone, as single weights and as whole filters (rows); blue stays."""
-    generator = torch.Generator().manual_seed(0)
-    single = torch.rand(filters, weights, generator=generator) < 0.5
-    rows = torch.arange(filters)[:, None].expand(filters, weights) % 2 == 0
-    _, axes = plt.subplots(1, 2, figsize=(8, 1.9), layout="constrained")
-    titles = ("single weights: free to choose, the shape stays", "filters: the layer gets smaller")
-    for ax, mask, title in zip(axes, (single, rows), titles, strict=True):
-        show_tensor(ax, mask, title)
-        ax.set(xlabel="weights of a filter", ylabel="filters")
-
-
 def confidence(accuracy: float, images: int) -> float:
     """Give half the width of the 95 % confidence interval of an accuracy on `images` images.
 

@@ -3,22 +3,21 @@
 #
 # **What kind of part to remove, and how to spread the removal over the network**
 #
-# A camera watches a wildlife crossing. It has to tell deer, frogs, birds, cats, dogs and horses
-# from cars and trucks, on a chip that leaves **512 KiB for the weights**. Your network, a
-# ResNet-20 trained on CIFAR-10, has 272,474 parameters: 1,064 KiB in float32. About half of it
-# has to go. Which half?
+# A camera watches a wildlife crossing. It has to tell deer, frogs and birds from cars and trucks,
+# on a chip that leaves **512 KiB for the weights**. Your network, a ResNet-20 ([He et al.
+# 2015](https://arxiv.org/abs/1512.03385)) trained on CIFAR-10, has 272,474 parameters: 1,064 KiB
+# in float32. About half of it has to go. Which half?
 #
-# Every pruning method answers three questions: which *structure* goes (single weights or whole
-# filters), by which *criterion*, and by which *method*. This lab is about the first. The smallest
-# weights go, and nothing is retrained.
+# Pruning asks which *structure* goes, by which *criterion*, and by which *method*. This lab asks
+# the first: single weights or whole filters? The smallest go, and nothing is retrained.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
 # | Single weights | 1 one layer · 2 the network · 3 layers that die · 4 accounting | 45 | 16 |
 # | Whole filters | 5 choose · 6 silence · 7 remove · 8 what may be removed | 45 | 14 |
 #
-# Write each function in place of the line that raises an error, and run the check below it. Write
-# each prediction down *before* you run the cell. It earns no points, but it is how you learn.
+# In each exercise, replace the line that raises an error with your code and run the check below.
+# Write down each prediction *before* you run its cell: it earns no points, but you learn by it.
 
 # %%
 from importlib.util import find_spec
@@ -45,9 +44,18 @@ images = data.subset("test")[:1000]  # real test images, 100 of each class
 print(f"{counters.parameters(model):,} parameters")
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(model))} layers")
 
+# %%
+from IPython.display import Image
+
+Image(
+    str(checkpoints.ASSETS / "opening-structures.png"),
+    width=900,
+    alt="The 22 layers of ResNet-20 to scale; one of them without half of its weights, and "
+    "without half of its filters",
+)
+
 # %% [markdown]
-# The words that this lab starts with, all words of the seven labs to unfold, and the two kinds of
-# mask that this lab is about:
+# The words that this lab starts with, and all words of the seven labs, to unfold:
 
 # %%
 from pruninglab.glossary import glossary
@@ -57,10 +65,6 @@ display(
     glossary("scores", "MACs", "prunable weights"),
     glossary(),
 )
-
-# %%
-plots.weights_against_filters()
-plt.show()
 
 # %% [markdown]
 # The curves below are measured on these 1,000 test images, so read them with their 95 %
@@ -587,7 +591,7 @@ print("loudest silenced map:", feature_maps(silent)[~keep].max().item())
 #
 # ★★★ · You will make a network really smaller without changing what it computes.
 #
-# A silent channel adds nothing to what comes after it, so it can go. That takes three layers: the
+# A silent channel adds nothing to what comes after it, so it can go. Three layers change: the
 # convolution loses filters, batch normalisation their channels, and the *next* convolution the
 # kernels that read them:
 #
@@ -667,8 +671,8 @@ for layer in (*before, *remove_filters(*before, keep)):
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `for name, module in model.named_modules()`: the names tell enough. But the stem is called
-# `conv1`, too.
+# `for name, module in model.named_modules()`: the names are enough. But the stem is called `conv1`,
+# too.
 #
 # </details>
 
@@ -755,8 +759,8 @@ print(f"you: {my_macs} million MACs, {my_kib} KiB")
 #
 # (Why are there zeros in the *dense* network? Training has switched some filters off by itself:
 # weight decay shrank what no gradient held up, until the checkpoint's half precision could not
-# tell it from zero. These 9 % of the weights go first in every ranking, and cost nothing. A part
-# of what pruning "finds" was lost already.)
+# tell it from zero. These 9 % of the weights go first in every ranking, and cost nothing. Part of
+# what pruning "finds" was already lost.)
 #
 # The network *is* smaller, and it needs fewer MACs. Is it faster? Milliseconds depend on your
 # machine. (Lab 5 is about them: smaller layers use a processor less well, so expect less than the
