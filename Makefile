@@ -59,8 +59,8 @@ labs: setup  ## rebuild every notebook from its source
 new-lab: setup  ## begin a lab of your own: make new-lab NAME=08_mine
 	$(BIN)/python -m solutions.builder.new_lab '$(NAME)'
 
-release: setup  ## what students get of a lab, as a zip: make release LAB=01_structures
-	$(BIN)/python -m solutions.builder.bundle $(LAB)
+release: setup  ## what students get of a lab, as a zip: make release LAB=01_structures (after the deadline: SOLUTIONS=1)
+	$(BIN)/python -m solutions.builder.bundle $(LAB) $(if $(SOLUTIONS),--solutions)
 
 submit: setup  ## look a lab over and pack what a student hands in: make submit LAB=01_structures
 	$(BIN)/python -m pruninglab submit $(LAB)

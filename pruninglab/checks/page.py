@@ -54,7 +54,7 @@ def page(labs: Path) -> str:
     rows += [row(folder.name, lab, finished) for folder, lab, finished in entries]
     unfinished = [f.name for f, lab, finished in entries if names_in(lab) - finished]
     details = [
-        exercises(lab, finished, unfolded=folder.name in unfinished[:1])
+        exercises(lab, finished, unfolded=folder.name in unfinished[:1]) + solutions(folder, lab)
         for folder, lab, finished in entries
     ]
     commands = [f"{python()} -m pruninglab submit {quoted(folder)}" for folder in folders]
@@ -122,6 +122,16 @@ def exercises(lab: dict[str, Any], finished: Collection[str], unfolded: bool) ->
     opening = "<details open>" if unfolded else "<details>"
     summary = f"{opening}<summary>{lab['title']}: what you build</summary>"
     return "\n".join([summary, "", *lines, "", "</details>"])
+
+
+def solutions(folder: Path, lab: dict[str, Any]) -> str:
+    """Return the model solutions of a lab, to unfold; nothing before the instructor gives them."""
+    file = folder / "SOLUTIONS.md"
+    if not file.is_file():
+        return ""
+    text = file.read_text(encoding="utf-8").partition("\n")[2].strip()  # without its title
+    summary = f"<details><summary>{lab['title']}: model solutions</summary>"
+    return "\n".join(["\n", summary, "", text, "", "</details>"])
 
 
 def quoted(folder: Path) -> str:

@@ -3,6 +3,9 @@
 It writes build/LAB.zip with the lab, `pruninglab` without the grading, what installs it, and a
 README for students; but only if no answer to this lab is inside. (Answers to earlier labs are: that
 is the toolbox in the package. So hand a lab out when the one before it is in.)
+
+`--solutions` (`make release LAB=... SOLUTIONS=1`) writes a zip with the model solutions only, for
+after the deadline: unpacked over the first, it overwrites nobody's work.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from pathlib import Path
 import nbformat
 
 from pruninglab.terminal import accept_any_text
-from solutions.builder import build
+from solutions.builder import build, model_solutions
 
 # Folders for instructors and developers (dev/bench.py takes turns, as an exercise of lab 5 asks).
 WITHOUT = {"grading", "dev", "__pycache__"}
@@ -134,6 +137,16 @@ def bundle(lab: str, target: Path) -> Path:
     files = contents(lab)
     if found := leaks(lab, files):
         raise LeakError("an answer would be handed out:\n" + "\n".join(found))
+    return pack(lab, files, target)
+
+
+def solutions(lab: str, target: Path) -> Path:
+    """Write the model solutions of a lab, which the start page unfolds where it finds them."""
+    return pack(lab, {f"labs/{lab}/SOLUTIONS.md": model_solutions.page(lab).encode()}, target)
+
+
+def pack(lab: str, files: dict[str, bytes], target: Path) -> Path:
+    """Write a zip with one folder, the lab's."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):
@@ -147,7 +160,12 @@ def main() -> None:
     accept_any_text()
     parser = argparse.ArgumentParser(description="Make what students get of a lab.")
     parser.add_argument("lab", choices=list(build.LABS))
-    lab = parser.parse_args().lab
+    parser.add_argument("--solutions", action="store_true", help="only its model solutions")
+    args = parser.parse_args()
+    lab = args.lab
+    if args.solutions:
+        print(f"{solutions(lab, build.ROOT / 'build' / f'{lab}-solutions.zip')}: model solutions")
+        return
     try:
         target = bundle(lab, build.ROOT / "build" / f"{lab}.zip")
     except LeakError as error:

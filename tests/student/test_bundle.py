@@ -122,6 +122,24 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
     assert f"receipt  {verify.split()[0]}" in submit
 
 
+@pytest.mark.parametrize("lab", build.LABS)
+def test_the_start_page_unfolds_model_solutions_where_the_instructor_gave_them(
+    lab: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / lab / "labs"
+    shutil.copytree(build.ROOT / "labs" / lab, folder / lab)
+    before = start_page.page(folder)
+    with zipfile.ZipFile(bundle.solutions(lab, tmp_path / "solutions.zip")) as archive:
+        assert archive.namelist() == [f"{lab}/labs/{lab}/SOLUTIONS.md"], "nobody's notebook"
+        archive.extractall(tmp_path)
+    after = start_page.page(folder)
+    assert "model solutions" not in before
+    assert after.count(": model solutions</summary>") == 1
+    for first, *_ in bundle.secrets(lab, "SOLUTION"):
+        assert first.split("Model answer.")[-1].strip("* ") in after
+    assert "Marking guide" not in after
+
+
 def test_a_second_lab_goes_into_the_folder_of_the_first(tmp_path: Path) -> None:
     first, second = "01_structures", "02_criteria"
     for lab in (first, second):

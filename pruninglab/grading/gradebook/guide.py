@@ -74,6 +74,9 @@ def model_answer(guide: str) -> str:
 
     >>> model_answer("**Model answer.** Because.\\n\\n**Marking guide.** 1 point: ...")
     '**Model answer.** Because.'
+    >>> model_answer("**Model answer.** *Filters*: ...")
+    '**Model answer.** *Filters*: ...'
     """
     answer = re.split(r"^\W*Marking guide", guide, maxsplit=1, flags=re.M)[0]
-    return "**Model answer.** " + re.sub(r"^\W*Model answer\W*", "", answer).strip()
+    # Its own heading goes, in bold or not; an answer may begin with "(1)" or "*this*".
+    return "**Model answer.** " + re.sub(r"^\W*Model answer[.:]?\*{0,2}[.:]?", "", answer).strip()
