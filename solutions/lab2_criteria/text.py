@@ -7,8 +7,8 @@
 # But is small the same as useless? A weight can be tiny and sit where the loss is steep. A filter
 # can be large and look at nothing.
 #
-# You write the criteria of the papers, from the cheapest (look at the weights) to the dearest (ask
-# the loss), and let them compete on a trained ResNet-20, with dice as the control.
+# You write the criteria of the papers, from the cheapest (look at the weights) to the most
+# expensive (ask the loss), and let them compete on a trained ResNet-20. Dice are the control.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -55,6 +55,16 @@ model.to(memory_format=torch.channels_last)  # computes faster so
 train_images, val_images = data.subset("train"), data.subset("val")
 batches = list(data.batches(train_images[:1000], 125))  # minibatches to measure scores on
 print(f"{len(prunable(model))} layers, {len(batches)} minibatches of {len(batches[0][1])} images")
+
+# %%
+from IPython.display import Image
+
+Image(
+    str(checkpoints.ASSETS / "opening-criteria.png"),
+    width=900,
+    alt="The feature maps of 16 filters, ranked by the size of their weights and by the slope of "
+    "the loss: lines join the two places of a filter, and many cross from stay to go",
+)
 
 # %% [markdown]
 # A **criterion** gives **scores**, a dict from name to tensor. A higher score is more worth
@@ -148,7 +158,7 @@ print("median 0:", ", ".join(n.removesuffix(".weight") for n, m in typical.items
 #
 # ### Question A  (5 minutes, 3 points)
 #
-# Multiply all weights of one convolution by 0.01 and divide nothing. A batch normalisation in
+# Multiply all weights of one convolution by 0.01 and change nothing else. A batch normalisation in
 # training mode follows it. What does the network compute then? What does global magnitude
 # pruning do to that layer, and what would a criterion that asks the *loss* do? Say what follows
 # for the comparison of magnitudes between layers.
@@ -172,8 +182,8 @@ print("median 0:", ", ".join(n.removesuffix(".weight") for n, m in typical.items
 #
 # ★★☆ · You will measure gradients cleanly, and see what they say in a trained network.
 #
-# Why not ask the loss? Its slope |dL/dw| says how much it depends on each weight. Small slope,
-# so the argument goes, then the weight does not matter.
+# Why not ask the loss? Its slope |dL/dw| says how much it depends on each weight. Where the slope
+# is small, so the argument goes, the weight does not matter.
 #
 # Three things go wrong here in public code. `backward` *adds* to what `.grad` holds. `.grad` is
 # read after it was cleared. And batch normalisation in training mode computes another function
@@ -236,11 +246,11 @@ plt.show()
 print(f"you: {my_correlation}")
 
 # %% [markdown]
-# Where the correlation looks strong, it is mostly owed to filters that training has switched off:
+# Where the correlation looks strong, it is mostly due to filters that training has switched off:
 # their weights *and* gradients are zero. (Exercise 4 shows them.) In the living filters of these
 # three layers little is left. Training has *ended*, and where it ends the gradient of every weight
-# is about zero, of the important ones too. The loss lies at the bottom of a valley, which is flat
-# in all directions, however steep the walls. What is left of |g| is mostly the noise of one
+# is about zero, that of the important ones too. The loss is at the bottom of a valley, which is
+# flat in all directions, however steep the walls. What is left of |g| is mostly the noise of one
 # minibatch. Remember this picture when you see the race.
 #
 # ## Exercise 3 · Norms of filters  (10 minutes, 2 points)
@@ -297,9 +307,9 @@ print(f"you: the sum takes {sum_takes}, the mean {mean_takes}")
 
 # %% [markdown]
 # Opposite ends, from one and the same criterion, and neither has to do with importance. Wide
-# layers have *more* weights in a filter, which are *smaller* each: the sum says keep, the mean says
-# go. The L2 norm lies between them, as sqrt(fan) times 1/sqrt(fan) is about 1. Li et al. knew it:
-# they rank each layer for itself.
+# layers have *more* weights in a filter, each of them *smaller*: the sum says keep, the mean says
+# go. The L2 norm is between them, as sqrt(fan) times 1/sqrt(fan) is about 1. Li et al. knew it:
+# they rank within each layer.
 
 # %% [markdown]
 # ## Exercise 4 · The scale γ  (10 minutes, 2 points)
@@ -329,7 +339,7 @@ print(f"you: the sum takes {sum_takes}, the mean {mean_takes}")
 #
 # </details>
 #
-# **Predict:** which share of the γ of the free convolutions lies below zero?
+# **Predict:** what share of the γ of the free convolutions is below zero?
 
 # %%
 my_negative = None  # your prediction, e.g. 0.5
@@ -482,7 +492,7 @@ print(f"you: {my_empty} empty by the L1 norm")
 
 # %% [markdown]
 # **Layer collapse.** A convolution without filters is a cut. (The shortcuts of the ResNet carry the
-# signal around it, a plain network would be dead.) The scores are not to blame alone: whatever is
+# signal around it; a plain network would be dead.) The scores alone are not to blame: whatever is
 # compared between layers, some layer is the lowest.
 #
 # Write `filter_masks`: one ranking of all filters, but each layer keeps at least its `at_least`
@@ -503,8 +513,8 @@ print(f"you: {my_empty} empty by the L1 norm")
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Then `global_masks` does the rest, unless more filters are asked for than may go. Bring those that
-# have to stay back with `|`.
+# Then `global_masks` does the rest, unless it is asked to prune more filters than may go. Bring
+# back those that have to stay with `|`.
 #
 # </details>
 
@@ -548,8 +558,8 @@ slider(left_per_layer, [s / 20 for s in range(20)], start=0.6)
 # ★★☆ · You will measure what each layer can spare.
 #
 # Instead of comparing scores between layers, one can *measure*: prune one layer, leave all others
-# whole, look at the accuracy, put the layer back. Li et al. 2016 draw it for each layer and choose
-# by hand from which to take how much.
+# whole, look at the accuracy, put the layer back. Li et al. 2016 draw such a curve for each layer
+# and choose by hand how much to take from it.
 #
 # Put the layer back: the most common mistake here is a scan in which the damage adds up.
 #
@@ -609,8 +619,8 @@ print(f"hurts most: {worst} (you: {my_layer})")
 # ★★☆ · You will separate the criterion's fault from out-of-date statistics.
 #
 # One more thing before the race. Each batch normalisation holds the mean and variance that its
-# input had in *training*. Prune something in front of it, and its input has others: smaller, as a
-# rule, since a sum has lost addends. So a pruned network suffers twice, from what is missing and
+# input had in *training*. Prune something in front of it, and the true ones change: as a rule they
+# shrink, since sums have lost terms. So a pruned network suffers twice, from what is missing and
 # from statistics that are out of date. Only the first is the criterion's fault.
 #
 # The remedy costs a few forward passes and no label: measure the statistics again.
@@ -662,8 +672,8 @@ if my_gain is not None:
 plt.show()
 
 # %% [markdown]
-# No weight has changed! Whoever compares two criteria, one with and one without recalibration,
-# compares nothing. And fine-tuning recalibrates by itself, in its first few steps, so a part of
+# No weight has changed! To compare two criteria, one with recalibration and one without, is to
+# compare nothing. And fine-tuning recalibrates by itself, in its first few steps, so a part of
 # "what retraining brings back" is only this.
 #
 # ### Question B  (5 minutes, 3 points)
@@ -743,7 +753,7 @@ print("you:", my_order)
 
 # %% [markdown]
 # Look at the gradient. At 30 % it does far better than random weights (the weights of dead filters
-# have a gradient of zero and go first), but the line printed above says what it has lost already.
+# have a gradient of zero and go first), but the line printed above says how much it has lost.
 # From 70 % on it **hardly beats the dice**. That is no bug, it is what
 # Exercise 2 showed: at the end of training a gradient says where the loss would still move,
 # not what carries the network. Multiplied by w the same gradient makes a decent criterion, and
@@ -780,9 +790,10 @@ def inside(sparsity: float) -> Figure:
 slider(inside, [s / 20 for s in range(20)], start=0.7)
 
 # %% [markdown]
-# Both leave about the same share of nearly every layer, only the classifier is spared by one alone.
-# And yet one network still works, and the other guesses. The gradient chooses badly *inside* the
-# layers, where magnitudes can be compared. (Put `"|w·g|"` and `"random"` in the first line, too.)
+# Both leave about the same share of nearly every layer; only the classifier is spared by just one
+# of them. And yet one network still works, and the other guesses. The gradient chooses badly
+# *inside* the layers, where magnitudes can be compared. (Put `"|w·g|"` and `"random"` in the first
+# line, too.)
 #
 # Now filters: one ranking of the free convolutions, one filter at least in each. One more runner
 # ranks *inside* each layer, as Li et al. do: "L1 norm, local" takes the same share of every free
@@ -849,8 +860,8 @@ print(f"you: winner {my_winner}, better than the dice {my_better}")
 # images, the grader on test images that this lab does not show. Within each layer the smallest
 # weights go, and BN is recalibrated. Several simple ideas reach the target.
 #
-# *Bonus, for honour and not for points:* come as far as a global ranking of magnitudes does. The
-# picture below says whether you did.
+# *Bonus, for honour and not for points:* do as well as a global ranking of magnitudes. The picture
+# below says whether you did.
 #
 # <details><summary>Hint 1</summary>
 #
