@@ -17,10 +17,6 @@
 # | Your talk | question E: the talk; slides, the leaderboard | 45 | 6 |
 #
 # All that you wrote in labs 1 to 6 is in `toolbox`.
-#
-# Words: **sparsity** is the share of the *dense* network's prunable weights that is zero or gone,
-# **compression** is all parameters / those that remain, the **MAC ratio** is MACs before / after,
-# and **speed-up** is *time* before / after (lab 5 has shown how far apart the two can be).
 
 # %%
 from importlib.util import find_spec
@@ -74,8 +70,11 @@ glossary()
 #
 # ★☆☆ · You will define every column of a results table.
 #
-# Write `definitions`. It has to work for a masked network, for one that is really smaller, and for
-# one that is both.
+# **Sparsity** is the share of the *dense* network's prunable weights that is zero or gone,
+# **compression** is all parameters / those that remain, the **MAC ratio** is MACs before / after,
+# and **speed-up** is *time* before / after (lab 5 has shown how far apart the two can be). Write
+# `definitions`. It has to work for a masked network, for one that is really smaller, and for one
+# that is both.
 #
 # By hand first: of 1,000 weights 500 were removed, and 300 of the others are zero. How sparse is
 # this network? (If you found 60 %: 60 % of what?)
@@ -175,8 +174,8 @@ ANSWERS = (
 #
 # with targets such as 0.3, 0.5, 0.7. Two ways to make it worse, both worth a talk: one ranking of
 # L1 norms for the whole network (they are sums, so a layer whose filters have few weights loses
-# them all), and removing half of the filters only half-way (they are trained for nothing, and the
-# others have half the time to repair the damage).
+# them all), and removing half of the filters only halfway through (they are trained for nothing,
+# and the others have half the time to repair the damage).
 #
 # </details>
 
@@ -262,10 +261,10 @@ for dataset in ("cifar10", "cifar100"):
     print(f"\n{dataset}, 10 epochs:", project.plan(TARGETS, [0, 1], dataset, epochs=10))
 
 # %% [markdown]
-# **Predict (3 minutes)** before you run, and give a reason that could turn out wrong. Which
-# accuracy on the held-out images at each target? How far below you will chance be at the one in the
-# middle? This goes on your second slide. A prediction that fails is nothing to be ashamed of: it
-# makes the better talk.
+# **Predict (3 minutes)** before you run, and give a reason that could turn out wrong. What accuracy
+# do you expect on the held-out images at each target? How far below yours will that of chance be at
+# the middle one? This goes on your second slide. A prediction that fails is nothing to be ashamed
+# of: it makes the better talk.
 
 # %%
 my_prediction = [None for target in TARGETS]  # an accuracy for each target, e.g. [0.9, 0.8, 0.5]
@@ -378,8 +377,9 @@ show(mine)
 #
 # </details>
 #
-# Both at work: your networks and the control, counted from the files that you will hand in, and
-# beside them the networks of the course (full CIFAR-10, accuracies on the same held-out images).
+# Both functions at work: your networks and the control, counted from the files that you will hand
+# in, and beside them the networks of the course (full CIFAR-10, accuracies on the same held-out
+# images).
 
 
 # %%
@@ -436,7 +436,7 @@ else:
 
 # %% [markdown]
 # Was the course's training longer than yours? Then a point of yours on the front is a find, and one
-# below it is no verdict. Keep that in mind for question D.
+# below it proves nothing. Keep that in mind for question D.
 #
 # ## Part 4 · What came out
 #
@@ -482,8 +482,8 @@ plt.show()
 # **Marking guide.** 1 point: prediction and result are compared number by number, at two targets at
 # least. 1 point: the reason is judged apart from the number (right for another reason, or not
 # tested, is an answer). 1 point: an uncertainty is used, spread or interval, and used correctly.
-# 1 point: no claim goes beyond that (for example "better" inside the interval: no point). Whoever
-# wrote no prediction down can get 2 points at most.
+# 1 point: no claim goes beyond that (for example "better" inside the interval: no point). Without
+# a written prediction: 2 points at most.
 
 # %% [markdown]
 # ### Question C  (6 minutes, 3 points)
@@ -512,8 +512,8 @@ plt.show()
 # on 4,000 images, the course's runs 49,000 images, the published ones a network four times as wide
 # and 300 epochs, and 50 more after pruning; (2) two seeds are hardly a spread, and the published
 # points have none; (3) 2,000 test images against 10,000: the intervals differ; (4) the axis counts
-# weights, and 95 % fewer weights are no less time: the network is masked, its speed-up is 1; (5)
-# the test images are those on which others have chosen their published methods; (6) the axis is
+# weights, and 95 % fewer weights do not mean less time: the network is masked, its speed-up is 1;
+# (5) the test images are those on which others have chosen their published methods; (6) the axis is
 # stretched at its right end.
 #
 # **Marking guide.** 1 point each, up to 3: the false belief *and* why it is false. "More seeds
@@ -522,7 +522,7 @@ plt.show()
 # %% [markdown]
 # ## Part 5 · Your talk
 #
-# ★★ · You will say in seven minutes what you found, and no more than you found.
+# ★★☆ · You will say in seven minutes what you found, and no more than you found.
 #
 # Seven slides for seven minutes: a title; the question and your prediction; the three answers; the
 # figure; the table; what surprised you; what you would do next. Numbers and figure come from your
@@ -590,7 +590,7 @@ else:
 
 # %% [markdown]
 # **The leaderboard.** Hand in up to three of your networks, files of `my_project/networks`, *in
-# addition to* the zip that `make submit` packs: that zip holds the notebook only. Their accuracy,
+# addition to* the zip that the last cell packs: that zip holds the notebook only. Their accuracy,
 # compression and speed are measured from the files; what you say about them counts for nothing. (A
 # network chosen by its test accuracy can be found out: it drops on other images.)
 
