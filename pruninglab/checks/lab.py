@@ -7,6 +7,7 @@ answer is compared with those mistakes, so that the message can name the likely 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -178,7 +179,7 @@ class Lab:
         """What the right function and well-known mistakes give on each probe."""
         again = "install the package of the lab again, or copy the lab again as it was handed out"
         try:
-            return decode(json.loads(self.data.read_text(encoding="utf-8"))[name])
+            return decode(_parsed(self.data.read_text(encoding="utf-8"))[name])
         except FileNotFoundError:
             raise NotReady(f"{self.data.name} is missing in {self.data.parent}: {again}") from None
         except OSError as error:
@@ -191,6 +192,11 @@ class Lab:
         cells = manifest(self.progress.folder)["cells"]
         found = {cell["name"]: cell["heading"] for cell in cells if cell["kind"] == "solution"}
         return {exercise: found.get(exercise, "") for exercise in self.probes}
+
+
+@functools.lru_cache(maxsize=1)  # a megabyte, which each check of a lab reads again
+def _parsed(text: str) -> dict[str, Any]:
+    return json.loads(text)
 
 
 def likely_mistake(seen: list[Values], known: dict) -> str | None:
