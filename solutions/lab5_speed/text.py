@@ -17,10 +17,6 @@
 #
 # As before: write the function, run its check, and write down your prediction *before* the cell
 # that shows the result.
-#
-# Words: a **MAC** is one multiplication with its addition. **Speed-up** is the time before / the
-# time after. The MAC ratio, MACs before / MACs after, is what papers often report *as* speed-up;
-# here the two are kept apart, because the distance between them is what this lab is about.
 
 # %%
 from importlib.util import find_spec
@@ -60,6 +56,16 @@ frames = data.normalise(images.pixels[:64])  # (64, 3, 32, 32)
 print(f"{counters.parameters(model):,} parameters, {counters.macs(model):,} MACs an image")
 
 # %%
+from IPython.display import Image
+
+Image(
+    str(checkpoints.ASSETS / "opening-speed.png"),
+    width=900,
+    alt="A layer as trained, with half of its weights set to zero, and with half of its filters "
+    "removed: half of the weights are left in both, bytes and time are question marks",
+)
+
+# %%
 from pruninglab.glossary import glossary
 
 glossary()
@@ -69,9 +75,10 @@ glossary()
 #
 # ★☆☆ · You will count multiplications without running a layer.
 #
-# Nearly all the work of a ResNet is in its convolutions. For one of them, the number of MACs has a
-# closed form: no need to run it. Each output pixel of each filter is a sum over the whole kernel
-# and all input channels. Write `conv_macs`.
+# Nearly all the work of a ResNet is in its convolutions. It is counted in **MACs**, a
+# multiplication with its addition each. For a convolution their number has a closed form: no need
+# to run it. Each output pixel of each filter is a sum over the whole kernel and all input channels.
+# Write `conv_macs`.
 #
 # By hand first: 3 filters of 3x3 over 2 channels, an image of 4x4, padding 1. How many?
 #
@@ -329,10 +336,10 @@ for n, ratio in ratios.items():
     print(f"{n} image(s): CSR is faster than dense from {faster[:1]} on, of the sparsities tried")
 
 # %% [markdown]
-# The printed lines are the break-even points on *your* machine. And that flatters CSR: the unfolded
-# image came for free. A dense convolution does not unfold, so a sparse one would have to make up
-# for that, too. Compare your break-even with how sparse your networks of the earlier labs could be
-# before they lost accuracy.
+# The printed lines are the break-even points on *your* machine. And they still flatter CSR: the
+# unfolded image came for free. A dense convolution does not unfold, so a sparse one would have to
+# make up for that, too. Compare your break-even with how sparse your networks of the earlier labs
+# could be before they lost accuracy.
 #
 # ### Question A  (5 minutes, 3 points)
 #
@@ -386,7 +393,7 @@ for n, ratio in ratios.items():
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# On a stage's stream write: the second convolution of each block; the 1x1 convolution of the
+# These write to a stage's stream: the second convolution of each block; the 1x1 convolution of the
 # shortcut that leads *into* the stage (option B); in the first stage the stem.
 #
 # </details>
@@ -441,7 +448,7 @@ def silenced(model: nn.Module, keep: dict[str, Tensor]) -> nn.Module:
 #
 # In a network where every group loses channels, most convolutions lose on both sides: filters,
 # because their own group shrinks, and inputs, because the stream that they read does. `cut` does
-# both at once, and takes the BN behind along.
+# both at once, and cuts the BN behind the convolution, too.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -588,6 +595,10 @@ slider(smaller, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], start=0.3)
 # %% [markdown]
 # ## The promise and the clock
 #
+# The **MAC ratio** is MACs before / MACs after, the **speed-up** is *time* before / time after.
+# Papers often report the first *as* the second. The distance between them is what this lab is
+# about.
+#
 # **Predict:** with half of its channels gone the network has four times fewer MACs. How many times
 # faster is it?
 
@@ -635,7 +646,7 @@ axes.legend(frameon=False, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# Three things to read from this picture, and worth taking along:
+# Three things to take from this picture:
 #
 # 1. The masked network promises as much as the shrunk one, and keeps none of it.
 # 2. The shrunk networks are really faster, and really below the promise. Small layers keep the
@@ -717,9 +728,9 @@ plt.show()
 # %% [markdown]
 # <details><summary>Go further</summary>
 #
-# The check gives an honour, no points, for saving 35 % at 65 % right. The scan changes one layer at
-# a time, and losses do not simply add up: after every few steps, scan again. Or keep the filters by
-# another score than the L1 norm (then measure by yourself; the check uses L1).
+# The check honours, without points, a network that saves 35 % at 65 % right. The scan changes one
+# layer at a time, and losses do not simply add up: after every few steps, scan again. Or keep the
+# filters by another score than the L1 norm (then measure by yourself; the check uses L1).
 #
 # </details>
 #
@@ -829,7 +840,7 @@ axes.invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# Half of the channels at one stroke is a lot, and three short epochs on a twelfth of the data are
+# Half of the channels at one stroke is a lot, and three short epochs on a twelfth of the data is
 # little: with more of both (and the methods of lab 3) the fine-tuned network climbs. But the
 # narrow network is the bar, and an honest report of pruning shows it.
 #
@@ -853,10 +864,10 @@ plt.show()
 # %% [markdown]
 # ## What you can show
 #
-# You shrunk a whole ResNet-20, additions and all, to a network that computes the same as the
+# You shrank a whole ResNet-20, additions and all, to a network that computes the same as the
 # masked one. You can say what it is worth in bytes, in MACs and in milliseconds, and you know the
 # three controls that many reports leave out: the clock, the dense network made ready, and the
-# narrow network. The picture to take along is *The promise and the clock*.
+# narrow network. The picture to take home is *The promise and the clock*.
 
 # %% [markdown]
 # ## Hand in
