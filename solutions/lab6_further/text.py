@@ -19,9 +19,9 @@
 # Damage](https://proceedings.neurips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html)
 # (LeCun et al. 1989), [SynFlow](https://arxiv.org/abs/2006.05467) (Tanaka et al. 2020),
 # [Variational Dropout](https://arxiv.org/abs/1701.05369) (Molchanov et al. 2017) and
-# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Start where you like: the first
-# four parts do not build on each other. Where a lesson is too short for the computing, you run the
-# first steps and then open a record of the whole run, made by the functions that you write here.
+# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Start where you like: the first four
+# parts do not build on each other. Where computing takes too long for a lesson, you run the first
+# steps and open a record of the whole run.
 
 # %%
 from importlib.util import find_spec
@@ -57,6 +57,16 @@ model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
 train, val, test = data.subset("train"), data.subset("val"), data.subset("test")[:1000]
 weights = {name: w.detach() for name, w in prunable(model).items()}
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} layers")
+
+# %%
+from IPython.display import Image
+
+Image(
+    str(checkpoints.ASSETS / "opening-further.png"),
+    width=900,
+    alt="Four drawings: a steep and a flat loss around two equal weights, flow through a network "
+    "with a dead end, a sure and a noisy weight, and a different density for each layer",
+)
 
 # %%
 from pruninglab.glossary import glossary
@@ -901,7 +911,7 @@ order = sorted(rows, key=lambda name: sum(rows[name]) / len(rows[name]))
 alone = sum(rows["magnitude"]) / len(rows["magnitude"])
 _, axes = plt.subplots(figsize=(9, 3.8), layout="constrained")
 for row, name in enumerate(order):
-    colour = plots.RED if name == "yours" else plots.ORANGE if name in four else plots.BLUE
+    colour = plots.RED if name == "yours" else plots.GREY if name in four else plots.BLUE
     axes.plot(rows[name], len(rows[name]) * [row], "o", color=colour)
 for place, label in ((alone + 2, "target"), (alone + 15, "bonus")):
     axes.axvline(place, color=plots.GREY, linestyle=":")
@@ -910,7 +920,7 @@ if my_points is not None:
     row = order.index("sum of four ranks")
     axes.plot(alone + my_points, row, "*", markersize=14, color=plots.PINK)
 axes.set_yticks(range(len(order)), order)
-axes.set(xlabel="accuracy at 80 % sparsity, nothing trained (%); orange: alone", xlim=(0, 100))
+axes.set(xlabel="accuracy at 80 % sparsity, nothing trained (%); grey: alone", xlim=(0, 100))
 axes.set(ylim=(-0.6, len(order) + 0.1), title="Four criteria, alone and together")
 plt.show()
 
