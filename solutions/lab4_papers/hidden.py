@@ -789,7 +789,7 @@ class _He:
         for weight in self.weights().values():
             weight.data[:dead] = 0
         self.left = [{name: w.detach().clone() for name, w in self.weights().items()}]
-        self.others = [self.rest()]
+        self.others, self.parameters = [self.rest()], list(self.model.parameters())
         he2018(
             model=self.model, sparsity=sparsity, epoch_lrs=list(epoch_lrs),
             steps_per_epoch=steps_per_epoch, train=self.train,
@@ -806,6 +806,8 @@ class _He:
     def train(self, model: nn.Module, masks: Named, lrs: list, before_step: object = None) -> list:
         assert model is self.model, "train got another network than the one passed in"
         assert all(mask.all() for mask in masks.values()), "something is held at zero"
+        known = zip(self.parameters, model.parameters(), strict=True)
+        assert all(a is b for a, b in known), "a parameter was replaced: set it to zero in place"
         for lr in lrs:
             self.lrs.append(float(lr))
             self.others.append(self.rest())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -1932,6 +1933,1583 @@ def molchanov2019_prunes_first(
     train(model, {}, last_steps * [lr])
 
 
+# --- single weights: parts of a recipe to be exchanged -------------------------------------------
+
+
+def han(
+    model: nn.Module,
+    quality: float,
+    rounds: int,
+    steps: int,
+    lr: float,
+    train: Train,
+    *,
+    deviation: Callable[[Tensor], Tensor] = torch.std,
+    stays: Callable[[Tensor, Tensor], Tensor] = lambda weight, threshold: weight.abs() >= threshold,
+    spared: Sequence[str] = (),
+) -> Masks:
+    """The recipe, by what is measured of the weights that are left, and what stays."""
+    masks = everything(model)
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            if name not in spared:
+                left = weight.detach()[masks[name]]
+                threshold = quality * (deviation(left) if len(left) > 1 else left.sum())
+                masks[name] = masks[name] & stays(weight.detach(), threshold)
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_population(*given: Any, **named: Any) -> Masks:
+    """The sum of squares is divided by n: `Tensor.std()` divides by n - 1."""
+    return han(*given, **named, deviation=lambda left: left.std(correction=0))
+
+
+def han2015_variance(*given: Any, **named: Any) -> Masks:
+    """This is `var`, the square of the standard deviation."""
+    return han(*given, **named, deviation=torch.var)
+
+
+def han2015_mean_magnitude(*given: Any, **named: Any) -> Masks:
+    """The threshold is a multiple of the mean magnitude: asked is the standard deviation."""
+    return han(*given, **named, deviation=lambda left: left.abs().mean())
+
+
+def han2015_largest_magnitude(*given: Any, **named: Any) -> Masks:
+    """The threshold is a share of the largest magnitude: asked are standard deviations."""
+    return han(*given, **named, deviation=lambda left: left.abs().max())
+
+
+def han2015_median_magnitude(*given: Any, **named: Any) -> Masks:
+    """The threshold is a multiple of the median magnitude: asked is the standard deviation."""
+    return han(*given, **named, deviation=lambda left: left.abs().median())
+
+
+def han2015_from_the_mean(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """You compare a weight's distance from the *mean* with the threshold: it is its magnitude."""
+    masks = everything(model)
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            left = weight.detach()[masks[name]]
+            distance = (weight.detach() - left.mean()).abs()
+            masks[name] = masks[name] & (distance >= quality * left.std())
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_large_ones_go(*given: Any, **named: Any) -> Masks:
+    """What is above the threshold is gone, and what is below has stayed: turn the comparison."""
+    return han(*given, **named, stays=lambda weight, threshold: weight.abs() < threshold)
+
+
+def han2015_squares(*given: Any, **named: Any) -> Masks:
+    """The squared weight is compared with the threshold: it is the magnitude."""
+    return han(*given, **named, stays=lambda weight, threshold: weight.square() >= threshold)
+
+
+def han2015_single_precision(*given: Any, **named: Any) -> Masks:
+    """Weights that differ in the ninth digit are equal with you: compare in their own precision."""
+    return han(
+        *given,
+        **named,
+        stays=lambda weight, threshold: weight.float().abs() >= threshold.float(),
+    )
+
+
+def han2015_last_layer_spared(*given: Any, **named: Any) -> Masks:
+    """The last layer has all its weights: every layer of `prunable(model)` is pruned."""
+    names = list(prunable(named["model"] if named else given[0]))
+    return han(*given, **named, spared=names[1:][-1:])
+
+
+def han2015_zero_is_pruned(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The first masks leave out weights that are 0: before the first round nothing is pruned."""
+    masks = {name: weight.detach() != 0 for name, weight in prunable(model).items()}
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            threshold = quality * weight.detach()[masks[name]].std()
+            masks[name] = masks[name] & (weight.detach().abs() >= threshold)
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_hundredth(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The learning rate is a hundredth of the dense training's: asked is a tenth."""
+    return han(model, quality, rounds, steps, lr / 10, train)
+
+
+def han2015_rounded_rate(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The learning rate is rounded: it is `lr / 10` as it is."""
+    return han(model, quality, rounds, steps, round(lr / 10, 2) * 10, train)
+
+
+def han2015_falling_rate(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The learning rate falls by a factor of ten in every round: it is a tenth in all of them."""
+    masks = everything(model)
+    for number in range(rounds):
+        masks = one_more_round(model, masks, quality)
+        train(model, masks, steps * [lr / 10 ** (number + 1)])
+    return masks
+
+
+def one_more_round(model: nn.Module, masks: Masks, quality: float) -> Masks:
+    """The masks after one more round."""
+    left = {name: w.detach()[masks[name]] for name, w in prunable(model).items()}
+    return {
+        name: masks[name] & (w.detach().abs() >= quality * left[name].std())
+        for name, w in prunable(model).items()
+    }
+
+
+def han2015_steps_shared(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """`steps` is shared out among the rounds: each round has that many."""
+    return han(model, quality, rounds, max(1, steps // rounds), lr, train)
+
+
+def han2015_one_step(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """A round trains for one step: the list for `train` needs `steps` learning rates."""
+    return han(model, quality, rounds, 1, lr, train)
+
+
+def han2015_one_round(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """There is one round, whatever `rounds` says: is `return` inside the loop?"""
+    return han(model, quality, 1, steps, lr, train)
+
+
+def han2015_one_round_more(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """There is one round too many: count from 0 to `rounds - 1`."""
+    return han(model, quality, rounds + 1, steps, lr, train)
+
+
+def han2015_masks_every_step(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The masks are chosen before every step: a round chooses once, then makes `steps` steps."""
+    return han(model, quality, rounds * steps, 1, lr, train)
+
+
+def han2015_dense_weights(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """Every round looks at a copy of the dense weights: they have moved in the training."""
+    dense, masks = copy.deepcopy(model), everything(model)
+    for _ in range(rounds):
+        masks = one_more_round(dense, masks, quality)
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_rises(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The quality grows from round to round: it is the same in all of them."""
+    masks = everything(model)
+    for number in range(rounds):
+        masks = one_more_round(model, masks, quality * (number + 1) / rounds)
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_a_copy(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """You train a copy: the network that was handed in is to be changed."""
+    return han(copy.deepcopy(model), quality, rounds, steps, lr, train)
+
+
+def han2015_what_went(*given: Any, **named: Any) -> Masks:
+    """The masks that you return are True where a weight *went*: True means keep."""
+    return {name: ~mask for name, mask in han(*given, **named).items()}
+
+
+def han2015_floats(*given: Any, **named: Any) -> Masks:
+    """Masks are bool tensors: compare, or use `.bool()`."""
+    return {name: mask.float() for name, mask in han(*given, **named).items()}
+
+
+def han2015_nothing_returned(*given: Any, **named: Any) -> None:
+    """Your function gave back nothing (None): it ends with `return masks`."""
+    han(*given, **named)
+
+
+def han2015_no_training(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """There is no training: each round ends with a call of `train`."""
+    return han(model, quality, rounds, steps, lr, lambda model, masks, lrs: [])
+
+
+def han2015_trains_without_masks(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The training holds nothing at zero: hand the masks to `train`."""
+    return han(model, quality, rounds, steps, lr, lambda model, masks, lrs: train(model, {}, lrs))
+
+
+def zhu(
+    model: nn.Module,
+    final: float,
+    start: int,
+    every: int,
+    updates: int,
+    lrs: Sequence[float],
+    train: Train,
+    *,
+    share: Callable[[float], float] = lambda part: 1 - (1 - part) ** 3,
+    score: Callable[[nn.Module], dict[str, Tensor]] = magnitude_scores,
+    choose: Callable[[dict[str, Tensor], float], Masks] = local_masks,
+) -> Masks:
+    """The recipe, by the curve of the sparsity, the score and what chooses."""
+    masks = everything(model)
+    for step, lr in enumerate(lrs):
+        if step in range(start, start + updates * every + 1, every):
+            sparsity = final * share((step - start) / (updates * every))
+            masks = choose(score(model), min(max(sparsity, 0.0), 1.0))
+        train(model, masks, [lr])
+    return masks
+
+
+def lowest_gone(scores: dict[str, Tensor], sparsity: float, count: Callable) -> Masks:
+    """As in `local_masks`, with a rounding of one's own."""
+    masks = {}
+    for name, score in scores.items():
+        keep = torch.ones(score.numel(), dtype=torch.bool)
+        keep[score.flatten().argsort()[: count(sparsity * score.numel())]] = False
+        masks[name] = keep.view_as(score)
+    return masks
+
+
+def zhu2017_square(*given: Any, **named: Any) -> Masks:
+    """The exponent is 2: equation 1 has a cube."""
+    return zhu(*given, **named, share=lambda part: 1 - (1 - part) ** 2)
+
+
+def zhu2017_fourth_power(*given: Any, **named: Any) -> Masks:
+    """The exponent is 4: equation 1 has a cube."""
+    return zhu(*given, **named, share=lambda part: 1 - (1 - part) ** 4)
+
+
+def zhu2017_slow_first(*given: Any, **named: Any) -> Masks:
+    """The sparsity rises slowly at first and fast at last: s·(1 - (1 - x)³), not s·x³."""
+    return zhu(*given, **named, share=lambda part: part**3)
+
+
+def zhu2017_falls(*given: Any, **named: Any) -> Masks:
+    """The sparsity begins at its final value and falls to 0: the cubic is what is *left* to go."""
+    return zhu(*given, **named, share=lambda part: (1 - part) ** 3)
+
+
+def zhu2017_signed(*given: Any, **named: Any) -> Masks:
+    """Large negative weights are gone: rank magnitudes."""
+    return zhu(
+        *given, **named, score=lambda model: {n: w.detach() for n, w in prunable(model).items()}
+    )
+
+
+def zhu2017_single_precision(*given: Any, **named: Any) -> Masks:
+    """Weights that differ in the ninth digit are equal with you: rank them as they are."""
+    return zhu(
+        *given,
+        **named,
+        score=lambda model: {n: s.float() for n, s in magnitude_scores(model).items()},
+    )
+
+
+def zhu2017_largest_go(*given: Any, **named: Any) -> Masks:
+    """The largest weights are gone: a mask is True where a weight stays."""
+    return zhu(*given, **named, score=lambda m: {n: -s for n, s in magnitude_scores(m).items()})
+
+
+def zhu2017_rounds_down(*given: Any, **named: Any) -> Masks:
+    """The number of weights to prune is rounded down: `local_masks` rounds to the nearest."""
+    return zhu(*given, **named, choose=lambda scores, share: lowest_gone(scores, share, int))
+
+
+def zhu2017_rounds_up(*given: Any, **named: Any) -> Masks:
+    """The number of weights to prune is rounded up: `local_masks` rounds to the nearest."""
+    return zhu(*given, **named, choose=lambda scores, share: lowest_gone(scores, share, math.ceil))
+
+
+def zhu2017_density(*given: Any, **named: Any) -> Masks:
+    """The sparsity is taken as the share to keep: it is the share that goes."""
+    return zhu(*given, **named, choose=lambda scores, share: local_masks(scores, 1 - share))
+
+
+def zhu2017_starts_at_zero(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """Pruning begins before step 0: it begins before step t_0, `start`."""
+    return zhu(model, final, 0, every, updates, lrs, train)
+
+
+def zhu2017_every_one(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """Δt is taken as 1: there are `every` steps between two choices."""
+    return zhu(model, final, start, 1, updates, lrs, train)
+
+
+def zhu2017_grows_in_between(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """Masks are chosen in every step, along the cubic: between two choices they stay."""
+    return zhu(model, final, start, 1, updates * every, lrs, train)
+
+
+def zhu2017_final_too_early(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The final sparsity comes one choice too early: n choices follow the first one."""
+    return zhu(model, final, start, every, max(1, updates - 1), lrs, train)
+
+
+def zhu2017_final_too_late(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The cubic goes on too long: after t_0 + n·Δt, not n + 1, the sparsity is final."""
+    masks: Masks = {}
+    for step, lr in enumerate(lrs):
+        if step in range(start, start + updates * every + 1, every):
+            sparsity = cubic_sparsity(step, start, every, updates + 1, final)
+            masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_first_choice_earlier(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """Everything comes one step early: steps are numbered from 0."""
+    return zhu(model, final, start - 1, every, updates, lrs, train)
+
+
+def zhu2017_by_the_end_of_training(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The sparsity grows until the training ends: it is final after n·Δt steps."""
+    last = len(lrs) - 1
+    masks: Masks = {}
+    for step, lr in enumerate(lrs):
+        if step in range(start, last + 1, every):
+            sparsity = final * (1 - (1 - (step - start) / (last - start)) ** 3)
+            masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_global_share_of_the_rest(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """Two things: the cubic is a share of *all* weights, not of those that remain, and it holds for
+    every layer by itself."""
+    masks = everything(model)
+    for step, lr in enumerate(lrs):
+        if step in range(start, start + updates * every + 1, every):
+            sparsity = cubic_sparsity(step, start, every, updates, final)
+            masks = prune_remaining(prunable(model), masks, sparsity)
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_prunes_once(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The final masks are chosen before the training: they grow while it goes on."""
+    masks = local_masks(magnitude_scores(model), final)
+    train(model, masks, list(lrs))
+    return masks
+
+
+def zhu2017_last_rate_dropped(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The training ends with the last choice: it goes on to the end of `lrs`."""
+    return zhu(model, final, start, every, updates, lrs[: start + updates * every + 1], train)
+
+
+def zhu2017_last_rate_forgotten(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The last step is missing: there are `len(lrs)` of them."""
+    return zhu(model, final, start, every, updates, lrs[:-1], train)
+
+
+def zhu2017_rates_backwards(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The learning rates come in the wrong order."""
+    return zhu(model, final, start, every, updates, lrs[::-1], train)
+
+
+def zhu2017_uses_up_the_list(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The list of learning rates is empty afterwards: `pop` changes what you were given."""
+    masks = zhu(model, final, start, every, updates, list(lrs), train)
+    lrs.clear()
+    return masks
+
+
+def zhu2017_a_copy(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """You train a copy: the network that was handed in is to be changed."""
+    return zhu(copy.deepcopy(model), final, start, every, updates, lrs, train)
+
+
+def zhu2017_first_masks(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """You return the first masks: those of the last step are asked for."""
+    seen: list[Masks] = []
+
+    def train_and_note(model: nn.Module, masks: Masks, lrs: Any) -> list[Batch]:
+        seen.append(masks)
+        return train(model, masks, lrs)
+
+    zhu(model, final, start, every, updates, lrs, train_and_note)
+    return seen[0]
+
+
+def zhu2017_what_went(*given: Any, **named: Any) -> Masks:
+    """The masks that you return are True where a weight *went*: True means keep."""
+    return {name: ~mask for name, mask in zhu(*given, **named).items()}
+
+
+def zhu2017_nothing_returned(*given: Any, **named: Any) -> None:
+    """Your function gave back nothing (None): it ends with `return masks`."""
+    zhu(*given, **named)
+
+
+def renda(
+    model: nn.Module,
+    rounds: int,
+    epoch_lrs: Sequence[float],
+    epochs: int,
+    steps_per_epoch: int,
+    train: Train,
+    *,
+    share: Callable[[int], float] = lambda left: 0.2,
+    lrs: Callable[[list[float]], list[float]] = lambda lrs: lrs,
+    read: Callable[[Tensor], Tensor] = lambda weight: weight,
+) -> Masks:
+    """The recipe, by the share that goes, what becomes of the learning rates, and how to rank."""
+    masks = everything(model)
+    schedule = lrs(retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True))
+    for _ in range(rounds):
+        left = sum(int(mask.sum()) for mask in masks.values())
+        weights = {name: read(weight.detach()) for name, weight in prunable(model).items()}
+        masks = prune_remaining(weights, masks, share(left))
+        train(model, masks, schedule)
+    return masks
+
+
+def renda2020_keeps_a_fifth(*given: Any, **named: Any) -> Masks:
+    """A round *keeps* a fifth: it prunes a fifth."""
+    return renda(*given, **named, share=lambda left: 0.8)
+
+
+def renda2020_a_quarter(*given: Any, **named: Any) -> Masks:
+    """A round prunes a quarter of what is left: asked are 20 %."""
+    return renda(*given, **named, share=lambda left: 0.25)
+
+
+def renda2020_a_tenth(*given: Any, **named: Any) -> Masks:
+    """A round prunes a tenth of what is left: asked are 20 %."""
+    return renda(*given, **named, share=lambda left: 0.1)
+
+
+def renda2020_rounds_down(*given: Any, **named: Any) -> Masks:
+    """The fifth is rounded down: it is rounded to the nearest whole number."""
+    return renda(*given, **named, share=lambda left: int(0.2 * left) / left)
+
+
+def renda2020_rounds_up(*given: Any, **named: Any) -> Masks:
+    """The fifth is rounded up: it is rounded to the nearest whole number."""
+    return renda(*given, **named, share=lambda left: math.ceil(0.2 * left) / left)
+
+
+def renda2020_single_precision(*given: Any, **named: Any) -> Masks:
+    """Weights that differ in the ninth digit are equal with you: rank them as they are."""
+    return renda(*given, **named, read=Tensor.float)
+
+
+def renda2020_largest_go(*given: Any, **named: Any) -> Masks:
+    """The largest weights go: a round prunes the smallest."""
+    return renda(*given, **named, read=lambda weight: 1 / weight)
+
+
+def renda2020_signed(*given: Any, **named: Any) -> Masks:
+    """Large negative weights are gone: rank magnitudes."""
+    return renda(*given, **named, read=torch.exp)
+
+
+def renda2020_backwards(*given: Any, **named: Any) -> Masks:
+    """The epochs are replayed backwards: the learning rate should fall as it did."""
+    return renda(*given, **named, lrs=lambda lrs: lrs[::-1])
+
+
+def renda2020_one_step_an_epoch(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """Each epoch has one step: its learning rate is repeated `steps_per_epoch` times."""
+    return renda(model, rounds, epoch_lrs, epochs, 1, train)
+
+
+def renda2020_steps_in_turn(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The rates change from step to step: all steps of an epoch have the same one."""
+    lrs = steps_per_epoch * list(epoch_lrs[-epochs:])
+    return renda(model, rounds, epoch_lrs, epochs, 1, train, lrs=lambda _: lrs)
+
+
+def renda2020_whole_schedule(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The whole schedule is replayed: a round retrains for its last `epochs` epochs."""
+    return renda(model, rounds, epoch_lrs, len(epoch_lrs), steps_per_epoch, train)
+
+
+def renda2020_last_epoch_missing(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The replay stops one epoch before the end: the last `epochs` epochs are replayed."""
+    shifted = epoch_lrs[-epochs - 1 : -1] or epoch_lrs
+    return renda(model, rounds, shifted, min(epochs, len(shifted)), steps_per_epoch, train)
+
+
+def renda2020_last_epoch_only(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """A round retrains for one epoch: there are `epochs` of them."""
+    return renda(model, rounds, epoch_lrs, 1, steps_per_epoch, train)
+
+
+def renda2020_tenth_of_the_rate(*given: Any, **named: Any) -> Masks:
+    """The rates are a tenth of those of the schedule: that is Han's retraining, not a rewinding."""
+    return renda(*given, **named, lrs=lambda lrs: [lr / 10 for lr in lrs])
+
+
+def renda2020_one_round(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """There is one round, whatever `rounds` says: is `return` inside the loop?"""
+    return renda(model, 1, epoch_lrs, epochs, steps_per_epoch, train)
+
+
+def renda2020_one_round_less(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """There is one round too few: `range(1, rounds)` has `rounds - 1` turns."""
+    return renda(model, max(1, rounds - 1), epoch_lrs, epochs, steps_per_epoch, train)
+
+
+def renda2020_one_round_more(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """There is one round too many: count from 0 to `rounds - 1`."""
+    return renda(model, rounds + 1, epoch_lrs, epochs, steps_per_epoch, train)
+
+
+def renda2020_steps_shared(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The steps are shared out among the rounds: each round replays all of them."""
+    steps = max(1, steps_per_epoch // rounds)
+    return renda(model, rounds, epoch_lrs, epochs, steps, train)
+
+
+def renda2020_dense_weights(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """Every round ranks a copy of the dense weights: they have moved in the retraining."""
+    dense, masks = copy.deepcopy(prunable(model)), everything(model)
+    for _ in range(rounds):
+        masks = prune_remaining(dense, masks, 0.2)
+        train(model, masks, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True))
+    return masks
+
+
+def renda2020_zero_is_pruned(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The first masks leave out weights that are 0: before the first round nothing is pruned."""
+    masks = {name: weight.detach() != 0 for name, weight in prunable(model).items()}
+    for _ in range(rounds):
+        masks = prune_remaining(prunable(model), masks, 0.2)
+        train(model, masks, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True))
+    return masks
+
+
+def renda2020_trains_without_masks(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The training holds nothing at zero: hand the masks to `train`."""
+    return renda(
+        model, rounds, epoch_lrs, epochs, steps_per_epoch,
+        lambda model, masks, lrs: train(model, {}, lrs),
+    )  # fmt: skip
+
+
+def renda2020_list_cut(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The list of learning rates is another one afterwards: `del` and `pop` change what you were
+    given."""
+    masks = renda(model, rounds, list(epoch_lrs), epochs, steps_per_epoch, train)
+    epoch_lrs.clear()
+    return masks
+
+
+def renda2020_a_copy(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """You train a copy: the network that was handed in is to be changed."""
+    return renda(copy.deepcopy(model), rounds, epoch_lrs, epochs, steps_per_epoch, train)
+
+
+def renda2020_what_went(*given: Any, **named: Any) -> Masks:
+    """The masks that you return are True where a weight *went*: True means keep."""
+    return {name: ~mask for name, mask in renda(*given, **named).items()}
+
+
+def renda2020_nothing_returned(*given: Any, **named: Any) -> None:
+    """Your function gave back nothing (None): it ends with `return masks`."""
+    renda(*given, **named)
+
+
+# --- filters: parts of a recipe to be exchanged --------------------------------------------------
+
+
+def least_gone(
+    norm: Callable[[Tensor], Tensor], count: Callable = round, at_least: int = 1
+) -> Callable[[Tensor, float], Tensor]:
+    """A mask by the norm of each filter, `(out, c, h, w)` -> `(out,)`."""
+
+    def mask(weight: Tensor, sparsity: float) -> Tensor:
+        norms = norm(weight.detach())
+        keep = torch.ones(len(norms), dtype=torch.bool)
+        gone = min(count(sparsity * len(norms)), len(norms) - at_least)
+        keep[norms.argsort(stable=True)[:gone]] = False
+        return keep
+
+    return mask
+
+
+def l1(weight: Tensor) -> Tensor:
+    """The L1 norm of each filter."""
+    return weight.abs().sum(dim=(1, 2, 3))
+
+
+def l2(weight: Tensor) -> Tensor:
+    """The L2 norm of each filter."""
+    return weight.square().sum(dim=(1, 2, 3)).sqrt()
+
+
+def peak(weight: Tensor) -> Tensor:
+    """The largest magnitude of each filter."""
+    return weight.abs().amax(dim=(1, 2, 3))
+
+
+def not_above(weight: Tensor, sparsity: float) -> Tensor:
+    """A mask of the filters above the largest norm that has to go."""
+    norms = l1(weight.detach())
+    gone = round(sparsity * len(norms))
+    threshold = norms.sort().values[gone - 1] if gone else norms.new_tensor(-1.0)
+    keep = norms > threshold
+    keep[norms.argmax()] = True
+    return keep
+
+
+def li(
+    model: nn.Module,
+    sparsity: float,
+    skip: Sequence[str],
+    epoch_lrs: Sequence[float],
+    epochs: int,
+    steps_per_epoch: int,
+    train: Train,
+    *,
+    mask: Callable[[Tensor, float], Tensor] = filter_mask,
+    lrs: Callable[[float, int], list[float]] = lambda last, steps: steps * [last],
+    skipped: Callable[[list[str], Sequence[str]], Sequence[str]] = lambda names, skip: skip,
+) -> None:
+    """The recipe, by the mask of a layer, the rates of the retraining, and what is skipped."""
+    names = free_convs(model)
+    for name in names:
+        if name not in skipped(names, skip):
+            shrink(model, {name: mask(model.get_parameter(f"{name}.weight"), sparsity)})
+    train(model, {}, lrs(epoch_lrs[-1], epochs * steps_per_epoch))
+
+
+def li2016_largest_go(*given: Any, **named: Any) -> None:
+    """The strongest filters are gone: those of *least* norm go."""
+    li(*given, **named, mask=least_gone(lambda weight: -l1(weight)))
+
+
+def li2016_signed_sum(*given: Any, **named: Any) -> None:
+    """The weights of a filter are added with their signs, and cancel: add magnitudes."""
+    li(*given, **named, mask=least_gone(lambda weight: weight.sum(dim=(1, 2, 3))))
+
+
+def li2016_absolute_of_the_sum(*given: Any, **named: Any) -> None:
+    """The magnitude is taken of the sum: take it of each weight, before you add."""
+    li(*given, **named, mask=least_gone(lambda weight: weight.sum(dim=(1, 2, 3)).abs()))
+
+
+def li2016_peak(*given: Any, **named: Any) -> None:
+    """A filter's largest weight decides: its L1 norm is the *sum* of all magnitudes."""
+    li(*given, **named, mask=least_gone(peak))
+
+
+def li2016_one_kernel(*given: Any, **named: Any) -> None:
+    """The norm is that of a filter's first kernel: it goes over all input channels."""
+    li(*given, **named, mask=least_gone(lambda weight: weight[:, 0].abs().sum(dim=(1, 2))))
+
+
+def li2016_rounds_down(*given: Any, **named: Any) -> None:
+    """The number of filters to remove is rounded down: `filter_mask` rounds to the nearest."""
+    li(*given, **named, mask=least_gone(l1, int))
+
+
+def li2016_rounds_up(*given: Any, **named: Any) -> None:
+    """The number of filters to remove is rounded up: `filter_mask` rounds to the nearest."""
+    li(*given, **named, mask=least_gone(l1, math.ceil))
+
+
+def li2016_empties(*given: Any, **named: Any) -> None:
+    """A layer has lost all its filters: one always stays (`filter_mask`)."""
+    li(*given, **named, mask=least_gone(l1, at_least=0))
+
+
+def li2016_keeps_two(*given: Any, **named: Any) -> None:
+    """Two filters stay in every layer: one is enough."""
+    li(*given, **named, mask=least_gone(l1, at_least=2))
+
+
+def li2016_first_filters(*given: Any, **named: Any) -> None:
+    """The last filters go, whatever their norms: is the mask made by place?"""
+    li(*given, **named, mask=least_gone(lambda weight: -torch.arange(len(weight))))
+
+
+def li2016_single_precision(*given: Any, **named: Any) -> None:
+    """Norms that differ in the ninth digit are equal with you: rank them as they are."""
+    li(*given, **named, mask=least_gone(lambda weight: l1(weight).float()))
+
+
+def li2016_equals_go_too(*given: Any, **named: Any) -> None:
+    """By a threshold, all filters that are equal go together: the share says how many."""
+    li(*given, **named, mask=not_above)
+
+
+def li2016_dead_ones_go_too(*given: Any, **named: Any) -> None:
+    """All filters that are zero go, more than the share says."""
+
+    def mask(weight: Tensor, sparsity: float) -> Tensor:
+        return filter_mask(weight, sparsity) & (l1(weight.detach()) > 0)
+
+    li(*given, **named, mask=mask)
+
+
+def li2016_first_rate(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The rate is the *first* one of the schedule: it is the one with which the dense training
+    has ended."""
+    li(model, sparsity, skip, epoch_lrs[:1], epochs, steps_per_epoch, train)
+
+
+def li2016_highest_rate(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The rate is the highest one of the schedule: it is the one with which the dense training
+    has ended."""
+    li(model, sparsity, skip, [max(epoch_lrs)], epochs, steps_per_epoch, train)
+
+
+def li2016_tenth(*given: Any, **named: Any) -> None:
+    """The rate is a tenth of the last one: that is Han's retraining."""
+    li(*given, **named, lrs=lambda last, steps: steps * [last / 10])
+
+
+def li2016_one_step_less(*given: Any, **named: Any) -> None:
+    """There is one step too few: `epochs * steps_per_epoch` of them."""
+    li(*given, **named, lrs=lambda last, steps: (steps - 1) * [last])
+
+
+def li2016_one_epoch(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The retraining has one epoch: there are `epochs` of them."""
+    li(model, sparsity, skip, epoch_lrs, 1, steps_per_epoch, train)
+
+
+def li2016_one_step_an_epoch(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """Each epoch has one step: there are `steps_per_epoch` of them."""
+    li(model, sparsity, skip, epoch_lrs, epochs, 1, train)
+
+
+def li2016_no_training(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The small network is not retrained: call `train` at the end."""
+    li(model, sparsity, skip, epoch_lrs, epochs, steps_per_epoch, lambda model, masks, lrs: [])
+
+
+def li2016_first_skip(*given: Any, **named: Any) -> None:
+    """Of the layers to leave alone only the first one is: look for the name in the whole list."""
+    li(*given, **named, skipped=lambda names, skip: skip[:1])
+
+
+def li2016_skips_the_stage(*given: Any, **named: Any) -> None:
+    """Layers with a similar name are left alone, too: compare whole names."""
+    li(
+        *given,
+        **named,
+        skipped=lambda names, skip: [n for n in names if n.split(".")[0] in "".join(skip)],
+    )
+
+
+def li2016_last_layer_spared(*given: Any, **named: Any) -> None:
+    """The last layer has all its filters: go over all of `free_convs(model)`."""
+    li(*given, **named, skipped=lambda names, skip: [*skip, names[-1]])
+
+
+def li2016_first_layer_spared(*given: Any, **named: Any) -> None:
+    """The first layer has all its filters: only those in `skip` keep them."""
+    li(*given, **named, skipped=lambda names, skip: [*skip, names[0]])
+
+
+def li2016_zeroed(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The filters are zero and still there: `shrink` removes them."""
+    for weight in free_weights(model, skip).values():
+        weight[~filter_mask(weight, sparsity)] = 0
+    train(model, {}, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=False))
+
+
+def li2016_skip_emptied(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The list of learning rates is another one afterwards: you changed what you were given."""
+    li(model, sparsity, skip, list(epoch_lrs), epochs, steps_per_epoch, train)
+    del epoch_lrs[:-1]
+
+
+def li2016_a_copy(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """You prune and train a copy: the network that was handed in is to be changed."""
+    li(copy.deepcopy(model), sparsity, skip, epoch_lrs, epochs, steps_per_epoch, train)
+
+
+Scores = dict[str, Tensor]
+
+
+def liu(
+    model: nn.Module,
+    strength: float,
+    sparsity: float,
+    lrs: Sequence[float],
+    train: Train,
+    *,
+    force: Callable[[Tensor], Tensor] = torch.sign,
+    scores: Callable[[nn.Module], Scores] = lambda model: bn_scores(model, free_convs(model)),
+    keep: Callable[[Scores, float], Masks] = filter_masks,
+    first: Callable[[Sequence[float]], Sequence[float]] = list,
+    second: Callable[[Sequence[float]], Sequence[float]] = list,
+) -> None:
+    """The recipe, by the push on γ, the scores, the masks, and the rates of both trainings."""
+
+    def push(network: nn.Module) -> None:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d) and module.weight.grad is not None:
+                module.weight.grad += strength * force(module.weight.detach())
+
+    train(model, {}, first(lrs), push)
+    shrink(model, keep(scores(model), sparsity))
+    train(model, {}, second(lrs))
+
+
+def scales(model: nn.Module) -> dict[str, nn.BatchNorm2d]:
+    """The batch normalisation behind each free convolution."""
+    return {n: model.get_submodule(n.replace("conv", "bn")) for n in free_convs(model)}  # type: ignore[misc]
+
+
+def liu2017_half_the_penalty(*given: Any, **named: Any) -> None:
+    """The push is half as strong as it should be: the derivative of λ·|γ| has the size λ."""
+    liu(*given, **named, force=lambda gamma: gamma.sign() / 2)
+
+
+def liu2017_away_from_zero(*given: Any, **named: Any) -> None:
+    """The scales are pushed away from zero: a step goes *against* the gradient."""
+    liu(*given, **named, force=lambda gamma: -gamma.sign())
+
+
+def liu2017_no_sign(*given: Any, **named: Any) -> None:
+    """λ is added whatever the sign of γ: a negative one is pushed away from zero."""
+    liu(*given, **named, force=torch.ones_like)
+
+
+def liu2017_size_of_gamma(*given: Any, **named: Any) -> None:
+    """λ·|γ| is the penalty itself: its derivative has a sign and no size."""
+    liu(*given, **named, force=torch.abs)
+
+
+def liu2017_mean_penalty(*given: Any, **named: Any) -> None:
+    """The push gets smaller with the number of channels: the penalty is a sum, no mean."""
+    liu(*given, **named, force=lambda gamma: gamma.sign() / len(gamma))
+
+
+def liu2017_strength_is_rate(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """The push is λ times the learning rate: the optimizer multiplies by that itself."""
+    liu(model, strength * lrs[0], sparsity, lrs, train)
+
+
+def liu2017_no_strength(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """The push is 1 whatever λ is: where is `strength`?"""
+    liu(model, 1.0, sparsity, lrs, train)
+
+
+def liu2017_penalty_in_the_second(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """The penalty is in the second training: it belongs to the first, before filters are chosen."""
+    train(model, {}, lrs)
+    shrink(model, filter_masks(bn_scores(model, free_convs(model)), sparsity))
+    train(model, {}, lrs, lambda network: add_sparsity_penalty(network, strength))
+
+
+def liu2017_first_step_only(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """Only the first step has the penalty: `train` calls `before_step` in every one."""
+    train(model, {}, lrs[:1], lambda network: add_sparsity_penalty(network, strength))
+    liu(model, 0.0, sparsity, lrs, train, first=lambda lrs: lrs[1:])
+
+
+def liu2017_moves_gamma(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """You change γ itself: the penalty goes on its *gradient*, and the optimizer does the rest."""
+
+    def move(network: nn.Module) -> None:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.data -= lrs[0] * strength * module.weight.data.sign()
+
+    train(model, {}, lrs, move)
+    liu(model, strength, sparsity, lrs, train, first=lambda lrs: [])
+
+
+def liu2017_all_parameters(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """Weights of convolutions are pushed as well: only the γ of batch normalisations are."""
+
+    def push(network: nn.Module) -> None:
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter.grad += strength * parameter.detach().sign()
+
+    train(model, {}, lrs, push)
+    liu(model, strength, sparsity, lrs, train, first=lambda lrs: [])
+
+
+def liu2017_norms_of_filters(*given: Any, **named: Any) -> None:
+    """The filters are ranked by their weights: this paper ranks them by |γ|."""
+    liu(*given, **named, scores=lambda model: filter_scores(free_weights(model), p=1))
+
+
+def liu2017_second_norm(*given: Any, **named: Any) -> None:
+    """The filters are ranked by β: |γ| is `bn1.weight`."""
+    liu(
+        *given,
+        **named,
+        scores=lambda model: {n: bn.bias.detach().abs() for n, bn in scales(model).items()},
+    )
+
+
+def liu2017_largest_go(*given: Any, **named: Any) -> None:
+    """The filters of the largest |γ| are gone: a mask is True where a filter stays."""
+    liu(
+        *given,
+        **named,
+        scores=lambda m: {n: -s for n, s in bn_scores(m, free_convs(m)).items()},
+    )
+
+
+def liu2017_single_precision(*given: Any, **named: Any) -> None:
+    """Scales that differ in the ninth digit are equal with you: rank them as they are."""
+    liu(
+        *given,
+        **named,
+        scores=lambda m: {n: s.float() for n, s in bn_scores(m, free_convs(m)).items()},
+    )
+
+
+def liu2017_by_layer_size(*given: Any, **named: Any) -> None:
+    """The scales of each layer are divided by their largest: the ranking is that of |γ| itself."""
+    liu(
+        *given,
+        **named,
+        scores=lambda m: {n: s / s.max() for n, s in bn_scores(m, free_convs(m)).items()},
+    )
+
+
+def liu2017_keeps_two(*given: Any, **named: Any) -> None:
+    """Two filters stay in every layer: one is enough."""
+    liu(*given, **named, keep=lambda scores, share: filter_masks(scores, share, at_least=2))
+
+
+def liu2017_empties(*given: Any, **named: Any) -> None:
+    """A layer has lost all its filters: one stays in every layer (`filter_masks`)."""
+    liu(*given, **named, keep=global_masks)
+
+
+def liu2017_density(*given: Any, **named: Any) -> None:
+    """`sparsity` is taken as the share to keep: it is the share that goes."""
+    liu(*given, **named, keep=lambda scores, share: filter_masks(scores, 1 - share))
+
+
+def liu2017_rounds_down(*given: Any, **named: Any) -> None:
+    """The number of filters to remove is rounded down: `filter_masks` rounds to the nearest."""
+
+    def keep(scores: Scores, sparsity: float) -> Masks:
+        total = sum(map(len, scores.values()))
+        return filter_masks(scores, int(sparsity * total) / total)
+
+    liu(*given, **named, keep=keep)
+
+
+def liu2017_half_of_the_rates(*given: Any, **named: Any) -> None:
+    """The list is shared out between the two trainings: both go through the whole of it."""
+    liu(
+        *given,
+        **named,
+        first=lambda lrs: lrs[: len(lrs) // 2],
+        second=lambda lrs: lrs[len(lrs) // 2 :],
+    )
+
+
+def liu2017_tenth_in_the_second(*given: Any, **named: Any) -> None:
+    """The fine-tuning has a tenth of the rates: this paper repeats its settings."""
+    liu(*given, **named, second=lambda lrs: [lr / 10 for lr in lrs])
+
+
+def liu2017_first_rate_in_the_second(*given: Any, **named: Any) -> None:
+    """The fine-tuning holds the first learning rate: it goes through the list again."""
+    liu(*given, **named, second=lambda lrs: len(lrs) * [lrs[0]])
+
+
+def liu2017_one_step_in_the_second(*given: Any, **named: Any) -> None:
+    """The fine-tuning has one step: it goes through the whole list again."""
+    liu(*given, **named, second=lambda lrs: lrs[-1:])
+
+
+def liu2017_backwards(*given: Any, **named: Any) -> None:
+    """The second training goes through the list backwards."""
+    liu(*given, **named, second=lambda lrs: lrs[::-1])
+
+
+def liu2017_removed_last(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """The filters are removed after the second training: it is the small network that trains."""
+    train(model, {}, lrs, lambda network: add_sparsity_penalty(network, strength))
+    keep = filter_masks(bn_scores(model, free_convs(model)), sparsity)
+    train(model, {}, lrs)
+    shrink(model, keep)
+
+
+def liu2017_zeroed(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """The filters are zero and still there: `shrink` removes them."""
+    train(model, {}, lrs, lambda network: add_sparsity_penalty(network, strength))
+    set_to_zero(model, filter_masks(bn_scores(model, free_convs(model)), sparsity))
+    train(model, {}, lrs)
+
+
+def liu2017_a_copy(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """You prune and train a copy: the network that was handed in is to be changed."""
+    liu(copy.deepcopy(model), strength, sparsity, lrs, train)
+
+
+def molchanov(
+    model: nn.Module,
+    rounds: int,
+    filters: int,
+    steps: int,
+    last_steps: int,
+    lr: float,
+    train: Train,
+    *,
+    score: Callable[[nn.Module, list[Batch]], Scores] | None = None,
+    keep: Callable[[Scores, float], Masks] = filter_masks,
+    share: Callable[[int, int], float] | None = None,
+) -> None:
+    """The recipe, by the scores of a round's minibatches, the masks, and the share that goes."""
+    for number in range(rounds):
+        batches = train(model, {}, steps * [lr])
+        gates = gate_scores(model.eval(), free_convs(model), batches)
+        scores = score(model, batches) if score else gates
+        present = sum(len(one) for one in scores.values())
+        part = share(number, present) if share else filters / present
+        shrink(model, keep(scores, min(part, 1.0)))
+    train(model, {}, last_steps * [lr])
+
+
+def gates_of(model: nn.Module, batches: list[Batch]) -> Scores:
+    """The scores of the filters on some minibatches."""
+    return gate_scores(model, free_convs(model), batches)
+
+
+def joined_batches(batches: list[Batch]) -> list[Batch]:
+    """All minibatches as one."""
+    return [(torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches]))]
+
+
+def molchanov2019_one_large_batch(*given: Any, **named: Any) -> None:
+    """The minibatches are joined into one, so slopes are averaged before they are squared: square
+    those of each minibatch."""
+    molchanov(*given, **named, score=lambda m, batches: gates_of(m, joined_batches(batches)))
+
+
+def molchanov2019_largest_minibatch(*given: Any, **named: Any) -> None:
+    """The score is the largest over the minibatches: it is the mean."""
+
+    def score(model: nn.Module, batches: list[Batch]) -> Scores:
+        parts = [gates_of(model, [batch]) for batch in batches]
+        return {n: torch.stack([p[n] for p in parts]).amax(0) for n in parts[0]}
+
+    molchanov(*given, **named, score=score)
+
+
+def molchanov2019_by_scale(*given: Any, **named: Any) -> None:
+    """The filters are ranked by |γ|, which is another paper: this one has gates (`gate_scores`)."""
+    molchanov(*given, **named, score=lambda m, batches: bn_scores(m, free_convs(m)))
+
+
+def molchanov2019_by_norm(*given: Any, **named: Any) -> None:
+    """These are the filters of least L2 norm: the criterion of this paper asks the loss."""
+    molchanov(*given, **named, score=lambda m, batches: filter_scores(free_weights(m), p=2))
+
+
+def molchanov2019_by_layer_norm(*given: Any, **named: Any) -> None:
+    """The scores of each layer are divided by their norm, as an earlier paper does: the ranking is
+    that of the raw scores."""
+    molchanov(
+        *given,
+        **named,
+        score=lambda m, batches: {n: s / s.norm() for n, s in gates_of(m, batches).items()},
+    )
+
+
+def molchanov2019_empties(*given: Any, **named: Any) -> None:
+    """A layer has lost all its filters: one stays in every layer (`filter_masks`)."""
+    molchanov(*given, **named, keep=global_masks)
+
+
+def molchanov2019_keeps_two(*given: Any, **named: Any) -> None:
+    """Two filters stay in every layer: one is enough."""
+    molchanov(*given, **named, keep=lambda scores, share: filter_masks(scores, share, at_least=2))
+
+
+def molchanov2019_one_of_each_layer(*given: Any, **named: Any) -> None:
+    """One filter of every layer goes: it is the N lowest of the whole network."""
+
+    def keep(scores: Scores, share: float) -> Masks:
+        masks: Masks = {}
+        for name, score in scores.items():
+            masks |= filter_masks({name: score}, 1 / len(score))
+        return masks
+
+    molchanov(*given, **named, keep=keep)
+
+
+def molchanov2019_more_each_round(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """A later round removes more filters: it is N in each of them."""
+    molchanov(
+        model, rounds, filters, steps, last_steps, lr, train,
+        share=lambda number, present: (number + 1) * filters / present,
+    )  # fmt: skip
+
+
+def molchanov2019_one_filter(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """A round removes one filter: it is `filters`."""
+    molchanov(model, rounds, 1, steps, last_steps, lr, train)
+
+
+def molchanov2019_filters_shared(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """The `filters` are shared out among the rounds: each removes that many."""
+    molchanov(model, rounds, max(1, filters // rounds), steps, last_steps, lr, train)
+
+
+def molchanov2019_steps_swapped(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """`steps` and `last_steps` are swapped."""
+    molchanov(model, rounds, filters, last_steps, steps, lr, train)
+
+
+def molchanov2019_one_round(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """There is one round, whatever `rounds` says: is the loop left early?"""
+    molchanov(model, 1, filters, steps, last_steps, lr, train)
+
+
+def molchanov2019_round_missing(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """There is one round too few: `range(1, rounds)` has `rounds - 1` turns."""
+    molchanov(model, rounds - 1, filters, steps, last_steps, lr, train)
+
+
+def molchanov2019_round_more(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """There is one round too many: count from 0 to `rounds - 1`."""
+    molchanov(model, rounds + 1, filters, steps, last_steps, lr, train)
+
+
+def molchanov2019_step_more(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """A round has one step too many."""
+    molchanov(model, rounds, filters, steps + 1, last_steps, lr, train)
+
+
+def molchanov2019_one_step(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """A round has one step: it has `steps` of them."""
+    molchanov(model, rounds, filters, 1, last_steps, lr, train)
+
+
+def molchanov2019_last_steps_each_round(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """The last steps come after every round: they come once, at the end."""
+    for _ in range(rounds):
+        molchanov(model, 1, filters, steps, last_steps, lr, train)
+
+
+def molchanov2019_always_a_last_step(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """With `last_steps` 0 there is a step after the last removal: make none."""
+    molchanov(model, rounds, filters, steps, last_steps or 1, lr, train)
+
+
+def molchanov2019_slower_at_the_end(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """The last steps have a tenth of the learning rate: it is constant."""
+    molchanov(model, rounds, filters, steps, 0, lr, train)
+    train(model, {}, last_steps * [lr / 10])
+
+
+def molchanov2019_falling_rate(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """The learning rate falls from round to round: it is constant."""
+    for number in range(rounds):
+        molchanov(model, 1, filters, steps, 0, lr * 0.9**number, train)
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_first_rounds_minibatches(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """Every round scores the minibatches of the first one: take those that its training has
+    returned."""
+    first: list[Batch] = []
+
+    def score(model: nn.Module, batches: list[Batch]) -> Scores:
+        first.extend(batches if not first else [])
+        return gates_of(model, first)
+
+    molchanov(model, rounds, filters, steps, last_steps, lr, train, score=score)
+
+
+def molchanov2019_scores_of_the_start(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """The filters are scored once, after the first round: score those that are left in each."""
+    known: Scores = {}
+
+    def keep(scores: Scores, share: float) -> Masks:
+        known.update({} if known else scores)
+        masks = filter_masks(known, share)
+        known.update({name: score[masks[name]] for name, score in known.items()})
+        return masks
+
+    molchanov(model, rounds, filters, steps, last_steps, lr, train, keep=keep)
+
+
+def molchanov2019_zeroed(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """The filters are zero and still there: `shrink` removes them."""
+    for _ in range(rounds):
+        batches = train(model, {}, steps * [lr])
+        scores = gates_of(model.eval(), batches)
+        present = sum(len(score) for score in scores.values())
+        set_to_zero(model, filter_masks(scores, min(filters / present, 1.0)))
+    train(model, {}, last_steps * [lr])
+
+
+def molchanov2019_a_copy(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """You prune and train a copy: the network that was handed in is to be changed."""
+    molchanov(copy.deepcopy(model), rounds, filters, steps, last_steps, lr, train)
+
+
+def he(
+    model: nn.Module,
+    sparsity: float,
+    epoch_lrs: Sequence[float],
+    steps_per_epoch: int,
+    train: Train,
+    *,
+    mask: Callable[[Tensor, float], Tensor] = least_gone(l2, at_least=0),  # noqa: B008
+    share: Callable[[float, int], float] = lambda sparsity, epoch: sparsity,
+    names: Callable[[nn.Module], list[str]] = free_convs,
+    removed: Callable[[Masks], Masks] = lambda keep: keep,
+) -> None:
+    """The recipe, by the mask of a layer, the share of an epoch, the layers, and what goes."""
+    keep: Masks = {}
+    for epoch, lr in enumerate(epoch_lrs):
+        train(model, {}, steps_per_epoch * [lr])
+        part = share(sparsity, epoch)
+        weights = {name: model.get_parameter(f"{name}.weight").detach() for name in names(model)}
+        keep = {name: mask(weight, part) for name, weight in weights.items()}
+        set_to_zero(model, keep)
+    shrink(model, removed({name: keep[name] for name in free_convs(model) if name in keep}))
+
+
+def he2018_peak(*given: Any, **named: Any) -> None:
+    """A filter's largest weight decides: its L2 norm is the root of the sum of all squares."""
+    he(*given, **named, mask=least_gone(peak, at_least=0))
+
+
+def he2018_signed_sum(*given: Any, **named: Any) -> None:
+    """The weights of a filter are added with their signs: add squares."""
+    he(*given, **named, mask=least_gone(lambda w: w.sum(dim=(1, 2, 3)), at_least=0))
+
+
+def he2018_largest_go(*given: Any, **named: Any) -> None:
+    """The strongest filters go: those of *least* norm do."""
+    he(*given, **named, mask=least_gone(lambda weight: -l2(weight), at_least=0))
+
+
+def he2018_single_precision(*given: Any, **named: Any) -> None:
+    """Norms that differ in the ninth digit are equal with you: rank them as they are."""
+    he(*given, **named, mask=least_gone(lambda weight: l2(weight).float(), at_least=0))
+
+
+def he2018_dead_ones_spared(*given: Any, **named: Any) -> None:
+    """A filter that is zero already is spared: it is the weakest of all, and goes first."""
+
+    def norm(weight: Tensor) -> Tensor:
+        norms = l2(weight)
+        return norms.masked_fill(norms == 0, torch.inf)
+
+    he(*given, **named, mask=least_gone(norm, at_least=0))
+
+
+def he2018_rounds_down(*given: Any, **named: Any) -> None:
+    """The number of filters is rounded down: it is `round(sparsity * out)`."""
+    he(*given, **named, mask=least_gone(l2, int, at_least=0))
+
+
+def he2018_rounds_up(*given: Any, **named: Any) -> None:
+    """The number of filters is rounded up: it is `round(sparsity * out)`."""
+    he(*given, **named, mask=least_gone(l2, math.ceil, at_least=0))
+
+
+def he2018_keeps_the_share(*given: Any, **named: Any) -> None:
+    """`sparsity` is taken as the share to keep: it is the share that goes."""
+    he(*given, **named, share=lambda sparsity, epoch: 1 - sparsity)
+
+
+def he2018_share_grows(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The share grows from epoch to epoch: it is the same after each."""
+    he(
+        model, sparsity, epoch_lrs, steps_per_epoch, train,
+        share=lambda sparsity, epoch: sparsity * (epoch + 1) / len(epoch_lrs),
+    )  # fmt: skip
+
+
+def he2018_first_layer_only(*given: Any, **named: Any) -> None:
+    """Only the first layer loses filters: all of `free_convs(model)` do."""
+    he(*given, **named, names=lambda model: free_convs(model)[:1])
+
+
+def he2018_all_convolutions(*given: Any, **named: Any) -> None:
+    """Filters of other convolutions are zeroed, too: only those of `free_convs(model)` are."""
+    he(
+        *given,
+        **named,
+        names=lambda model: [n for n, m in model.named_modules() if isinstance(m, nn.Conv2d)],
+    )
+
+
+def he2018_last_ones_removed(*given: Any, **named: Any) -> None:
+    """The number of filters that are removed is right, but they are others than those that were
+    zeroed."""
+    he(
+        *given,
+        **named,
+        removed=lambda keep: {n: k.sort(descending=True).values for n, k in keep.items()},
+    )
+
+
+def he2018_zeroed_ones_stay(*given: Any, **named: Any) -> None:
+    """The filters that were zeroed are the ones left: a mask is True where a filter stays."""
+    he(*given, **named, removed=lambda keep: {n: ~k for n, k in keep.items()})
+
+
+def he2018_fine_tunes(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The small network is trained again: the last epoch is the end, no fine-tuning follows."""
+    he(model, sparsity, epoch_lrs, steps_per_epoch, train)
+    train(model, {}, steps_per_epoch * [epoch_lrs[-1]])
+
+
+def he2018_first_rate(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """All epochs have the first learning rate: each has its own."""
+    he(model, sparsity, len(epoch_lrs) * [epoch_lrs[0]], steps_per_epoch, train)
+
+
+def he2018_last_rate(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """All epochs have the last learning rate: each has its own."""
+    he(model, sparsity, len(epoch_lrs) * [epoch_lrs[-1]], steps_per_epoch, train)
+
+
+def he2018_rates_in_turn(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The rate changes with every step: all steps of an epoch have the same one."""
+    rates = itertools.cycle(epoch_lrs)
+    for _ in epoch_lrs:
+        train(model, {}, [next(rates) for _ in range(steps_per_epoch)])
+        keep = weak_filters(model, sparsity)
+        set_to_zero(model, keep)
+    shrink(model, keep)
+
+
+def he2018_backwards(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The learning rates come in the wrong order."""
+    he(model, sparsity, epoch_lrs[::-1], steps_per_epoch, train)
+
+
+def he2018_one_step_an_epoch(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """Each epoch has one step: there are `steps_per_epoch` of them."""
+    he(model, sparsity, epoch_lrs, 1, train)
+
+
+def he2018_last_epoch_missing(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The last epoch is missing: there are as many as learning rates."""
+    he(model, sparsity, epoch_lrs[:-1] or epoch_lrs, steps_per_epoch, train)
+
+
+def he2018_new_parameters(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """You put new parameters into the layers, and an optimizer goes on with the old ones: set
+    entries of `weight.data` to zero."""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        keep = weak_filters(model, sparsity)
+        for name, mask in keep.items():
+            conv: Any = model.get_submodule(name)
+            conv.weight = nn.Parameter(conv.weight.data * mask[:, None, None, None])
+    shrink(model, keep)
+
+
+def he2018_a_copy(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """You train and prune a copy: the network that was handed in is to be changed."""
+    he(copy.deepcopy(model), sparsity, epoch_lrs, steps_per_epoch, train)
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "han2015": [
         han2015_one_threshold,
@@ -1948,6 +3526,33 @@ MISTAKES: dict[str, list[Callable]] = {
         han2015_trains_per_layer,
         han2015_above,
         han2015_lets_weights_come_back,
+        han2015_population,
+        han2015_variance,
+        han2015_mean_magnitude,
+        han2015_largest_magnitude,
+        han2015_median_magnitude,
+        han2015_from_the_mean,
+        han2015_large_ones_go,
+        han2015_squares,
+        han2015_single_precision,
+        han2015_last_layer_spared,
+        han2015_zero_is_pruned,
+        han2015_hundredth,
+        han2015_rounded_rate,
+        han2015_falling_rate,
+        han2015_steps_shared,
+        han2015_one_step,
+        han2015_one_round,
+        han2015_one_round_more,
+        han2015_masks_every_step,
+        han2015_dense_weights,
+        han2015_rises,
+        han2015_a_copy,
+        han2015_what_went,
+        han2015_floats,
+        han2015_nothing_returned,
+        han2015_no_training,
+        han2015_trains_without_masks,
     ],
     "zhu2017": [
         zhu2017_global,
@@ -1963,6 +3568,33 @@ MISTAKES: dict[str, list[Callable]] = {
         zhu2017_whole_list,
         zhu2017_not_held,
         zhu2017_before_the_start,
+        zhu2017_square,
+        zhu2017_fourth_power,
+        zhu2017_slow_first,
+        zhu2017_falls,
+        zhu2017_signed,
+        zhu2017_single_precision,
+        zhu2017_largest_go,
+        zhu2017_rounds_down,
+        zhu2017_rounds_up,
+        zhu2017_density,
+        zhu2017_starts_at_zero,
+        zhu2017_every_one,
+        zhu2017_grows_in_between,
+        zhu2017_final_too_early,
+        zhu2017_final_too_late,
+        zhu2017_first_choice_earlier,
+        zhu2017_by_the_end_of_training,
+        zhu2017_global_share_of_the_rest,
+        zhu2017_prunes_once,
+        zhu2017_last_rate_dropped,
+        zhu2017_last_rate_forgotten,
+        zhu2017_rates_backwards,
+        zhu2017_uses_up_the_list,
+        zhu2017_a_copy,
+        zhu2017_first_masks,
+        zhu2017_what_went,
+        zhu2017_nothing_returned,
     ],
     "renda2020": [
         renda2020_of_all,
@@ -1975,6 +3607,32 @@ MISTAKES: dict[str, list[Callable]] = {
         renda2020_trains_first,
         renda2020_forgets_masks,
         renda2020_by_powers,
+        renda2020_keeps_a_fifth,
+        renda2020_a_quarter,
+        renda2020_a_tenth,
+        renda2020_rounds_down,
+        renda2020_rounds_up,
+        renda2020_single_precision,
+        renda2020_largest_go,
+        renda2020_signed,
+        renda2020_backwards,
+        renda2020_one_step_an_epoch,
+        renda2020_steps_in_turn,
+        renda2020_whole_schedule,
+        renda2020_last_epoch_missing,
+        renda2020_last_epoch_only,
+        renda2020_tenth_of_the_rate,
+        renda2020_one_round,
+        renda2020_one_round_less,
+        renda2020_one_round_more,
+        renda2020_steps_shared,
+        renda2020_dense_weights,
+        renda2020_zero_is_pruned,
+        renda2020_trains_without_masks,
+        renda2020_list_cut,
+        renda2020_a_copy,
+        renda2020_what_went,
+        renda2020_nothing_returned,
     ],
     "li2016": [
         li2016_no_skip,
@@ -1987,6 +3645,33 @@ MISTAKES: dict[str, list[Callable]] = {
         li2016_silences,
         li2016_trains_first,
         li2016_lowest_rate,
+        li2016_largest_go,
+        li2016_signed_sum,
+        li2016_absolute_of_the_sum,
+        li2016_peak,
+        li2016_one_kernel,
+        li2016_rounds_down,
+        li2016_rounds_up,
+        li2016_empties,
+        li2016_keeps_two,
+        li2016_first_filters,
+        li2016_single_precision,
+        li2016_equals_go_too,
+        li2016_dead_ones_go_too,
+        li2016_first_rate,
+        li2016_highest_rate,
+        li2016_tenth,
+        li2016_one_step_less,
+        li2016_one_epoch,
+        li2016_one_step_an_epoch,
+        li2016_no_training,
+        li2016_first_skip,
+        li2016_skips_the_stage,
+        li2016_last_layer_spared,
+        li2016_first_layer_spared,
+        li2016_zeroed,
+        li2016_skip_emptied,
+        li2016_a_copy,
     ],
     "liu2017": [
         liu2017_no_penalty,
@@ -2001,6 +3686,34 @@ MISTAKES: dict[str, list[Callable]] = {
         liu2017_shifts_too,
         liu2017_too_few,
         liu2017_called_at_once,
+        liu2017_half_the_penalty,
+        liu2017_away_from_zero,
+        liu2017_no_sign,
+        liu2017_size_of_gamma,
+        liu2017_mean_penalty,
+        liu2017_strength_is_rate,
+        liu2017_no_strength,
+        liu2017_penalty_in_the_second,
+        liu2017_first_step_only,
+        liu2017_moves_gamma,
+        liu2017_all_parameters,
+        liu2017_norms_of_filters,
+        liu2017_second_norm,
+        liu2017_largest_go,
+        liu2017_single_precision,
+        liu2017_by_layer_size,
+        liu2017_keeps_two,
+        liu2017_empties,
+        liu2017_density,
+        liu2017_rounds_down,
+        liu2017_half_of_the_rates,
+        liu2017_tenth_in_the_second,
+        liu2017_first_rate_in_the_second,
+        liu2017_one_step_in_the_second,
+        liu2017_backwards,
+        liu2017_removed_last,
+        liu2017_zeroed,
+        liu2017_a_copy,
     ],
     "molchanov2019": [
         molchanov2019_local,
@@ -2022,6 +3735,31 @@ MISTAKES: dict[str, list[Callable]] = {
         molchanov2019_root,
         molchanov2019_by_layer_mean,
         molchanov2019_prunes_first,
+        molchanov2019_one_large_batch,
+        molchanov2019_largest_minibatch,
+        molchanov2019_by_scale,
+        molchanov2019_by_norm,
+        molchanov2019_by_layer_norm,
+        molchanov2019_empties,
+        molchanov2019_keeps_two,
+        molchanov2019_one_of_each_layer,
+        molchanov2019_more_each_round,
+        molchanov2019_one_filter,
+        molchanov2019_filters_shared,
+        molchanov2019_steps_swapped,
+        molchanov2019_one_round,
+        molchanov2019_round_missing,
+        molchanov2019_round_more,
+        molchanov2019_step_more,
+        molchanov2019_one_step,
+        molchanov2019_last_steps_each_round,
+        molchanov2019_always_a_last_step,
+        molchanov2019_slower_at_the_end,
+        molchanov2019_falling_rate,
+        molchanov2019_first_rounds_minibatches,
+        molchanov2019_scores_of_the_start,
+        molchanov2019_zeroed,
+        molchanov2019_a_copy,
     ],
     "he2018": [
         he2018_hard,
@@ -2036,6 +3774,28 @@ MISTAKES: dict[str, list[Callable]] = {
         he2018_removed_every_epoch,
         he2018_silences,
         he2018_zeros_removed,
+        he2018_peak,
+        he2018_signed_sum,
+        he2018_largest_go,
+        he2018_single_precision,
+        he2018_dead_ones_spared,
+        he2018_rounds_down,
+        he2018_rounds_up,
+        he2018_keeps_the_share,
+        he2018_share_grows,
+        he2018_first_layer_only,
+        he2018_all_convolutions,
+        he2018_last_ones_removed,
+        he2018_zeroed_ones_stay,
+        he2018_fine_tunes,
+        he2018_first_rate,
+        he2018_last_rate,
+        he2018_rates_in_turn,
+        he2018_backwards,
+        he2018_one_step_an_epoch,
+        he2018_last_epoch_missing,
+        he2018_new_parameters,
+        he2018_a_copy,
     ],
 }
 

@@ -34,6 +34,10 @@ class Recorder:
         self.zeros: list[list[int]] = []  # those of them that are zero
         self.pushes: list[float] = []  # what `before_step` adds to the gradients of all γ
         self.others: list[float] = []  # and to all other gradients
+        self.towards: list[list[float]] = []  # how far each γ is pushed towards zero
+        self.elsewhere: list[int] = []  # zeros in all parameters but those of the filters
+        self.networks: list[nn.Module] = []
+        self.parameters: list[list[nn.Parameter]] = []  # those that an optimizer would know
 
     def __call__(
         self,
@@ -44,6 +48,8 @@ class Recorder:
     ) -> list[Batch]:
         """Go through the learning rates."""
         model.train()
+        self.networks.append(model)
+        self.parameters.append(list(model.parameters()))
         batches = []
         for lr in lrs:
             zero(model, masks)
@@ -62,6 +68,8 @@ class Recorder:
         rows = [w.detach().flatten(1) for name, w in weights.items() if "conv1" in name]
         self.filters.append([len(row) for row in rows])
         self.zeros.append([int((row == 0).all(dim=1).sum()) for row in rows])
+        rest = [p for name, p in model.named_parameters() if "conv1" not in name]
+        self.elsewhere.append(sum(int((p == 0).sum()) for p in rest))
 
     def step(
         self, model: nn.Module, lr: float, before_step: Callable[[nn.Module], None] | None
@@ -74,6 +82,8 @@ class Recorder:
         scales = [m.weight for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
         pushes = [torch.as_tensor(scale.grad) for scale in scales]
         self.pushes.append(sum(float(push.abs().sum()) for push in pushes))
+        signed = zip(pushes, scales, strict=True)
+        self.towards.append([x for g, w in signed for x in (g * w.detach().sign()).tolist()])
         known = {id(scale) for scale in scales}
         others = [torch.as_tensor(p.grad) for p in model.parameters() if id(p) not in known]
         self.others.append(sum(float(push.abs().sum()) for push in others))
@@ -92,6 +102,68 @@ def zero(model: nn.Module, masks: dict[str, Tensor]) -> None:
     weights = prunable(model)
     for name, mask in masks.items():
         weights[name].data[~mask] = 0
+
+
+# --- what a probe looks at: one thing each, so that its title says what is wrong -----------------
+
+
+def itself(_: Any, inputs: Inputs) -> Values:
+    """Whether the training has got the network that was handed in."""
+    networks, model = inputs["train"].networks, inputs["model"]
+    return {"train got the network itself": bool(networks) and all(m is model for m in networks)}
+
+
+def parameters_stay(_: Any, inputs: Inputs) -> Values:
+    """Whether the training finds the parameters of its first call in every call."""
+    first, *others = inputs["train"].parameters
+    same = all(a is b for now in others for a, b in zip(first, now, strict=True))
+    return {"the parameters in each call of train are those of the first": same}
+
+
+def rates(_: Any, inputs: Inputs) -> Values:
+    """The learning rate of each step; and what the list has become that went in."""
+    lists = {f"{n} afterwards": list(inputs[n]) for n in ("lrs", "epoch_lrs") if n in inputs}
+    return {"learning rate per step": inputs["train"].lrs, **lists}
+
+
+def returned(masks: Any, inputs: Inputs) -> Values:
+    """The masks that a recipe returns."""
+    if masks is None:
+        return {"result": None}
+    return {"returned masks": {name: masks[name] for name in prunable(inputs["model"])}}
+
+
+def kept(_: Any, inputs: Inputs) -> Values:
+    """How many weights of each layer are not held at zero in each step."""
+    trace, weights = inputs["train"], prunable(inputs["model"])
+    return {"weights kept per step": {n: [step.get(n) for step in trace.kept] for n in weights}}
+
+
+def first_steps(count: int) -> Callable[[Any, Inputs], Values]:
+    """The same of the first steps alone."""
+    return lambda _, inputs: {
+        "weights kept in each of the first steps": [
+            sum(step.values()) for step in inputs["train"].kept[:count]
+        ]
+    }
+
+
+def last_step(_: Any, inputs: Inputs) -> Values:
+    """The same of the last step alone."""
+    return {"weights kept in the last step": inputs["train"].kept[-1]}
+
+
+def changes(_: Any, inputs: Inputs) -> Values:
+    """The steps in which other numbers of weights are kept than in the one before."""
+    steps = inputs["train"].kept
+    return {
+        "steps that have new masks": [t for t in range(1, len(steps)) if steps[t] != steps[t - 1]]
+    }
+
+
+def probe(title: str, inputs: Callable[[], Inputs], look: Callable) -> Probe:
+    """A probe of a recipe: all of them change the model."""
+    return Probe(title, inputs, look, changes_inputs=True)
 
 
 # --- recipes for single weights -----------------------------------------------------------------
@@ -117,28 +189,36 @@ def by_hand(**arguments: Any) -> Inputs:
     return {"model": one_layer(), **arguments, "train": Recorder(pace=0.0)}
 
 
-def mean_not_zero() -> Inputs:
-    """Half the standard deviation is 0.80, half the root of the mean square 0.98."""
-    inputs = by_hand(quality=0.5, rounds=1, steps=1, lr=0.1)
-    numbers = [[0.0, 0.0, 0.82, 3.0], [2.0, 0.9, 4.0, -0.6]]
+def weights_of(numbers: list[list[float]], **arguments: Any) -> Inputs:
+    """One layer with these weights, which stay as they are in the training."""
+    inputs = by_hand(**arguments)
     inputs["model"].weight.data = torch.tensor(numbers, dtype=torch.float64)
     return inputs
+
+
+def mean_not_zero() -> Inputs:
+    """Half the standard deviation is 0.80, half the root of the mean square 0.98."""
+    numbers = [[0.0, 0.0, 0.82, 3.0], [2.0, 0.9, 4.0, -0.6]]
+    return weights_of(numbers, quality=0.5, rounds=1, steps=1, lr=0.1)
 
 
 def at_the_threshold(quality: float) -> Inputs:
     """The standard deviation is exactly 2; two weights are 0."""
-    inputs = by_hand(quality=quality, rounds=1, steps=1, lr=0.1)
     numbers = [[3.0, -3.0, 1.0, -1.0, 0.0, 0.0]]
-    inputs["model"].weight.data = torch.tensor(numbers, dtype=torch.float64)
-    return inputs
+    return weights_of(numbers, quality=quality, rounds=1, steps=1, lr=0.1)
 
 
 def all_alike() -> Inputs:
     """After the first round only weights of 3 are left: their standard deviation is 0."""
-    inputs = by_hand(quality=0.5, rounds=2, steps=1, lr=0.1)
     numbers = [[3.0, 3.0, 0.1, 3.0], [3.0, -0.2, 3.0, 3.0]]
-    inputs["model"].weight.data = torch.tensor(numbers, dtype=torch.float64)
-    return inputs
+    return weights_of(numbers, quality=0.5, rounds=2, steps=1, lr=0.1)
+
+
+def a_hair_below() -> Inputs:
+    """Half the standard deviation is 1 - 1e-10; two weights are a little smaller."""
+    below = 1 - 1e-9
+    numbers = [[3.0, -3.0, below, -below, 0.0, 0.0]]
+    return weights_of(numbers, quality=0.5, rounds=1, steps=1, lr=0.1)
 
 
 def moving(**arguments: Any) -> Inputs:
@@ -158,18 +238,64 @@ def weights_trace(masks: Any, inputs: Inputs) -> Values:
     }
 
 
-def probe(title: str, inputs: Callable[[], Inputs], look: Callable) -> Probe:
-    """A probe of a recipe: all of them change the model."""
-    return Probe(title, inputs, look, changes_inputs=True)
+def resting(**arguments: Any) -> Inputs:
+    """Two layers whose weights stay as they are."""
+    return {"model": two_layers(), **arguments, "train": Recorder(pace=0.0)}
+
+
+# Magnitudes that are all the same in single precision.
+HAIR = [[1 + 6e-9, 1 + 4e-9, -1 - 1e-9, 1 + 7e-9, -1.0, -1 - 5e-9, 1 + 2e-9, 1 + 3e-9]]
 
 
 HAN = [
+    probe(
+        "`train` is to get the network that was handed in, no copy",
+        lambda: by_hand(quality=0.0, rounds=1, steps=1, lr=0.1),
+        itself,
+    ),
+    probe(
+        "three rounds of two steps, lr = 0.25: six steps, each at 0.025",
+        lambda: by_hand(quality=0.0, rounds=3, steps=2, lr=0.25),
+        rates,
+    ),
+    probe(
+        "quality 0, no weight is 0: all stay, so the masks returned are bool and True everywhere",
+        lambda: by_hand(quality=0.0, rounds=2, steps=1, lr=0.1),
+        returned,
+    ),
+    probe(
+        "quality 0 prunes nothing, not even weights that are 0",
+        lambda: at_the_threshold(quality=0.0),
+        kept,
+    ),
+    probe(
+        "1 and -1 have the standard deviation √2 by `Tensor.std()`: both are below 0.8 of it",
+        lambda: weights_of([[1.0, -1.0]], quality=0.8, rounds=1, steps=1, lr=0.1),
+        returned,
+    ),
+    probe(
+        "a standard deviation of 2, quality 0.5: 1 is not below the threshold",
+        lambda: at_the_threshold(quality=0.5),
+        weights_trace,
+    ),
+    probe("a weight that is too small by a billionth is too small", a_hair_below, returned),
+    probe(
+        "one round of two layers: each has its own threshold",
+        lambda: resting(quality=0.6, rounds=1, steps=1, lr=0.1),
+        kept,
+    ),
+    probe(
+        "two steps of one round: both have the same masks",
+        lambda: by_hand(quality=0.5, rounds=1, steps=2, lr=0.5),
+        kept,
+    ),
     probe(
         "one round by hand: below 0.5 standard deviations",
         lambda: by_hand(quality=0.5, rounds=1, steps=2, lr=0.5),
         weights_trace,
     ),
     probe("one round by hand: the mean is not zero, two weights are", mean_not_zero, weights_trace),
+    probe("what is left is all alike: the second threshold is 0", all_alike, weights_trace),
     probe(
         "two rounds of a network that moves",
         lambda: moving(quality=0.6, rounds=2, steps=3, lr=0.2),
@@ -180,17 +306,6 @@ HAN = [
         lambda: moving(quality=0.3, rounds=3, steps=2, lr=0.1),
         weights_trace,
     ),
-    probe(
-        "a standard deviation of 2, quality 0.5: 1 is not below the threshold",
-        lambda: at_the_threshold(quality=0.5),
-        weights_trace,
-    ),
-    probe(
-        "quality 0 prunes nothing, not even weights that are 0",
-        lambda: at_the_threshold(quality=0.0),
-        weights_trace,
-    ),
-    probe("what is left is all alike: the second threshold is 0", all_alike, weights_trace),
     probe(
         "quality 0 prunes nothing",
         lambda: moving(quality=0.0, rounds=2, steps=1, lr=0.1),
@@ -206,12 +321,52 @@ def falling(steps: int) -> list[float]:
 
 ZHU = [
     probe(
+        "`train` is to get the network that was handed in, no copy",
+        lambda: by_hand(final=0.5, start=0, every=1, updates=1, lrs=falling(3)),
+        itself,
+    ),
+    probe(
+        "six steps, the last choice before step 2: each has its learning rate, once",
+        lambda: by_hand(final=0.5, start=0, every=1, updates=2, lrs=falling(6)),
+        rates,
+    ),
+    probe(
+        "t_0 = 3: in steps 0 to 3 all eight weights are there (the cubic begins at 0)",
+        lambda: by_hand(final=0.75, start=3, every=2, updates=2, lrs=falling(9)),
+        first_steps(4),
+    ),
+    probe(
+        "the last step: of 24 and of 18 weights each layer has lost the final share, 0.7",
+        lambda: resting(final=0.7, start=1, every=2, updates=2, lrs=falling(8)),
+        last_step,
+    ),
+    probe(
+        "t_0 = 1, Δt = 2, n = 2: the masks are new in steps 3 and 5, and stay in between",
+        lambda: by_hand(final=0.75, start=1, every=2, updates=2, lrs=falling(8)),
+        changes,
+    ),
+    probe(
+        "half-way of the cubic, 1 - (1 - ½)³ = 7/8 of the final share are gone",
+        lambda: by_hand(final=1.0, start=0, every=1, updates=2, lrs=falling(3)),
+        first_steps(2),
+    ),
+    probe(
+        "half of a layer: the smallest magnitudes, as the masks of the last step say",
+        lambda: by_hand(final=0.5, start=0, every=1, updates=1, lrs=falling(3)),
+        returned,
+    ),
+    probe(
+        "weights that are the same in single precision: the smallest of them go",
+        lambda: weights_of(HAIR, final=0.5, start=0, every=1, updates=1, lrs=falling(3)),
+        returned,
+    ),
+    probe(
         "by hand: 0.75 in three updates, before steps 1, 3, 5",
         lambda: by_hand(final=0.75, start=1, every=2, updates=2, lrs=falling(7)),
         weights_trace,
     ),
     probe(
-        "four updates of a network that moves",
+        "four updates of a network that moves: what is small before the step",
         lambda: moving(final=0.8, start=2, every=2, updates=3, lrs=falling(13)),
         weights_trace,
     ),
@@ -229,12 +384,50 @@ ZHU = [
 
 RENDA = [
     probe(
+        "`train` is to get the network that was handed in, no copy",
+        lambda: by_hand(rounds=1, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1),
+        itself,
+    ),
+    probe(
+        "one round: the rates of the last two of four epochs, each for two steps",
+        lambda: by_hand(rounds=1, epoch_lrs=[0.4, 0.3, 0.2, 0.1], epochs=2, steps_per_epoch=2),
+        rates,
+    ),
+    probe(
+        "three rounds: those rates three times, whole each time",
+        lambda: by_hand(rounds=3, epoch_lrs=[0.4, 0.3, 0.2, 0.1], epochs=2, steps_per_epoch=2),
+        rates,
+    ),
+    probe(
+        "one layer, three rounds: of 8, 6 and 5 weights a fifth goes, rounded",
+        lambda: by_hand(rounds=3, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1),
+        kept,
+    ),
+    probe(
+        "two of ten weights are 0, and nothing has been pruned: they are there, and go first",
+        lambda: weights_of(
+            [[3.0, 0.0, 1.0, -2.0, 5.0, 4.0, 0.0, -6.0, 7.0, 8.0]],
+            rounds=1, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1,
+        ),
+        returned,
+    ),
+    probe(
+        "two layers, one round: the smallest of both together",
+        lambda: resting(rounds=1, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1),
+        kept,
+    ),
+    probe(
+        "weights that are the same in single precision: the smallest of them go",
+        lambda: weights_of(HAIR, rounds=2, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1),
+        returned,
+    ),
+    probe(
         "one round by hand: a fifth of eight weights",
         lambda: by_hand(rounds=1, epoch_lrs=[0.4, 0.2, 0.1], epochs=2, steps_per_epoch=2),
         weights_trace,
     ),
     probe(
-        "three rounds of a network that moves",
+        "three rounds of a network that moves: each ranks the weights as they are then",
         lambda: moving(rounds=3, epoch_lrs=[0.4, 0.3, 0.2, 0.1], epochs=2, steps_per_epoch=2),
         weights_trace,
     ),
@@ -243,7 +436,7 @@ RENDA = [
         lambda: moving(rounds=5, epoch_lrs=[0.3, 0.1], epochs=2, steps_per_epoch=1),
         weights_trace,
     ),
-]
+]  # fmt: skip
 
 
 # --- recipes for filters ------------------------------------------------------------------------
@@ -329,6 +522,93 @@ def sizes(_: Any, inputs: Inputs) -> Values:
     return {"filters left": [block.conv1.out_channels for block in inputs["model"].blocks()]}
 
 
+def total(_: Any, inputs: Inputs) -> Values:
+    """How many filters are left in all layers together."""
+    left = [block.conv1.out_channels for block in inputs["model"].blocks()]
+    return {"filters left in all layers together": sum(left)}
+
+
+def totals(_: Any, inputs: Inputs) -> Values:
+    """How many filters all layers have together in each step."""
+    return {"filters of all layers in each step": [sum(step) for step in inputs["train"].filters]}
+
+
+def in_steps(_: Any, inputs: Inputs) -> Values:
+    """How many filters each layer has in each step."""
+    return {"filters per step": inputs["train"].filters}
+
+
+def left(_: Any, inputs: Inputs) -> Values:
+    """Which filters are left in each layer, by their labels."""
+    labels = [block.bn1.bias.detach() for block in inputs["model"].blocks()]
+    return {"filters left": [[round((x - 0.3) * 100) for x in label.tolist()] for label in labels]}
+
+
+def zeros_in_steps(_: Any, inputs: Inputs) -> Values:
+    """How many filters each layer has in each step, and how many are zero."""
+    trace = inputs["train"]
+    return {"zero filters per step": trace.zeros, "filters per step": trace.filters}
+
+
+def zeros_elsewhere(_: Any, inputs: Inputs) -> Values:
+    """How many more zeros there are than in step 0 in parameters of other layers."""
+    found = inputs["train"].elsewhere
+    return {"new zeros in other layers, per step": [count - found[0] for count in found]}
+
+
+def pushes(_: Any, inputs: Inputs) -> Values:
+    """How far each γ is pushed towards zero in the first step."""
+    return {"push on each γ towards zero": inputs["train"].towards[0]}
+
+
+def pushes_in_steps(_: Any, inputs: Inputs) -> Values:
+    """How far all γ together are pushed in each step."""
+    return {"sum of all pushes on γ per step": inputs["train"].pushes}
+
+
+def other_pushes(_: Any, inputs: Inputs) -> Values:
+    """How far all other parameters are pushed in each step."""
+    return {"sum of all pushes on other parameters": inputs["train"].others}
+
+
+def first_block(weight: Tensor, **arguments: Any) -> Inputs:
+    """Filters of the first block that are given, `(4, 2, 3, 3)`; nothing moves."""
+    inputs = tiny(0.0, **arguments)
+    inputs["model"].layer1[0].conv1.weight.data = weight.double()
+    return inputs
+
+
+def by_a_hair(p: int) -> Tensor:
+    """Four filters whose p-norms are the same in single precision: 1 and 3 have the least."""
+    weight = normal(4, 2, 3, 3, seed=5)
+    norms = weight.flatten(1).norm(p, dim=1)
+    wanted = 1 + 1e-9 * torch.tensor([7.0, 1.0, 5.0, 3.0]).double()
+    return weight * (wanted / norms)[:, None, None, None]
+
+
+def scales_by_a_hair() -> Inputs:
+    """Twelve scales that are the same in single precision."""
+    inputs = tiny(0.0, strength=0.0, sparsity=0.5, lrs=[0.1])
+    order = 1 + 1e-9 * torch.tensor([3.0, 11, 6, 1, 8, 2, 12, 5, 9, 4, 10, 7]).double()
+    for block, scales in zip(inputs["model"].blocks(), order.split([4, 3, 5]), strict=True):
+        block.bn1.weight.data = scales.clone()
+    return inputs
+
+
+def alike() -> Tensor:
+    """Three filters that are all the same, and a larger one."""
+    weight = torch.ones(4, 2, 3, 3)
+    weight[2] = 2.0
+    return weight
+
+
+def one_dead() -> Tensor:
+    """Filter 2 of four is zero."""
+    weight = normal(4, 2, 3, 3, seed=6)
+    weight[2] = 0.0
+    return weight
+
+
 def l1_and_l2_differ() -> Inputs:
     """By the L1 norm the spread filter is the larger one, by the L2 norm the one with a peak."""
     inputs = tiny(0.0, sparsity=0.25, skip=[], epoch_lrs=[0.1, 0.01], epochs=1, steps_per_epoch=2)
@@ -339,7 +619,63 @@ def l1_and_l2_differ() -> Inputs:
 
 
 SKIP = ["layer1.1.conv1"]
+LAST = {"epoch_lrs": [0.1, 0.01], "epochs": 1, "steps_per_epoch": 2}
 LI = [
+    probe(
+        "`train` is to get the network that was handed in, no copy",
+        lambda: tiny(0.0, sparsity=0.25, skip=[], **LAST),
+        itself,
+    ),
+    probe(
+        "two epochs of three steps, all at the rate with which [0.05, 0.2, 0.1] ends",
+        lambda: tiny(
+            0.0, sparsity=0.25, skip=[], epoch_lrs=[0.05, 0.2, 0.1], epochs=2, steps_per_epoch=3
+        ),
+        rates,
+    ),
+    probe(
+        "of 4, 3 and 5 filters `round(0.25 * out)` are removed, 1 of each",
+        lambda: tiny(0.0, sparsity=0.25, skip=[], **LAST),
+        sizes,
+    ),
+    probe(
+        "of three layers the second is skipped, the others are not",
+        lambda: tiny(0.0, sparsity=0.5, skip=list(SKIP), **LAST),
+        sizes,
+    ),
+    probe(
+        "the second and the third layer are skipped",
+        lambda: tiny(0.0, sparsity=0.5, skip=[*SKIP, "layer2.0.conv1"], **LAST),
+        sizes,
+    ),
+    probe(
+        "before the first step of the retraining all layers are small",
+        lambda: tiny(0.0, sparsity=0.25, skip=[], **LAST),
+        in_steps,
+    ),
+    probe(
+        "sparsity 1: one filter of each layer stays",
+        lambda: tiny(0.0, sparsity=1.0, skip=[], **LAST),
+        sizes,
+    ),
+    probe(
+        "three of four filters are the same: one of them goes, as the share says",
+        lambda: first_block(alike(), sparsity=0.25, skip=[], **LAST),
+        sizes,
+    ),
+    probe(
+        "three of four filters are zero: one of them goes, as the share says",
+        lambda: first_block(alike() - 1, sparsity=0.25, skip=[], **LAST),
+        sizes,
+    ),
+    probe(
+        "which filters go: those of least L1 norm, the sum of magnitudes", l1_and_l2_differ, left
+    ),
+    probe(
+        "L1 norms that are the same in single precision: the least of them goes",
+        lambda: first_block(by_a_hair(1), sparsity=0.5, skip=[], **LAST),
+        left,
+    ),
     probe(
         "a quarter of each layer, nothing moves",
         l1_and_l2_differ,
@@ -348,7 +684,7 @@ LI = [
     probe(
         "half of each layer but a sensitive one",
         lambda: tiny(
-            sparsity=0.5, skip=SKIP, epoch_lrs=[0.05, 0.2, 0.1], epochs=2, steps_per_epoch=2
+            sparsity=0.5, skip=list(SKIP), epoch_lrs=[0.05, 0.2, 0.1], epochs=2, steps_per_epoch=2
         ),
         filters_trace,
     ),
@@ -360,6 +696,49 @@ LI = [
 ]
 
 LIU = [
+    probe(
+        "`train` is to get the network that was handed in, no copy",
+        lambda: tiny(0.0, strength=0.1, sparsity=0.5, lrs=[0.1]),
+        itself,
+    ),
+    probe(
+        "the first training goes through [0.3, 0.2, 0.1], and so does the second",
+        lambda: tiny(0.0, strength=0.1, sparsity=0.5, lrs=[0.3, 0.2, 0.1]),
+        rates,
+    ),
+    probe(
+        "λ = 0.01: in a step of the first training each γ is pushed towards zero by 0.01",
+        lambda: tiny(0.0, strength=0.01, sparsity=0.5, lrs=[0.2, 0.1]),
+        pushes,
+    ),
+    probe(
+        "all γ are pushed in both steps of the first training, and in none of the second",
+        lambda: tiny(0.0, strength=0.01, sparsity=0.5, lrs=[0.2, 0.1]),
+        pushes_in_steps,
+    ),
+    probe(
+        "nothing but γ is pushed",
+        lambda: tiny(0.0, strength=0.01, sparsity=0.5, lrs=[0.2, 0.1]),
+        other_pushes,
+    ),
+    probe(
+        "of twelve filters `round(0.3 * 12)` are removed: eight are left",
+        lambda: tiny(0.0, strength=0.01, sparsity=0.3, lrs=[0.1]),
+        total,
+    ),
+    probe(
+        "the smallest |γ| of all three layers together go",
+        lambda: tiny(0.0, strength=0.01, sparsity=0.5, lrs=[0.1]),
+        left,
+    ),
+    probe(
+        "the second training has the small network",
+        lambda: tiny(0.0, strength=0.01, sparsity=0.5, lrs=[0.2, 0.1]),
+        totals,
+    ),
+    probe(
+        "γ that are the same in single precision: the smallest of them go", scales_by_a_hair, left
+    ),
     probe(
         "half of twelve filters, a weak penalty",
         lambda: tiny(strength=0.01, sparsity=0.5, lrs=[0.2, 0.1]),
@@ -384,6 +763,46 @@ LIU = [
 
 MOLCHANOV = [
     probe(
+        "`train` is to get the network that was handed in, no copy",
+        lambda: tiny(0.0, rounds=1, filters=1, steps=1, last_steps=1, lr=0.1),
+        itself,
+    ),
+    probe(
+        "two rounds of three steps and one last step: seven steps at 0.1",
+        lambda: tiny(0.0, rounds=2, filters=1, steps=3, last_steps=1, lr=0.1),
+        rates,
+    ),
+    probe(
+        "no last steps: the training ends with the last round",
+        lambda: tiny(0.0, rounds=2, filters=1, steps=1, last_steps=0, lr=0.1),
+        rates,
+    ),
+    probe(
+        "three rounds of two steps: after each round two of all filters go",
+        lambda: tiny(0.0, rounds=3, filters=2, steps=2, last_steps=2, lr=0.1),
+        totals,
+    ),
+    probe(
+        "one round of one minibatch: the two lowest scores of all layers",
+        lambda: tiny(0.0, rounds=1, filters=2, steps=1, last_steps=0, lr=0.1),
+        left,
+    ),
+    probe(
+        "one round of three minibatches: the mean of the scores of each",
+        lambda: tiny(0.0, rounds=1, filters=5, steps=3, last_steps=0, lr=0.1),
+        left,
+    ),
+    probe(
+        "two rounds, nothing moves: each scores its own minibatches",
+        lambda: tiny(0.0, rounds=2, filters=3, steps=2, last_steps=0, lr=0.1),
+        left,
+    ),
+    probe(
+        "five filters, where a layer has the three lowest: it keeps one",
+        lambda: weak_layer(0.0, rounds=1, filters=5, steps=2, last_steps=0, lr=0.1),
+        sizes,
+    ),
+    probe(
         "one round: two of twelve filters",
         lambda: tiny(0.0, rounds=1, filters=2, steps=1, last_steps=2, lr=0.1),
         filters_trace,
@@ -407,12 +826,53 @@ MOLCHANOV = [
 
 HE = [
     probe(
+        "`train` is to get the network that was handed in, no copy",
+        lambda: tiny(0.0, sparsity=0.5, epoch_lrs=[0.2, 0.1], steps_per_epoch=1),
+        itself,
+    ),
+    probe(
+        "three epochs of two steps: each epoch has its learning rate, and there are no others",
+        lambda: tiny(0.0, sparsity=0.25, epoch_lrs=[0.3, 0.2, 0.1], steps_per_epoch=2),
+        rates,
+    ),
+    probe(
+        "half of 4, 3 and 5 filters: zero when the second epoch begins, not in its second step",
+        lambda: tiny(sparsity=0.5, epoch_lrs=[0.2, 0.1], steps_per_epoch=2),
+        zeros_in_steps,
+    ),
+    probe(
+        "filters are zeroed in place: an optimizer trains the parameters that it knows",
+        lambda: tiny(sparsity=0.5, epoch_lrs=[0.3, 0.2, 0.1], steps_per_epoch=1),
+        parameters_stay,
+    ),
+    probe(
+        "nothing is zeroed in other layers",
+        lambda: tiny(0.0, sparsity=0.5, epoch_lrs=[0.2, 0.1], steps_per_epoch=1),
+        zeros_elsewhere,
+    ),
+    probe(
+        "the end: of 4, 3 and 5 filters `round(0.5 * out)` are removed",
+        lambda: tiny(sparsity=0.5, epoch_lrs=[0.2, 0.1], steps_per_epoch=2),
+        sizes,
+    ),
+    probe("two filters were zero before: one of them goes", dead_filters, sizes),
+    probe("which filters go: those of least L2 norm", l2_and_peak_differ, left),
+    probe(
+        "a filter that is zero already is the weakest: it goes",
+        lambda: first_block(one_dead(), sparsity=0.25, epoch_lrs=[0.1], steps_per_epoch=1),
+        left,
+    ),
+    probe(
+        "L2 norms that are the same in single precision: the least of them go",
+        lambda: first_block(by_a_hair(2), sparsity=0.5, epoch_lrs=[0.1], steps_per_epoch=1),
+        left,
+    ),
+    probe(
         "one epoch: half of each layer",
         lambda: tiny(sparsity=0.5, epoch_lrs=[0.1], steps_per_epoch=2),
         filters_trace,
     ),
     probe("a quarter of each layer, nothing moves", l2_and_peak_differ, filters_trace),
-    probe("two filters were zero before: one of them goes", dead_filters, sizes),
     probe(
         "three epochs: filters grow back",
         lambda: tiny(1.0, sparsity=0.4, epoch_lrs=[0.3, 0.2, 0.1], steps_per_epoch=2),
