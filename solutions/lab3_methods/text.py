@@ -63,6 +63,16 @@ dense = checkpoints.trained(4).to(memory_format=torch.channels_last)
 images, val, test = (data.subset(split) for split in ("train", "val", "test"))
 print(f"{counters.prunable_weights(dense):,} prunable weights")
 
+# %%
+from IPython.display import Image
+
+Image(
+    str(checkpoints.ASSETS / "opening-methods.png"),
+    width=900,
+    alt="Four methods over 36 training steps, the sparsity above, the learning rate below: at once "
+    "with a low rate, at once with rates rewound, in two rounds, and little by little",
+)
+
 # %% [markdown]
 # All words of the seven labs, to unfold:
 
@@ -111,7 +121,7 @@ def smallest_go(model: nn.Module, sparsity: float) -> Masks:
 # ★★☆ · You will train so that pruned weights stay exactly zero.
 #
 # A pruned weight is zero, and the next training step moves it: it has a gradient like any other.
-# SGD with momentum m and weight decay λ makes of the gradient g
+# SGD with momentum m and weight decay λ takes the gradient g and computes
 #
 # ```
 #   g ← g + λ·w
@@ -199,7 +209,7 @@ plt.show()
 assert max(ways["yours"]) == 0, "pruned weights came back"
 
 # %% [markdown]
-# Masked gradients look right, and the first step already revives every pruned weight: its
+# Masked gradients look right, but the first step already revives every pruned weight: its
 # *momentum* still remembers the dense training and carries on for many steps. (Once a weight has
 # moved, weight decay pulls it back, slowly and never to zero.) Such a network is reported as 80 %
 # sparse, and is dense. Only a mask after each step is safe whatever the optimizer does.
@@ -317,7 +327,7 @@ plt.show()
 
 # %% [markdown]
 # A quarter of the way is step 16: 0.8 · (1 - 0.75³) = 46 % of the weights are gone, more than half
-# of the goal. The last updates take hardly any. Behind them, from step 64 on, the network has
+# of the goal. The last updates take hardly any. After them, from step 64 on, the network has
 # time to heal at its final sparsity.
 #
 # What do the three do to the weights? Below, a layer of our network with the masks of one step
@@ -500,9 +510,9 @@ plt.gca().set(xlabel="training step", ylabel=f"accuracy on {len(val)} val images
 plt.show()
 
 # %% [markdown]
-# A saw: each cut is deeper than the one before. Retraining brings back nearly all of the second,
-# and three quarters of the third. (Part of it comes from batch normalisation alone, whose running
-# statistics still described the network before the cut. Lab 2 named that confounder.)
+# A sawtooth: each cut is deeper than the one before. Retraining brings back nearly all of the
+# second, and three quarters of the third. (Part of it comes from batch normalisation alone, whose
+# running statistics still described the network before the cut. Lab 2 named that confounder.)
 
 # %% [markdown]
 # ## Exercise 6 · Soft pruning  (15 minutes, 3 points)
@@ -700,7 +710,7 @@ plt.show()
 # %% [markdown]
 # Both penalties shrink. But ½γ² pulls less and less the closer γ comes to zero: it takes the same
 # *percentage* again and again, and never arrives. |γ| pulls with the same force all the way and
-# pushes many scales to (about) zero, where they trip back and forth across it. That is why a
+# pushes many scales to (about) zero, where they step back and forth across it. That is why a
 # "smooth" L1, which is a square near zero, does not make zeros.
 
 # %% [markdown]
@@ -832,9 +842,9 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 # runs). Where the dots of two methods overlap, three seeds do not separate them: fine-tuning and
 # LR-rewinding, for instance. Renda et al. find rewinding better, but they retrain for many epochs;
 # our 36 steps are less than a twentieth of one, little time to come back from a high rate. And the
-# interval in the title, from the number of test images alone, is often wider than what papers fight
-# for. (All methods were measured on the *same* images, so their difference is known better than
-# either number: a reason to report differences.)
+# interval in the title, from the number of test images alone, is often wider than the gains that
+# papers fight for. (All methods were measured on the *same* images, so their difference is known
+# better than either number: a reason to report differences.)
 #
 # ### Question B  (8 minutes, 3 points)
 #
@@ -882,7 +892,7 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A rate that is high at the start and nearly zero at the end heals best: far first, then exactly.
+# A rate that is high at the start and nearly zero at the end heals best: big steps, then fine ones.
 # `0.08 * (1 - step / steps)` is one. The reference's rates can be read off Exercise 4's picture.
 #
 # </details>
@@ -900,9 +910,9 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 #
 # </details>
 #
-# Where is yours among known schedules? Theirs are a record: the difference to the reference on the
-# same batches, on 2,000 test images, one dot for each of three seeds. **Predict:** how many points
-# does the worst of them lose?
+# Where is yours among known schedules? The others come from a record: the difference to the
+# reference on the same batches, on 2,000 test images, one dot for each of three seeds. **Predict:**
+# how many points does the worst of them lose?
 
 # %%
 my_loss = None  # your prediction, in points
@@ -917,7 +927,7 @@ runs["yours"] = [accuracy(schedules.follow(plan, seed), test) for seed in record
 base = runs["reference: cubic"]
 rows = {name: [100 * (a - b) for a, b in zip(row, base, strict=True)] for name, row in runs.items()}
 order = sorted(rows, key=lambda name: statistics.mean(rows[name]))
-looks = {"yours": plots.RED, "reference: cubic": plots.ORANGE}
+looks = {"yours": plots.RED, "reference: cubic": plots.GREY}
 _, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for row, name in enumerate(order):
     axes.plot(rows[name], len(base) * [row], "o", color=looks.get(name, plots.BLUE))
@@ -928,13 +938,13 @@ for place, label in ((3, "target"), (10, "bonus")):
 if my_loss is not None:
     axes.plot(-abs(my_loss), 0, "*", markersize=15, color=plots.GREEN)
 axes.set_yticks(range(len(order)), order)
-axes.set(xlabel="points beside the reference on test images: seeds, and their mean (black)")
+axes.set(xlabel="points above the reference on test images: seeds, and their mean (black)")
 axes.set(ylim=(-0.6, len(order) + 0.1), title="36 steps to 90 % sparsity")
 plt.show()
 
 # %% [markdown]
-# Two groups. At the top are schedules that prune early and let the rate fall; at the bottom those
-# that prune until the end, and the network is a ruin. In between is the reference: an excellent
+# Two groups. At the top are schedules that prune early and let the rate fall; at the bottom are
+# those that prune until the end and leave a ruin. In between is the reference: an excellent
 # schedule for the hundreds of thousands of steps for which it was made, and a poor one for 36. Look
 # at the dots far to the right: they all belong to one seed, with which the reference did badly.
 # With that seed alone, some gains would look twice as large.
@@ -998,10 +1008,10 @@ plt.gca().set(
 plt.show()
 
 # %% [markdown]
-# Half the size, really, and most of what the cut had cost is back after some seconds of training
-# on 2,304 images. With rates that are too high for it the same network stays far below: no rate is
-# good by itself, it has to fit the end of the training that it continues. That is the idea of
-# LR-rewinding, too.
+# It is really half the size, and most of what the cut had cost is back after a few seconds of
+# training on 2,304 images. With rates that are too high for it the same network stays far below: no
+# rate is good by itself, it has to fit the end of the training that it continues. That is the idea
+# of LR-rewinding, too.
 #
 # The papers train on all images, and for many epochs. Lab 4 takes seven of them apart: each is
 # three answers, *structure*, *criterion* and *method*, which you can now give.
