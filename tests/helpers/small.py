@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from pruninglab import checkpoints, data
 from pruninglab.models import ResNet20
 from pruninglab.results.records import Record
@@ -13,7 +15,7 @@ from solutions.study import job, run
 from solutions.study.job import System
 from solutions.study.systems import scratch, search, weights
 
-really_trained = checkpoints.trained
+really_trained, really_normalised = checkpoints.trained, data.normalise
 
 
 def trained(width: int = 16, seed: int = 0) -> ResNet20:
@@ -33,6 +35,11 @@ def load(name: str, split: str) -> data.Images:
     return data.subset("test")[:200] if split == "test" else data.subset("train")[:1500]
 
 
+def coarse(pixels: Tensor, name: str = "cifar10") -> Tensor:
+    """Every fourth pixel of each row and column: a step takes a sixth of the time."""
+    return really_normalised(pixels[..., ::4, ::4], name)
+
+
 SMALL: list[tuple[Any, str, Any]] = [
     (checkpoints, "trained", trained),
     (scratch, "ResNet20", fresh),
@@ -42,6 +49,8 @@ SMALL: list[tuple[Any, str, Any]] = [
     (job.BUDGETS, "quick", job.Budget(retrain=1, scratch=1)),
     (job.BUDGETS, "full", job.Budget(retrain=3, scratch=1, long=2, papers=True)),
 ]
+# Quicker still, where nothing has to happen while a run goes on.
+TINY = [*SMALL, (data, "normalise", coarse)]
 
 
 def put(thing: Any, name: str, value: Any) -> None:

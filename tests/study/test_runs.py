@@ -34,7 +34,7 @@ def tiny(monkeypatch):
     All in one precision: each process would choose its own by a measurement.
     """
     monkeypatch.setenv(hardware.SETTING, "0")
-    for thing, name, value in small.SMALL:
+    for thing, name, value in small.TINY:
         put = monkeypatch.setitem if isinstance(thing, dict) else monkeypatch.setattr
         put(thing, name, value)
     monkeypatch.setattr(results, "device", lambda: torch.device("cpu"))
@@ -211,7 +211,7 @@ def test_a_run_that_may_not_take_longer_is_continued_later(tmp_path, monkeypatch
     states = list((tmp_path / "b" / "work").rglob("[0-9]*.pt"))
     assert [steps.step_of(path) for path in states] == [4]
     monkeypatch.undo()
-    for change in small.SMALL:
+    for change in small.TINY:
         (monkeypatch.setitem if isinstance(change[0], dict) else monkeypatch.setattr)(*change)
     monkeypatch.setattr(results, "device", lambda: torch.device("cpu"))
     ask_for(monkeypatch, (0.5,))
@@ -372,6 +372,8 @@ def test_a_cluster_finishes_although_a_worker_is_killed(tmp_path, monkeypatch, t
             for change in small.SMALL:
                 small.put(*change)
 
+    # Whole images, as the workers have: a run has to last until its worker is killed.
+    monkeypatch.setattr(data, "normalise", small.really_normalised)
     ask_for(monkeypatch, (0.3, 0.7))
     alone = run_all(tmp_path / "alone", budget="full")
     folder = tmp_path / "cluster"

@@ -27,7 +27,7 @@ TWO = (0.3, 0.7)
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
     """A job that takes a second: 4 filters wide, one epoch of 12 steps."""
-    for thing, name, value in small.SMALL:
+    for thing, name, value in small.TINY:
         monkeypatch.setattr(thing, name, value) if not isinstance(thing, dict) else None
     images, val = data.subset("train")[:1500], data.subset("val")[:50]
     return Job(images, val, 0, Budget(1, 1), tmp_path, torch.device("cpu"), compiled=False)
