@@ -6,7 +6,7 @@ RECORDS ?= labs/07_project/my_project
 FOLDER ?= downloaded/07_project/archive
 TWO := --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # on two cores, see tests/conftest.py
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks semester results slides leaderboard site bench train fast clean
+.PHONY: help setup lock demo test test-attacks test-browser doctor lab labs new-lab release submit grade marks semester results slides leaderboard site bench train clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -96,11 +96,8 @@ bench: setup  ## measure speed side by side: build/bench.md, bench-latency.md, b
 
 train: setup  ## train the shipped checkpoints again (hours on a CPU, minutes on a GPU; resumes)
 	$(BIN)/python -m pruninglab.checkpoints train --width 16 8 4
-	$(BIN)/python -m pruninglab.checkpoints train --width 16 --seed 1
+	$(BIN)/python -m pruninglab.dev.dense choose
+	$(BIN)/python -m pruninglab.dev.dense train --width 16 --seed 1 2
 
-fast: setup  ## ResNet-20 in 40 epochs, three seeds (an hour and a half on two CPU cores; resumes)
-	$(BIN)/python -m pruninglab.dev.forty_epochs choose
-	$(BIN)/python -m pruninglab.dev.forty_epochs run
-
-clean:  ## remove build/ (also what make results, train and fast resume from, and marks.csv) and caches
+clean:  ## remove build/ (also what make results and train resume from, and marks.csv) and caches
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

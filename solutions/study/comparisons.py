@@ -10,7 +10,6 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from pruninglab import checkpoints
-from pruninglab.dev import forty_epochs
 from pruninglab.plots import plus_minus
 from pruninglab.results import published
 from pruninglab.results.curves import accuracy, by_system, name_in, of_panel, share
@@ -120,13 +119,11 @@ def dense_table(_: Iterable[Record]) -> str:
          row["accuracy"] + (f" ± {row['spread']}" if row["spread"] else ""))
         for row in published.rows("dense")
     ]  # fmt: skip
-    name, runs = "ResNet-20, B", forty_epochs.record()["runs"]
-    for seed, what in enumerate(("the one that is pruned", "the same recipe, seed 1")):
-        card = checkpoints.card(16, seed)
-        row = str(len(card["curve"])), f"{100 * card['test']:.2f}"
-        rows.append((f"ours, {what}", name, *row))
-    short, means = str(runs[0]["epochs"]), plus_minus([run["test"] for run in runs])
-    rows.append((f"ours, `make fast`, {len(runs)} seeds", name, short, means))
+    for width, seed in checkpoints.SHIPPED:
+        if width == 16:
+            card = checkpoints.card(width, seed)
+            row = str(len(card["curve"])), f"{100 * card['test']:.2f}"
+            rows.append((f"ours, seed {seed}", "ResNet-20, B", *row))
     head = ("source", "network, 16 wide", "epochs", "test accuracy (%)")
     return table(head, rows, words=2)
 

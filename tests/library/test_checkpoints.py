@@ -10,6 +10,7 @@ import torch
 from pruninglab import checkpoints, data
 from pruninglab.counters import parameters
 from pruninglab.data import Images, hold_out, subset
+from pruninglab.dev import dense
 from pruninglab.models import ResNet20
 from pruninglab.plots import confidence
 from pruninglab.training import accuracy
@@ -23,16 +24,31 @@ def test_a_checkpoint_reaches_its_accuracy(width: int, seed: int) -> None:
     assert abs(measured - claimed) < 1.5 * confidence(claimed, len(test))
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [s for w, s in checkpoints.SHIPPED if w == 16])
 def test_the_published_level_is_reached(seed: int) -> None:
     assert checkpoints.card(16, seed)["test"] >= 0.917
 
 
+CLEAN = [seed for width, seed in checkpoints.SHIPPED if width == 16 and seed]
+
+
+@pytest.mark.parametrize("seed", CLEAN)
+def test_a_clean_network_has_hardly_any_zeros(seed: int) -> None:
+    assert dense.zeros(checkpoints.trained(16, seed)) <= 0.01
+
+
 def test_the_recipe_stood_before_the_test_set_was_read() -> None:
-    """The first network was measured after each cycle; all others had its cycles from the start."""
-    first, *others = [checkpoints.card(width, seed) for width, seed in checkpoints.SHIPPED]
-    assert [card["cycles"] for card in others] == 3 * [first["cycles"]]
-    assert (first["test_read"], *[card["test_read"] for card in others]) == (3, 1, 1, 1)
+    """The first network was measured after each cycle; the narrow ones had them all at once."""
+    first, *narrow = [checkpoints.card(width) for width in (16, 8, 4)]
+    assert [card["cycles"] for card in narrow] == 2 * [first["cycles"]]
+    read = [checkpoints.card(width, seed)["test_read"] for width, seed in checkpoints.SHIPPED]
+    assert read == [3] + [1] * (len(read) - 1)
+
+
+def test_the_clean_networks_have_the_best_of_the_recipes_compared() -> None:
+    for seed in CLEAN:
+        (cycle,) = checkpoints.card(16, seed)["cycles"]
+        assert cycle | dense.best() == cycle
 
 
 def test_the_results_show_what_ships(capsys: pytest.CaptureFixture) -> None:
@@ -60,8 +76,9 @@ def test_wider_is_better() -> None:
 @pytest.mark.parametrize(("width", "seed"), checkpoints.SHIPPED)
 def test_the_card_tells_how_it_was_made(width: int, seed: int) -> None:
     card = checkpoints.card(width, seed)
-    for cycle, planned in zip(card["cycles"], checkpoints.CYCLES, strict=True):
-        assert cycle | planned == cycle
+    planned = [dense.best()] if (width, seed) in [(16, s) for s in CLEAN] else checkpoints.CYCLES
+    for cycle, plan in zip(card["cycles"], planned, strict=True):
+        assert cycle | plan == cycle
     assert len(card["curve"]) == sum(cycle["epochs"] for cycle in card["cycles"])
     assert card["seed"] == seed
     assert "49,000" in card["images"]

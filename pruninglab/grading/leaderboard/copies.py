@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from pruninglab import checkpoints, counters, data
 from pruninglab.training import predict
 
-SHIPPED = ((16, 0), (16, 1), (8, 0), (4, 0))  # width and seed of the checkpoints
 IMAGES = 128
 ALIKE = 0.9999  # mean cosine of two networks' scores; a copy in half precision has 0.99999
 LOST = 0.001  # share of the weights that rounding alone may have made 0
@@ -38,7 +37,7 @@ def copy_of(model: nn.Module) -> str:
 @cache
 def shipped() -> dict[tuple[int, int], tuple[int, Tensor]]:
     """Return width and seed of each checkpoint -> its weights that are not 0, and its scores."""
-    return {key: described(checkpoints.trained(*key)) for key in SHIPPED}
+    return {key: described(checkpoints.trained(*key)) for key in checkpoints.SHIPPED}
 
 
 def described(model: nn.Module) -> tuple[int, Tensor]:
