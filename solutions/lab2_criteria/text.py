@@ -919,8 +919,8 @@ found = {
 
 # %%
 _, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
-for row, ((label, values), colour) in enumerate(zip(found.items(), plots.COLOURS, strict=False)):
-    colour = plots.RED if label == "yours" else colour
+colours = (plots.BLUE, plots.GREY, plots.GREEN, plots.RED)
+for row, ((label, values), colour) in enumerate(zip(found.items(), colours, strict=True)):
     axes.plot([100 * a for a in values], len(values) * [row], "o", markersize=9, color=colour)
 target = 100 * found["uniform"][0] + 4
 axes.axvline(target, color=plots.GREY, linestyle=":")
