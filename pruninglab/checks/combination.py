@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 
 import torch
 from torch import Tensor, nn
@@ -50,11 +51,21 @@ def _by_each(sparsity: float) -> list[nn.Module]:
     return [pruned(highest(scores, sparsity)) for scores in four_criteria().values()]
 
 
+_best: dict[bytes, float] = {}  # fingerprint of the images -> accuracy of the best of the four
+
+
+def _of_the_best(images: Images) -> float:
+    """Measure the four once: a check that is run again takes a quarter of the time."""
+    fingerprint = hashlib.sha256(images.pixels.cpu().numpy().tobytes()).digest()
+    if fingerprint not in _best:
+        _best[fingerprint] = max(accuracy(network, images) for network in _by_each(SPARSITY))
+    return _best[fingerprint]
+
+
 def gain_over_the_best(keep: Masks, images: Images) -> float:
     """Measure how much more accurate a choice is than the best of the four, each for itself.
 
     Returns:
         A difference of accuracies on the same images: 0.05 is five points.
     """
-    best = max(accuracy(network, images) for network in _by_each(SPARSITY))
-    return accuracy(pruned(keep), images) - best
+    return accuracy(pruned(keep), images) - _of_the_best(images)
