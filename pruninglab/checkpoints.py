@@ -2,8 +2,8 @@
 
 `python -m pruninglab.checkpoints choose` compares recipes on 5,000 held-out training images;
 `python -m pruninglab.checkpoints train --width 16` trains with the chosen one on the 49,000
-training images outside the embedded "val" split and reads the test set once, at the end. (Seeds 1 and up of
-width 16 are by a newer recipe: `python -m pruninglab.dev.dense train`.)
+training images outside the embedded "val" split and reads the test set once, at the end. (Width
+16, seed 1 and up, is by a newer recipe: `python -m pruninglab.dev.dense train`.)
 `python -m pruninglab.checkpoints show` prints what ships.
 
 Training goes on from where it was killed.
@@ -204,7 +204,8 @@ def save_with_card(model: ResNet20, width: int, made: dict, val: data.Images, fo
 
 def show() -> None:
     """Print the shipped checkpoints as a Markdown table."""
-    print("| ResNet-20 | parameters | MACs | epochs | test accuracy (10,000 images) | read | zeros |")
+    heads = ("parameters", "MACs", "epochs", "test accuracy (10,000 images)", "read", "zeros")
+    print(f"| ResNet-20 | {' | '.join(heads)} |")
     print("|---|---:|---:|---:|---:|---|---:|")
     for width, seed in SHIPPED:
         about, model = card(width, seed), trained(width, seed)
