@@ -78,7 +78,8 @@ def hessian_diagonal_weight_inside_square(model: nn.Module, x: Tensor) -> Named:
 
 
 def hessian_diagonal_not_squared(model: nn.Module, x: Tensor) -> Named:
-    """The gradients are not squared: their mean over the network's own labels is zero."""
+    """All of it is zero. Gradients that are not squared cancel: their mean over the network's own
+    labels is 0. (So is the gradient of a constant.)"""
     return fisher(model, x, lambda p, g: p * g)
 
 
@@ -97,7 +98,8 @@ def hessian_diagonal_most_probable(model: nn.Module, x: Tensor) -> Named:
     weights = prunable(model)
     total = {name: torch.zeros_like(w) for name, w in weights.items()}
     for one in x:
-        best = model(one[None]).log_softmax(1)[0].max()
+        log_p = model(one[None]).log_softmax(1)[0]
+        best = log_p[log_p.argmax()]
         for name, g in zip(weights, torch.autograd.grad(best, list(weights.values())), strict=True):
             total[name] += g.square() / len(x)
     return {name: h.detach() for name, h in total.items()}
@@ -394,7 +396,7 @@ def synflow_scores_frozen(model: nn.Module, shape: tuple[int, ...]) -> Named:
 
 def synflow_scores_mean(model: nn.Module, shape: tuple[int, ...]) -> Named:
     """R is the mean of the outputs here: it is their sum."""
-    outputs = model(torch.ones(1, *shape)).numel()
+    outputs = copy.deepcopy(model).eval()(torch.ones(1, *shape)).numel()
     return {n: s / outputs for n, s in further.synflow_scores(model, shape).items()}
 
 
@@ -1248,7 +1250,8 @@ def bounded_sparsity_just_needed(
 def bounded_sparsity_share(
     wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
 ) -> float:
-    """You take `target` for a share of the MACs: it is a number of MACs."""
+    """Every layer gets `highest`: is `target`, a number of MACs, taken for a share, or are `min`
+    and `max` swapped?"""
     needed = needed_macs(macs, chosen, target * sum(macs), highest)
     return min(highest, max(wanted, needed / macs[len(chosen)]))
 
@@ -1634,6 +1637,1258 @@ def combine_criteria_mean_share(scores: Four, sparsity: float) -> Named:
     return shared_out(counts, scores["magnitude"])
 
 
+def fisher_by(
+    model: nn.Module, x: Tensor, log_p: Callable[[Tensor], Tensor], gradients: str = "fresh"
+) -> Named:
+    """The diagonal from other log-probabilities of the batch `(N, C)`, by autograd."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    held_back = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for row in log_p(model(x)):
+        for entry in row:
+            found = torch.autograd.grad(entry, list(weights.values()), retain_graph=True)
+            for name, g in zip(weights, found, strict=True):
+                held_back[name] = g + (held_back[name] if gradients == "added" else 0)
+                total[name] += entry.detach().exp() * held_back[name].square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def hessian_diagonal_softmax_of_inputs(model: nn.Module, x: Tensor) -> Named:
+    """The softmax goes over the inputs of the batch: it goes over the classes, `dim=1`."""
+    return fisher_by(model, x, lambda outputs: outputs.log_softmax(0))
+
+
+def hessian_diagonal_gradients_add_up(model: nn.Module, x: Tensor) -> Named:
+    """`backward` *adds* to `.grad`: clear it before each one of your own, too."""
+    return fisher_by(model, x, lambda outputs: outputs.log_softmax(1), gradients="added")
+
+
+def hessian_diagonal_of_mean_gradients(model: nn.Module, x: Tensor) -> Named:
+    """The log-probabilities are averaged over the inputs before the gradient is taken and squared:
+    square the gradients of each input."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    log_p = model(x).log_softmax(1)
+    for column in log_p.T:
+        found = torch.autograd.grad(column.mean(), list(weights.values()), retain_graph=True)
+        for name, g in zip(weights, found, strict=True):
+            total[name] += column.detach().exp().mean() * g.square()
+    return {name: h.detach() for name, h in total.items()}
+
+
+def hessian_diagonal_first_input(model: nn.Module, x: Tensor) -> Named:
+    """Only the first input is in it: is `return` inside the loop?"""
+    return fisher(model, x[:1])
+
+
+def hessian_diagonal_last_class_missing(model: nn.Module, x: Tensor) -> Named:
+    """The last class is left out: `range(C)` ends with C - 1 by itself."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for one in x:
+        for log_p in model(one[None]).log_softmax(1)[0, :-1]:
+            gradients = torch.autograd.grad(log_p, list(weights.values()), retain_graph=True)
+            for name, g in zip(weights, gradients, strict=True):
+                total[name] += log_p.detach().exp() * g.square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def hessian_diagonal_first_class_missing(model: nn.Module, x: Tensor) -> Named:
+    """The first class is left out: classes are counted from 0."""
+    right, missing = fisher(model, x), hessian_diagonal_one_class(model, x)
+    return {name: h - missing[name] for name, h in right.items()}
+
+
+def hessian_diagonal_one_class(model: nn.Module, x: Tensor) -> Named:
+    """Only class 0 is in it: is `return` inside the loop, or `[0]` in the wrong place?"""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for one in x:
+        log_p = model(one[None]).log_softmax(1)[0, 0]
+        gradients = torch.autograd.grad(log_p, list(weights.values()))
+        for name, g in zip(weights, gradients, strict=True):
+            total[name] += log_p.detach().exp() * g.square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def hessian_diagonal_half(model: nn.Module, x: Tensor) -> Named:
+    """There is a ½ too many: it belongs to the Taylor series, in `obd_scores`."""
+    return {name: h / 2 for name, h in fisher(model, x).items()}
+
+
+def hessian_diagonal_doubled(model: nn.Module, x: Tensor) -> Named:
+    """Twice what it should be: the formula has no factor of 2."""
+    return {name: 2 * h for name, h in fisher(model, x).items()}
+
+
+def hessian_diagonal_one_less(model: nn.Module, x: Tensor) -> Named:
+    """You divide by the number of inputs less 1: it is a plain mean."""
+    return {n: h * len(x) / max(1, len(x) - 1) for n, h in fisher(model, x).items()}
+
+
+def hessian_diagonal_training_mode(model: nn.Module, x: Tensor) -> Named:
+    """Batch normalisation works in training mode with you: the network is in evaluation mode, leave
+    it there."""
+    twin = copy.deepcopy(model).train()
+    return fisher_by(twin, x, lambda outputs: outputs.log_softmax(1))
+
+
+def hessian_diagonal_rare_classes(model: nn.Module, x: Tensor) -> Named:
+    """Classes of small probability are left out: every class counts."""
+    return fisher(model, x, lambda p, g: p * g.square() * (p > 1e-3))
+
+
+def hessian_diagonal_sixteen_bits(model: nn.Module, x: Tensor) -> Named:
+    """The result is rounded to 16 bits: leave it in the network's precision."""
+    return {name: h.bfloat16().to(h.dtype) for name, h in fisher(model, x).items()}
+
+
+def hessian_diagonal_per_layer(model: nn.Module, x: Tensor) -> Named:
+    """There is one number a layer: each *weight* has an h_kk of its own."""
+    return {name: h.mean() for name, h in fisher(model, x).items()}
+
+
+def hessian_diagonal_by_the_layer(model: nn.Module, x: Tensor) -> Named:
+    """The curvatures of a layer are divided by their sum: they are not to be scaled."""
+    return {name: h / h.sum() for name, h in fisher(model, x).items()}
+
+
+def saliencies(weights: Named, diagonal: Named) -> Named:
+    """The right ones."""
+    return {name: 0.5 * diagonal[name] * w.detach() ** 2 for name, w in weights.items()}
+
+
+def obd_scores_wrong_square(weights: Named, diagonal: Named) -> Named:
+    """The curvature is squared, and the weight is not: it is the other way round."""
+    return {name: 0.5 * diagonal[name] ** 2 * w for name, w in weights.items()}
+
+
+def obd_scores_half_precision(weights: Named, diagonal: Named) -> Named:
+    """The scores are in 16 bits: keep the precision of the weights."""
+    return {name: score.half() for name, score in saliencies(weights, diagonal).items()}
+
+
+def obd_scores_rounded(weights: Named, diagonal: Named) -> Named:
+    """The scores are computed in 16 bits and equal ones come out: keep the weights' precision."""
+    return {
+        name: (0.5 * diagonal[name].bfloat16() * w.bfloat16() ** 2).to(w.dtype)
+        for name, w in weights.items()
+    }
+
+
+def obd_scores_whole_numbers(weights: Named, diagonal: Named) -> Named:
+    """`//` rounds down: divide with `/`."""
+    return {name: diagonal[name] * w.detach() ** 2 // 2 for name, w in weights.items()}
+
+
+def obd_scores_of_the_network(weights: Named, diagonal: Named) -> Named:
+    """The scores are divided by their sum over the network: a saliency is a change of the loss, and
+    is not to be scaled."""
+    scores = saliencies(weights, diagonal)
+    total = sum(float(score.sum()) for score in scores.values())
+    return {name: score / total for name, score in scores.items()}
+
+
+def obd_scores_flat(weights: Named, diagonal: Named) -> Named:
+    """The scores have lost the shape of their weight: leave `flatten` out."""
+    return {name: score.flatten() for name, score in saliencies(weights, diagonal).items()}
+
+
+def obd_scores_from_one(weights: Named, diagonal: Named) -> Named:
+    """The distance of the weight from 1 is squared: it is set to *zero*."""
+    return {name: 0.5 * diagonal[name] * (1 - w) ** 2 for name, w in weights.items()}
+
+
+def obd_scores_first_layer(weights: Named, diagonal: Named) -> Named:
+    """Only the first weight of the dict has scores: is `return` inside the loop?"""
+    return saliencies(dict(list(weights.items())[:1]), diagonal)
+
+
+def obd_scores_matrices_only(weights: Named, diagonal: Named) -> Named:
+    """Weights with one dimension have no scores: every one of the dict has."""
+    return saliencies({n: w for n, w in weights.items() if w.dim() > 1}, diagonal)
+
+
+def obd_scores_list(weights: Named, diagonal: Named) -> list[Tensor]:
+    """You return a list: asked is a dict, name -> saliency."""
+    return list(saliencies(weights, diagonal).values())
+
+
+def obd_scores_cubed(weights: Named, diagonal: Named) -> Named:
+    """The weight enters with its cube: it is the square."""
+    return {name: 0.5 * diagonal[name] * w**2 * w.abs() for name, w in weights.items()}
+
+
+def obd_scores_second_order_of_both(weights: Named, diagonal: Named) -> Named:
+    """You add curvature and squared weight: they are multiplied."""
+    return {name: 0.5 * (diagonal[name] + w**2) for name, w in weights.items()}
+
+
+def flow_by(
+    model: nn.Module,
+    x: Tensor,
+    total: Callable[[Tensor], Tensor] = torch.sum,
+    score: Callable[[Tensor, Tensor], Tensor] = lambda weight, gradient: weight * gradient,
+    prepare: Callable[[nn.Module], Any] = lambda twin: None,
+    training: bool = False,
+) -> Named:
+    """SynFlow, by what becomes of the outputs, of weight and gradient, and of the network."""
+    twin = copy.deepcopy(model).double().train(training)
+    prepare(twin)
+    for parameter in twin.parameters():
+        parameter.data.abs_()
+    weights = prunable(twin)
+    gradients = torch.autograd.grad(total(twin(x)), list(weights.values()))
+    return {n: score(w, g).detach() for (n, w), g in zip(weights.items(), gradients, strict=True)}
+
+
+def synflow_scores_biases_signed(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Biases and shifts kept their sign: every parameter becomes its magnitude."""
+    return flow(model, ones(shape), positive=lambda name: not name.endswith("bias"))
+
+
+def synflow_scores_squared_outputs(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The outputs are squared before they are added: R is their plain sum."""
+    return flow_by(model, ones(shape), total=lambda outputs: outputs.square().sum())
+
+
+def synflow_scores_first_output(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """R is the first output alone: it is the *sum* of all outputs."""
+    return flow_by(model, ones(shape), total=lambda outputs: outputs.flatten()[0])
+
+
+def synflow_scores_softmax(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """There is a softmax over the outputs, which always add up to 1 then: R is their plain sum."""
+    return flow_by(model, ones(shape), total=lambda outputs: outputs.softmax(1).sum())
+
+
+def synflow_scores_training_batch(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Two inputs in training mode: one input of ones, and evaluation mode."""
+    return flow_by(model, ones(shape).repeat(2, *[1] * len(shape)), training=True)
+
+
+def synflow_scores_zeros(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The input is made of zeros: it is made of ones."""
+    return flow_by(model, 0 * ones(shape))
+
+
+def synflow_scores_half_ones(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The input is not 1 everywhere: is it scaled or centred?"""
+    return flow_by(model, ones(shape) / 2)
+
+
+def synflow_scores_weight_squared(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The weight enters squared: the score is |θ| times the gradient."""
+    return flow_by(model, ones(shape), score=lambda weight, gradient: weight.square() * gradient)
+
+
+def synflow_scores_score_squared(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The score is squared: it is |θ| times the gradient itself."""
+    return flow_by(model, ones(shape), score=lambda weight, gradient: (weight * gradient).square())
+
+
+def synflow_scores_gradient_squared(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The gradient enters squared: the score is |θ| times the gradient itself."""
+    return flow_by(model, ones(shape), score=lambda weight, gradient: weight * gradient.square())
+
+
+def synflow_scores_weight_alone(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """This is the magnitude alone: the flow *through* a weight is |θ| times the gradient."""
+    return flow_by(model, ones(shape), score=lambda weight, gradient: weight)
+
+
+def synflow_scores_sum_of_both(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Magnitude and gradient are added: they are multiplied."""
+    return flow_by(model, ones(shape), score=lambda weight, gradient: weight + gradient)
+
+
+def synflow_scores_small_added(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """A small number is added to the gradients, and counts more than a tiny flow: leave it out."""
+    return flow_by(model, ones(shape), score=lambda weight, gradient: weight * (gradient + 1e-6))
+
+
+def synflow_scores_small_cut_off(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Small weights have a score of 0: a small flow is a flow."""
+    return flow_by(
+        model, ones(shape), score=lambda weight, gradient: weight * gradient * (weight > 1e-3)
+    )
+
+
+def synflow_scores_every_parameter(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Biases and BN's parameters have scores, too: only the weights that `prunable` lists do."""
+    twin = copy.deepcopy(model).double().eval()
+    for parameter in twin.parameters():
+        parameter.data.abs_()
+    named = dict(twin.named_parameters())
+    gradients = torch.autograd.grad(twin(ones(shape)).sum(), list(named.values()))
+    return {n: (p * g).detach() for (n, p), g in zip(named.items(), gradients, strict=True)}
+
+
+def synflow_scores_of_the_network(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The scores are divided by their sum over the network: they are the parts of R itself."""
+    scores = flow_by(model, ones(shape))
+    total = sum(float(score.sum()) for score in scores.values())
+    return {name: score / total for name, score in scores.items()}
+
+
+def synflow_scores_batch_norm_removed(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Batch normalisation has scale 1 and shift 0 with you: its parameters are parameters too, and
+    become their magnitudes."""
+
+    def reset(twin: nn.Module) -> None:
+        for layer in twin.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.reset_parameters()
+
+    return flow_by(model, ones(shape), prepare=reset)
+
+
+def kl_divergence_of_each(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """There is one number a weight: the result is their *sum*."""
+    return kl_of(log_alpha_of(theta, log_sigma2))
+
+
+def kl_divergence_number(theta: Tensor, log_sigma2: Tensor) -> float:
+    """The result is a Python number, and nothing can be trained by it: return the tensor."""
+    return kl_of(log_alpha_of(theta, log_sigma2)).sum().item()
+
+
+def kl_divergence_twice_log_sigma(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """log σ² is doubled: it is the logarithm of the *square* already."""
+    return kl_of(log_alpha_of(theta, 2 * log_sigma2)).sum()
+
+
+def kl_divergence_half_log_sigma(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """log σ² is halved: α has the variance σ², not σ."""
+    return kl_of(log_alpha_of(theta, log_sigma2 / 2)).sum()
+
+
+def kl_divergence_signed_clamp(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """Negative weights are cut off at a small positive number: square first, then cut off."""
+    return kl_of(log_sigma2 - theta.clamp(min=1e-4).square().log()).sum()
+
+
+def kl_divergence_cut_at_eight(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """log α is cut off at ±8: it may be anything."""
+    return kl_of(log_alpha_of(theta, log_sigma2).clamp(-8, 8)).sum()
+
+
+def kl_divergence_cut_at_ten(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """log α is cut off at ±10: it may be anything."""
+    return kl_of(log_alpha_of(theta, log_sigma2).clamp(-10, 10)).sum()
+
+
+def kl_divergence_cut_at_twenty(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """log α is cut off at ±20: it may be anything."""
+    return kl_of(log_alpha_of(theta, log_sigma2).clamp(-20, 20)).sum()
+
+
+def kl_divergence_result_cut(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The KL of a weight is cut off at 10: it grows without a bound as α gets small."""
+    return kl_of(log_alpha_of(theta, log_sigma2)).clamp(max=10).sum()
+
+
+def kl_divergence_swapped(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """θ and log σ² are swapped: log α = log σ² - log θ²."""
+    return kl_of(log_alpha_of(log_sigma2, theta)).sum()
+
+
+def kl_divergence_large_stand_in(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """At θ = 0 the number that stands for θ² is 1e-4 with you: it is 1e-8."""
+    return kl_of(log_sigma2 - theta.square().clamp(min=1e-4).log()).sum()
+
+
+def kl_divergence_decimal(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The logarithm of θ² is that to base 10: it is the natural one, as log σ² is."""
+    return kl_of(log_sigma2 - theta.square().clamp(min=1e-8).log10()).sum()
+
+
+def kl_divergence_where_too_late(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """At θ = 0 the gradient is NaN: `torch.where` computes both branches, and log 0 is in one. Let
+    1e-8 stand for θ² *before* the logarithm."""
+    log_theta2 = theta.square().log()
+    log_theta2 = torch.where(theta == 0, torch.full_like(theta, math.log(1e-8)), log_theta2)
+    return kl_of(log_sigma2 - log_theta2).sum()
+
+
+def kl_divergence_means_held(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """No gradient comes through to θ: leave `.detach()` and `.data` out."""
+    return kl_of(log_alpha_of(theta.detach(), log_sigma2)).sum() + 0 * theta.sum()
+
+
+def kl_divergence_variances_held(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """No gradient comes through to log σ²: leave `.detach()` and `.data` out."""
+    return kl_of(log_alpha_of(theta, log_sigma2.detach())).sum() + 0 * log_sigma2.sum()
+
+
+def kl_divergence_without_sigmoid(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The term with the sigmoid is missing."""
+    return (0.5 * F.softplus(-log_alpha_of(theta, log_sigma2))).sum()
+
+
+def kl_divergence_without_logarithm(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The last term, ½·log(1 + 1/α), is missing."""
+    return (
+        0.63576 * (1 - torch.sigmoid(1.87320 + 1.48695 * log_alpha_of(theta, log_sigma2)))
+    ).sum()
+
+
+def kl_divergence_log_of_inverse(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The last term is ½·log(1/α) with you: it is ½·log(1 + 1/α)."""
+    log_alpha = log_alpha_of(theta, log_sigma2)
+    return (0.63576 * (1 - torch.sigmoid(1.87320 + 1.48695 * log_alpha)) - 0.5 * log_alpha).sum()
+
+
+def noisy(
+    layer: Product,
+    x: Tensor,
+    theta: Tensor,
+    log_sigma2: Tensor,
+    noise: Noise,
+    *,
+    square: Callable[[Tensor], Tensor] = torch.square,
+    variance: Callable[[Tensor], Tensor] = torch.exp,
+    root: Callable[[Tensor], Tensor] = lambda variance: (variance + 1e-8).sqrt(),
+) -> Tensor:
+    """The output, by what becomes of the inputs, of log σ², and of the variance."""
+    mean = layer(x, theta)
+    return mean + root(layer(square(x), variance(log_sigma2))) * noise(mean)
+
+
+def noisy_output_signed_inputs(*given: Any, **named: Any) -> Tensor:
+    """The inputs are not squared in the variance, and may be negative: Var(x·w) = x²·σ²."""
+    return noisy(*given, **named, square=lambda x: x)
+
+
+def noisy_output_logarithm(*given: Any, **named: Any) -> Tensor:
+    """log σ² is taken for the variance: it is the *logarithm* of it, take `exp`."""
+    return noisy(*given, **named, variance=lambda log_sigma2: log_sigma2)
+
+
+def noisy_output_half_logarithm(*given: Any, **named: Any) -> Tensor:
+    """`exp(½·log σ²)` is σ, where the variance σ² is asked for."""
+    return noisy(*given, **named, variance=lambda log_sigma2: (0.5 * log_sigma2).exp())
+
+
+def noisy_output_cut_off(*given: Any, **named: Any) -> Tensor:
+    """log σ² is cut off at ±8: it may be anything."""
+    return noisy(*given, **named, variance=lambda log_sigma2: log_sigma2.clamp(-8, 8).exp())
+
+
+def noisy_output_large_eps(*given: Any, **named: Any) -> Tensor:
+    """The number under the root is 1e-6 with you: it is 1e-8."""
+    return noisy(*given, **named, root=lambda variance: (variance + 1e-6).sqrt())
+
+
+def noisy_output_larger_eps(*given: Any, **named: Any) -> Tensor:
+    """The number under the root is 1e-4 with you: it is 1e-8."""
+    return noisy(*given, **named, root=lambda variance: (variance + 1e-4).sqrt())
+
+
+def noisy_output_spread_held(*given: Any, **named: Any) -> Tensor:
+    """No gradient comes through the standard deviation: leave `.detach()` out."""
+    return noisy(*given, **named, root=lambda variance: (variance + 1e-8).sqrt().detach())
+
+
+def noisy_output_variances_held(*given: Any, **named: Any) -> Tensor:
+    """No gradient comes through to log σ²: leave `.detach()` and `.data` out."""
+    return noisy(*given, **named, variance=lambda log_sigma2: log_sigma2.detach().exp())
+
+
+def noisy_output_inputs_held(*given: Any, **named: Any) -> Tensor:
+    """The inputs of the variance are detached, but the layer before learns from it, too."""
+    return noisy(*given, **named, square=lambda x: x.detach().square())
+
+
+def noisy_output_mean_held(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """No gradient comes through the mean: leave `.detach()` out."""
+    mean = layer(x, theta)
+    return noisy(layer, x, theta, log_sigma2, noise) - mean + mean.detach()
+
+
+def noisy_output_no_mean(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """This is the noise alone: the mean is missing."""
+    return noisy(layer, x, theta, log_sigma2, noise) - layer(x, theta)
+
+
+def noisy_output_minus(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """The noise is subtracted: outputs = mean + standard deviation · noise."""
+    return 2 * layer(x, theta) - noisy(layer, x, theta, log_sigma2, noise)
+
+
+def noisy_output_shifted(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """A small number is added to the outputs: 1e-8 belongs under the root, and to nothing else."""
+    return noisy(layer, x, theta, log_sigma2, noise) + 1e-3
+
+
+def noisy_output_called_twice(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """`noise` is called twice: call it once."""
+    noise(layer(x, theta))
+    return noisy(layer, x, theta, log_sigma2, noise)
+
+
+def noisy_output_one_image(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """All images of the batch have the same noise: draw numbers for each."""
+    return noisy(layer, x, theta, log_sigma2, lambda mean: noise(mean[:1]))
+
+
+def noisy_output_one_number(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """There is one number of noise for all outputs: each has its own."""
+    return noisy(layer, x, theta, log_sigma2, lambda mean: noise(mean.flatten()[:1]))
+
+
+def noisy_output_own_noise(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """`noise` is not called: you draw numbers of your own."""
+    fixed = torch.Generator().manual_seed(0)
+    return noisy(layer, x, theta, log_sigma2, lambda mean: torch.randn(mean.shape, generator=fixed))
+
+
+def noisy_output_noise_of_the_inputs(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """The noise is drawn for the *inputs*: draw it for the outputs."""
+    return layer(x + noise(x), theta)
+
+
+def noisy_output_linear_only(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """You call `F.linear` yourself: the layer may be a convolution, call `layer`."""
+    return noisy(F.linear, x, theta, log_sigma2, noise)
+
+
+def noisy_output_convolution(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """You call `F.conv2d` yourself, with a stride and padding of your own: call `layer`."""
+    own = F.linear if theta.dim() == 2 else lambda x, w: F.conv2d(x, w, padding=w.shape[-1] // 2)
+    return noisy(own, x, theta, log_sigma2, noise)
+
+
+def noisy_output_plain_convolution(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """You call `F.conv2d` yourself, without the layer's stride and padding: call `layer`."""
+    own: Product = F.linear if theta.dim() == 2 else F.conv2d
+    return noisy(own, x, theta, log_sigma2, noise)
+
+
+def noisy_output_square_of_the_mean(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """The *mean* is squared in the variance: square each input, Σ x²·σ²."""
+    mean = layer(x, theta)
+    spread = mean.square() * layer(torch.ones_like(x), log_sigma2.exp())
+    return mean + (spread + 1e-8).sqrt() * noise(mean)
+
+
+def noisy_output_root_of_each(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """The sum is squared, not its parts: the variance is Σ x²·σ², not (Σ x·σ)²."""
+    mean = layer(x, theta)
+    spread = layer(x, (0.5 * log_sigma2).exp()).square()
+    return mean + (spread + 1e-8).sqrt() * noise(mean)
+
+
+def pruned_by(
+    model: nn.Module,
+    sparsities: dict[str, float],
+    mask: Callable[[Any, float], Tensor],
+) -> nn.Module:
+    """A copy whose blocks have lost what `mask(block, sparsity)` says."""
+    twin = copy.deepcopy(model)
+    for name, sparsity in sparsities.items():
+        block: Any = twin.get_submodule(name.removesuffix(".conv1"))
+        keep = mask(block, sparsity)
+        block.conv1, block.bn1, block.conv2 = remove_filters(
+            block.conv1, block.bn1, block.conv2, keep
+        )
+    return twin
+
+
+def lowest_gone(scores: Tensor, sparsity: float, count: Callable = round) -> Tensor:
+    """A mask without the lowest scores."""
+    keep = torch.ones(len(scores), dtype=torch.bool)
+    keep[scores.argsort()[: min(count(sparsity * len(scores)), len(scores) - 1)]] = False
+    return keep
+
+
+def norms_of(block: Any) -> Tensor:
+    """The L1 norms of a block's filters."""
+    return block.conv1.weight.detach().abs().sum(dim=(1, 2, 3))
+
+
+def amc_reward_minus_accuracy(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """This is minus the accuracy: the reward is minus the *error*, accuracy - 1."""
+    return -1 - further.amc_reward(model, sparsities, evaluate)
+
+
+def amc_reward_percent(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """The accuracy is taken for percent: it lies between 0 and 1."""
+    return further.amc_reward(model, sparsities, evaluate) - 99
+
+
+def amc_reward_in_percent(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The reward is in percent: it lies between -1 and 0."""
+    return 100 * further.amc_reward(model, sparsities, evaluate)
+
+
+def amc_reward_rounded(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """The reward is rounded, and choices that differ a little look the same."""
+    return round(further.amc_reward(model, sparsities, evaluate), 2)
+
+
+def amc_reward_scaled(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """Something more than the error is in the reward: it is the accuracy less 1."""
+    return 1.1 * further.amc_reward(model, sparsities, evaluate)
+
+
+def amc_reward_evaluated_twice(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """`evaluate` is called more than once, and takes long: call it for the pruned network alone."""
+    evaluate(model)
+    return further.amc_reward(model, sparsities, evaluate)
+
+
+def amc_reward_difference(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The reward is the loss of accuracy: it is the accuracy of the pruned network less 1."""
+    return 1 + further.amc_reward(model, sparsities, evaluate) - evaluate(model)
+
+
+def amc_reward_training_mode(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The network is in training mode when it is evaluated: leave its mode as it was."""
+    return further.amc_reward(model, sparsities, lambda network: evaluate(network.train()))
+
+
+def amc_reward_largest_go(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The strongest filters are gone: those of the *smallest* L1 norm go."""
+    twin = pruned_by(model, sparsities, lambda block, share: lowest_gone(-norms_of(block), share))
+    return evaluate(twin) - 1
+
+
+def amc_reward_signed(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """The weights of a filter are added with their signs, and cancel: add magnitudes."""
+
+    def mask(block: Any, share: float) -> Tensor:
+        return lowest_gone(block.conv1.weight.detach().sum(dim=(1, 2, 3)), share)
+
+    return evaluate(pruned_by(model, sparsities, mask)) - 1
+
+
+def amc_reward_absolute_of_the_sum(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The magnitude is taken of the sum: take it of each weight, before you add."""
+
+    def mask(block: Any, share: float) -> Tensor:
+        return lowest_gone(block.conv1.weight.detach().sum(dim=(1, 2, 3)).abs(), share)
+
+    return evaluate(pruned_by(model, sparsities, mask)) - 1
+
+
+def amc_reward_peak(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """A filter's largest weight decides: its L1 norm is the *sum* of all magnitudes."""
+
+    def mask(block: Any, share: float) -> Tensor:
+        return lowest_gone(block.conv1.weight.detach().abs().amax(dim=(1, 2, 3)), share)
+
+    return evaluate(pruned_by(model, sparsities, mask)) - 1
+
+
+def amc_reward_by_scale(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The filters are ranked by |γ| of their batch normalisation: rank them by their L1 norm."""
+
+    def mask(block: Any, share: float) -> Tensor:
+        return lowest_gone(block.bn1.weight.detach().abs(), share)
+
+    return evaluate(pruned_by(model, sparsities, mask)) - 1
+
+
+def amc_reward_fresh_batch_norm(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The batch normalisation is a new one: it has to keep the scales, shifts and statistics of the
+    filters that stay, see `remove_filters`."""
+    twin = pruned_by(model, sparsities, lambda block, share: filter_mask(block.conv1.weight, share))
+    for name in sparsities:
+        twin.get_submodule(name.replace("conv1", "bn1")).reset_parameters()  # type: ignore[operator]
+    return evaluate(twin) - 1
+
+
+def amc_reward_rounds_down(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The number of filters is rounded down: `filter_mask` rounds to the nearest."""
+    twin = pruned_by(model, sparsities, lambda block, s: lowest_gone(norms_of(block), s, int))
+    return evaluate(twin) - 1
+
+
+def amc_reward_rounds_up(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The number of filters is rounded up: `filter_mask` rounds to the nearest."""
+    twin = pruned_by(model, sparsities, lambda block, s: lowest_gone(norms_of(block), s, math.ceil))
+    return evaluate(twin) - 1
+
+
+def amc_reward_sixteen_bits(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """Norms that differ in the fifth digit are equal with you: rank them as they are."""
+
+    def mask(block: Any, share: float) -> Tensor:
+        return lowest_gone(norms_of(block).bfloat16(), share)
+
+    return evaluate(pruned_by(model, sparsities, mask)) - 1
+
+
+def amc_reward_one_ranking(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The filters of all layers are in one ranking: each layer loses its own share."""
+    norms = {
+        n: model.get_parameter(f"{n}.weight").detach().abs().sum((1, 2, 3)) for n in sparsities
+    }
+    gone = sum(round(s * len(norms[n])) for n, s in sparsities.items())
+    total = sum(map(len, norms.values()))
+    keep = global_masks(norms, gone / total) if total else {}
+    twin = copy.deepcopy(model)
+    for name, mask in keep.items():
+        block: Any = twin.get_submodule(name.removesuffix(".conv1"))
+        mask[norms[name].argmax()] = True
+        silence_filters(block.conv1, block.bn1, mask)
+    return evaluate(twin) - 1
+
+
+def amc_reward_all_layers(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """Layers that are not named lose filters, too: only those in `sparsities` do."""
+    blocks = [n for n, m in model.named_modules() if hasattr(m, "conv1") and hasattr(m, "bn1")]
+    every = {f"{name}.conv1": 0.5 for name in blocks if f"{name}.conv2" != ".conv2"}
+    return further.amc_reward(model, every | sparsities, evaluate)
+
+
+def amc_reward_kernels_kept(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The wrong kernels of conv2 stay: they are those of the filters that stay, in their order."""
+    twin = copy.deepcopy(model)
+    for name, sparsity in sparsities.items():
+        block: Any = twin.get_submodule(name.removesuffix(".conv1"))
+        keep = filter_mask(block.conv1.weight, sparsity)
+        first = torch.arange(len(keep)) < keep.sum()
+        block.conv1, block.bn1, _ = remove_filters(block.conv1, block.bn1, block.conv2, keep)
+        block.conv2.weight = nn.Parameter(block.conv2.weight.data[:, first])
+        block.conv2.in_channels = int(keep.sum())
+    return evaluate(twin) - 1
+
+
+def fisher_weighted(model: nn.Module, x: Tensor, weigh: Callable[[Tensor, int, int], Any]) -> Named:
+    """The diagonal, where `weigh(probabilities (N, C), n, c)` weighs a squared gradient."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    log_p = model(x).log_softmax(1)
+    for n, row in enumerate(log_p):
+        for c, entry in enumerate(row):
+            found = torch.autograd.grad(entry, list(weights.values()), retain_graph=True)
+            for name, g in zip(weights, found, strict=True):
+                total[name] += weigh(log_p.detach().exp(), n, c) * g.square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def hessian_diagonal_as_many_classes_as_inputs(model: nn.Module, x: Tensor) -> Named:
+    """The loop over the classes is as long as there are *inputs*: it goes over all C outputs."""
+    return fisher_weighted(model, x, lambda p, n, c: p[n, c] * (c < len(x)))
+
+
+def hessian_diagonal_first_probabilities(model: nn.Module, x: Tensor) -> Named:
+    """The probabilities are those of the first input for all of them: each has its own."""
+    return fisher_weighted(model, x, lambda p, n, c: p[0, c])
+
+
+def hessian_diagonal_mean_probabilities(model: nn.Module, x: Tensor) -> Named:
+    """The probabilities are averaged over the inputs: each input has its own."""
+    return fisher_weighted(model, x, lambda p, n, c: p[:, c].mean())
+
+
+def hessian_diagonal_uniform(model: nn.Module, x: Tensor) -> Named:
+    """All classes weigh the same, 1 / C: weigh each by its probability."""
+    return fisher_weighted(model, x, lambda p, n, c: 1 / p.shape[1])
+
+
+def hessian_diagonal_one_minus_probability(model: nn.Module, x: Tensor) -> Named:
+    """A squared gradient is weighted by 1 - p: its weight is p."""
+    return fisher_weighted(model, x, lambda p, n, c: 1 - p[n, c])
+
+
+def hessian_diagonal_root_of_probability(model: nn.Module, x: Tensor) -> Named:
+    """A squared gradient is weighted by the root of p: its weight is p."""
+    return fisher_weighted(model, x, lambda p, n, c: p[n, c].sqrt())
+
+
+def hessian_diagonal_not_weighted_most_probable(model: nn.Module, x: Tensor) -> Named:
+    """Only the most probable class of each input is used, weighted by p: the sum goes over *all*
+    classes."""
+    return fisher_weighted(model, x, lambda p, n, c: p[n, c] * (c == int(p[n].argmax())))
+
+
+def hessian_diagonal_squared_after_the_classes(model: nn.Module, x: Tensor) -> Named:
+    """The gradients of the classes, each times √p, are added and squared then: square first."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for row in model(x).log_softmax(1):
+        mixed = (row.detach().exp().sqrt() * row).sum()
+        found = torch.autograd.grad(mixed, list(weights.values()), retain_graph=True)
+        for name, g in zip(weights, found, strict=True):
+            total[name] += g.square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def obd_scores_quarter(weights: Named, diagonal: Named) -> Named:
+    """(h/2)² · w²: the curvature is squared along with its ½."""
+    return {name: (diagonal[name] / 2) ** 2 * w**2 for name, w in weights.items()}
+
+
+def obd_scores_largest_curvature(weights: Named, diagonal: Named) -> Named:
+    """Every weight of a layer gets the layer's largest curvature: each has its own h_kk."""
+    return {name: 0.5 * diagonal[name].max() * w**2 for name, w in weights.items()}
+
+
+def obd_scores_first_curvature(weights: Named, diagonal: Named) -> Named:
+    """Every weight gets the first curvature: each has its own h_kk."""
+    first = next(iter(diagonal.values())).flatten()[0]
+    return {name: 0.5 * first * w**2 for name, w in weights.items()}
+
+
+def obd_scores_sixth(weights: Named, diagonal: Named) -> Named:
+    """The factor is 1/6, that of the third order: the second order has ½."""
+    return {name: diagonal[name] * w**2 / 6 for name, w in weights.items()}
+
+
+def obd_scores_larger_than_all(weights: Named, diagonal: Named) -> Named:
+    """The scores are divided by the largest of their layer: a saliency is not to be scaled."""
+    right = saliencies(weights, diagonal)
+    return {name: score / score.max() for name, score in right.items()}
+
+
+def synflow_scores_half(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """All scores are half of what they should be: there is no ½ in |θ| · ∂R/∂|θ|."""
+    return {name: score / 2 for name, score in flow_by(model, ones(shape)).items()}
+
+
+def synflow_scores_root(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """There is a square root too many."""
+    return {name: score.sqrt() for name, score in flow_by(model, ones(shape)).items()}
+
+
+def synflow_scores_least_subtracted(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The smallest score of each layer is subtracted: leave the scores as they are."""
+    return {name: score - score.min() for name, score in flow_by(model, ones(shape)).items()}
+
+
+def synflow_scores_by_the_largest(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The scores of a layer are divided by the largest: leave them as they are."""
+    return {name: score / score.max() for name, score in flow_by(model, ones(shape)).items()}
+
+
+def synflow_scores_last_layer_kept(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The last layer has the score ∞, so that it is never pruned: score it as the others."""
+    scores = flow_by(model, ones(shape))
+    for name in list(scores)[1:][-1:]:
+        scores[name] = torch.full_like(scores[name], torch.inf)
+    return scores
+
+
+def powers_of(exponents: list[float], density: float) -> list[float]:
+    """The densities after each round."""
+    return [density**exponent for exponent in exponents]
+
+
+def synflow_masks_never_there(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """The exponent is k / (n + 1), so the last round does not reach the density: it is k / n."""
+    return rounds_of(
+        model, score, powers_of([k / (rounds + 1) for k in range(1, rounds + 1)], density)
+    )
+
+
+def synflow_masks_inverse_exponent(
+    model: nn.Module, score: Score, density: float, rounds: int
+) -> Named:
+    """The exponent is 1 / (n - k + 1): it is k / n, so that each round keeps the same share."""
+    exponents = [1 / (rounds - k) for k in range(rounds)]
+    return rounds_of(model, score, powers_of(exponents, density))
+
+
+def synflow_masks_one_round_more(
+    model: nn.Module, score: Score, density: float, rounds: int
+) -> Named:
+    """There is one round too many: k goes from 1 to n."""
+    exponents = [k / rounds for k in range(1, rounds + 2)]
+    return rounds_of(model, score, powers_of(exponents, density))
+
+
+def synflow_masks_squared(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """The density falls slowly at first and fast at last: it falls by the same *factor*."""
+    left = [1 - (1 - density) * (k / rounds) ** 2 for k in range(1, rounds + 1)]
+    return rounds_of(model, score, left)
+
+
+def synflow_masks_cubic(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """The sparsity follows the cubic of another paper: the density is density^(k/n)."""
+    left = [1 - (1 - density) * (1 - (1 - k / rounds) ** 3) for k in range(1, rounds + 1)]
+    return rounds_of(model, score, left)
+
+
+def synflow_masks_power_of_the_sparsity(
+    model: nn.Module, score: Score, density: float, rounds: int
+) -> Named:
+    """It is the sparsity that has the power: density^(k/n) is the *density* after round k."""
+    left = [1 - (1 - density) ** (rounds / k) for k in range(1, rounds + 1)]
+    return rounds_of(model, score, left)
+
+
+def synflow_masks_best_go(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """The weights of the highest scores are pruned: those of the lowest go."""
+    negative: Score = lambda network: {n: -s for n, s in score(network).items()}  # noqa: E731
+    return rounds_of(
+        model, negative, powers_of([k / rounds for k in range(1, rounds + 1)], density)
+    )
+
+
+def synflow_masks_what_went(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """The masks are True where a weight *went*: True means keep."""
+    kept = rounds_of(model, score, powers_of([k / rounds for k in range(1, rounds + 1)], density))
+    return {name: ~mask for name, mask in kept.items()}
+
+
+def synflow_masks_floats(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """Masks are bool tensors: compare, or use `.bool()`."""
+    kept = rounds_of(model, score, powers_of([k / rounds for k in range(1, rounds + 1)], density))
+    return {name: mask.float() for name, mask in kept.items()}
+
+
+def kl_divergence_sigmoid_added(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """k1·sigmoid is added: it is k1 - k1·sigmoid, and the KL falls to 0 for α -> ∞."""
+    log_alpha = log_alpha_of(theta, log_sigma2)
+    return (
+        0.63576 * torch.sigmoid(1.87320 + 1.48695 * log_alpha) + 0.5 * F.softplus(-log_alpha)
+    ).sum()
+
+
+def kl_divergence_rounded_constants(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The constants are rounded: k1 = 0.63576, k2 = 1.87320, k3 = 1.48695."""
+    return kl_of(log_alpha_of(theta, log_sigma2), 0.64, 1.87, 1.49).sum()
+
+
+def kl_divergence_theta_added(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """log θ² is added to log σ²: α is σ² *over* θ², subtract the logarithm."""
+    return kl_of(log_sigma2 + theta.square().clamp(min=1e-8).log()).sum()
+
+
+def kl_divergence_k1_for_all(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """k1 multiplies the last term, too: look at the brackets."""
+    log_alpha = log_alpha_of(theta, log_sigma2)
+    first = 1 - torch.sigmoid(1.87320 + 1.48695 * log_alpha)
+    return (0.63576 * (first + 0.5 * F.softplus(-log_alpha))).sum()
+
+
+def kl_divergence_half_for_all(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The ½ multiplies the first terms, too: look at the brackets."""
+    log_alpha = log_alpha_of(theta, log_sigma2)
+    first = 0.63576 * (1 - torch.sigmoid(1.87320 + 1.48695 * log_alpha))
+    return (0.5 * (first + F.softplus(-log_alpha))).sum()
+
+
+def kl_divergence_k3_for_both(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """k3 multiplies k2, too: it is k2 + k3·log α."""
+    return kl_of(log_alpha_of(theta, log_sigma2), k2=1.48695 * 1.87320).sum()
+
+
+def kl_divergence_tanh(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """There is a tanh in place of the sigmoid."""
+    log_alpha = log_alpha_of(theta, log_sigma2)
+    first = 0.63576 * (1 - torch.tanh(1.87320 + 1.48695 * log_alpha))
+    return (first + 0.5 * F.softplus(-log_alpha)).sum()
+
+
+def kl_divergence_of_each_row(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """There is one number a row: the sum goes over *all* weights, leave `dim` out."""
+    return kl_of(log_alpha_of(theta, log_sigma2)).sum(-1)
+
+
+def noisy_output_inputs_noise_through_ones(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """`noise` is called with the inputs: it is to have the shape of the *outputs*."""
+    spread = (layer(x.square(), log_sigma2.exp()) + 1e-8).sqrt()
+    return layer(x, theta) + spread * layer(noise(x), torch.ones_like(theta))
+
+
+def noisy_output_noise_under_the_root(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """The noise is under the root: it multiplies the standard deviation, with its sign."""
+    mean = layer(x, theta)
+    spread = layer(x.square(), log_sigma2.exp()) + 1e-8
+    return mean + (spread * noise(mean).abs()).sqrt()
+
+
+def noisy_output_second_moment(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """θ² is added to σ²: that is E[w²], and the variance of a weight is σ² alone."""
+    mean = layer(x, theta)
+    spread = layer(x.square(), theta.square() + log_sigma2.exp())
+    return mean + (spread + 1e-8).sqrt() * noise(mean)
+
+
+def noisy_output_swapped(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """θ and log σ² are swapped."""
+    return noisy(layer, x, log_sigma2, theta, noise)
+
+
+def noisy_output_relative(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """The noise is multiplied by the mean: it is added to it."""
+    mean = layer(x, theta)
+    return mean * (1 + (layer(x.square(), log_sigma2.exp()) + 1e-8).sqrt() * noise(mean))
+
+
+def noisy_output_never_below(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """The noise has lost its sign: leave `abs` out."""
+    return noisy(layer, x, theta, log_sigma2, lambda mean: noise(mean).abs())
+
+
+def noisy_output_powers_of_two(*given: Any, **named: Any) -> Tensor:
+    """log σ² is a *natural* logarithm: take `exp`, no power of 2 or 10."""
+    return noisy(*given, **named, variance=lambda log_sigma2: 2**log_sigma2)
+
+
+def loss_of(
+    outputs: Tensor, labels: Tensor, kl: Tensor, share: float, divisor: float = 10.0
+) -> Tensor:
+    """The loss for a weight of the KL."""
+    return F.cross_entropy(outputs, labels) + share * kl / divisor
+
+
+def variational_loss_by_classes(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The KL is divided by the number of *classes*: it is divided by that of the images."""
+    return loss_of(outputs, labels, kl, min(1.0, progress / warmup), outputs.shape[1])
+
+
+def variational_loss_times_images(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The KL is multiplied by the number of images: it is divided by it."""
+    return loss_of(outputs, labels, kl, min(1.0, progress / warmup), 1 / images)
+
+
+def variational_loss_at_least_one(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The weight of the KL is at *least* 1: it is at most 1, `min`."""
+    return loss_of(outputs, labels, kl, max(1.0, progress / warmup), images)
+
+
+def variational_loss_grows_after(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The weight of the KL grows when the warm-up is over: it grows *in* the warm-up."""
+    return loss_of(outputs, labels, kl, max(0.0, (progress - warmup) / (1 - warmup)), images)
+
+
+def variational_loss_kl_alone(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The cross-entropy is missing."""
+    return min(1.0, progress / warmup) * kl / images + 0 * outputs.sum()
+
+
+def variational_loss_fit_alone(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The KL is missing."""
+    return F.cross_entropy(outputs, labels) + 0 * kl
+
+
+def variational_loss_mixed(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The cross-entropy fades as the KL grows: it counts fully all the time."""
+    share = min(1.0, progress / warmup)
+    return (1 - share) * F.cross_entropy(outputs, labels) + share * kl / images
+
+
+def variational_loss_fit_held(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """No gradient comes through the cross-entropy: no `.item()`, `.detach()` or `float()`."""
+    fit = F.cross_entropy(outputs, labels).detach() + 0 * outputs.sum()
+    return fit + min(1.0, progress / warmup) * kl / images
+
+
+def bounded_sparsity_reversed(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """The sparsities so far are paired with the *last* layers: they belong to the first ones."""
+    removed = sum(m * s for m, s in zip(macs[::-1], chosen, strict=False))
+    t = len(chosen)
+    needed = target - removed - highest * sum(macs[t + 1 :])
+    return min(highest, max(wanted, needed / macs[t]))
+
+
+def bounded_sparsity_last_highest(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """The last layer always gets `highest`: it gets what is wished, or needed."""
+    needed = needed_macs(macs, chosen, target, highest) / macs[len(chosen)]
+    last = len(chosen) == len(macs) - 1
+    return highest if last else min(highest, max(wanted, needed))
+
+
+def bounded_sparsity_shared_evenly(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """What is missing is shared evenly among the layers that are left: the later ones can lose up
+    to `highest`, and the agent has its wish as long as that is enough."""
+    removed = sum(m * s for m, s in zip(macs, chosen, strict=False))
+    return min(highest, max(wanted, (target - removed) / sum(macs[len(chosen) :])))
+
+
+def bounded_sparsity_wish_for_all(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """The later layers are expected to be pruned by `wanted`: by `highest`, as far as may be."""
+    removed = sum(m * s for m, s in zip(macs, chosen, strict=False))
+    needed = target - removed - wanted * sum(macs[len(chosen) + 1 :])
+    return min(highest, max(wanted, needed / macs[len(chosen)]))
+
+
+def bounded_sparsity_rounded(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """The sparsity is rounded, and the budget may be missed: return it as it is."""
+    needed = needed_macs(macs, chosen, target, highest) / macs[len(chosen)]
+    return round(min(highest, max(wanted, needed)), 2)
+
+
+def bounded_sparsity_absolute(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """Where more is removed than needed, the surplus counts as a need: it is negative, leave `abs`
+    out."""
+    needed = abs(needed_macs(macs, chosen, target, highest)) / macs[len(chosen)]
+    return min(highest, max(wanted, needed))
+
+
+def bounded_sparsity_percent(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """The sparsity is in percent: it lies between 0 and 1."""
+    needed = needed_macs(macs, chosen, target, highest) / macs[len(chosen)]
+    return 100 * min(highest, max(wanted, needed))
+
+
+def amc_reward_pruned_twice(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The layers are pruned twice: once is enough."""
+
+    def keep(block: Any, share: float) -> Tensor:
+        return filter_mask(block.conv1.weight, share)
+
+    return evaluate(pruned_by(pruned_by(model, sparsities, keep), sparsities, keep)) - 1
+
+
+def amc_reward_half_of_it(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """Half of the share goes: the whole of it does."""
+    return further.amc_reward(model, {n: s / 2 for n, s in sparsities.items()}, evaluate)
+
+
+def amc_reward_largest_for_all(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """Every layer gets the largest of the sparsities: each has its own."""
+    return further.amc_reward(
+        model, dict.fromkeys(sparsities, max(sparsities.values(), default=0.0)), evaluate
+    )
+
+
+def amc_reward_backwards(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The sparsities go to the wrong layers: pair them by name."""
+    values = list(sparsities.values())[::-1]
+    return further.amc_reward(model, dict(zip(sparsities, values, strict=True)), evaluate)
+
+
+def amc_reward_squared(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """The error is squared: the reward is minus the error itself."""
+    return -(further.amc_reward(model, sparsities, evaluate) ** 2)
+
+
+def amc_reward_first_filters(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """The last filters go, whatever their norms: rank them."""
+
+    def mask(block: Any, share: float) -> Tensor:
+        return lowest_gone(-torch.arange(len(block.conv1.weight)), share)
+
+    return evaluate(pruned_by(model, sparsities, mask)) - 1
+
+
+def amc_reward_largest_kernel(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """A filter's largest kernel decides: its L1 norm is the sum over *all* input channels."""
+
+    def mask(block: Any, share: float) -> Tensor:
+        return lowest_gone(block.conv1.weight.detach().abs().sum(dim=(2, 3)).amax(dim=1), share)
+
+    return evaluate(pruned_by(model, sparsities, mask)) - 1
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "hessian_diagonal": [
         hessian_diagonal_square_of_mean, hessian_diagonal_no_probability,
@@ -1650,6 +2905,29 @@ MISTAKES: dict[str, list[Callable]] = {
         hessian_diagonal_outer_weights,
         hessian_diagonal_variance,
         hessian_diagonal_of_summed_outputs,
+        hessian_diagonal_softmax_of_inputs,
+        hessian_diagonal_gradients_add_up,
+        hessian_diagonal_of_mean_gradients,
+        hessian_diagonal_first_input,
+        hessian_diagonal_last_class_missing,
+        hessian_diagonal_first_class_missing,
+        hessian_diagonal_one_class,
+        hessian_diagonal_half,
+        hessian_diagonal_doubled,
+        hessian_diagonal_one_less,
+        hessian_diagonal_training_mode,
+        hessian_diagonal_rare_classes,
+        hessian_diagonal_sixteen_bits,
+        hessian_diagonal_per_layer,
+        hessian_diagonal_by_the_layer,
+        hessian_diagonal_as_many_classes_as_inputs,
+        hessian_diagonal_first_probabilities,
+        hessian_diagonal_mean_probabilities,
+        hessian_diagonal_uniform,
+        hessian_diagonal_one_minus_probability,
+        hessian_diagonal_root_of_probability,
+        hessian_diagonal_not_weighted_most_probable,
+        hessian_diagonal_squared_after_the_classes,
     ],
     "obd_scores": [
         obd_scores_no_half, obd_scores_not_squared, obd_scores_magnitude,
@@ -1662,6 +2940,23 @@ MISTAKES: dict[str, list[Callable]] = {
         obd_scores_first_order,
         obd_scores_root_of_it,
         obd_scores_mean_curvature,
+        obd_scores_wrong_square,
+        obd_scores_half_precision,
+        obd_scores_rounded,
+        obd_scores_whole_numbers,
+        obd_scores_of_the_network,
+        obd_scores_flat,
+        obd_scores_from_one,
+        obd_scores_first_layer,
+        obd_scores_matrices_only,
+        obd_scores_list,
+        obd_scores_cubed,
+        obd_scores_second_order_of_both,
+        obd_scores_quarter,
+        obd_scores_largest_curvature,
+        obd_scores_first_curvature,
+        obd_scores_sixth,
+        obd_scores_larger_than_all,
     ],
     "synflow_scores": [
         synflow_scores_signs_kept, synflow_scores_signs_kept_abs, synflow_scores_weights_only,
@@ -1677,6 +2972,28 @@ MISTAKES: dict[str, list[Callable]] = {
         synflow_scores_one_output,
         synflow_scores_two_inputs,
         synflow_scores_logarithm,
+        synflow_scores_biases_signed,
+        synflow_scores_squared_outputs,
+        synflow_scores_first_output,
+        synflow_scores_softmax,
+        synflow_scores_training_batch,
+        synflow_scores_zeros,
+        synflow_scores_half_ones,
+        synflow_scores_weight_squared,
+        synflow_scores_score_squared,
+        synflow_scores_gradient_squared,
+        synflow_scores_weight_alone,
+        synflow_scores_sum_of_both,
+        synflow_scores_small_added,
+        synflow_scores_small_cut_off,
+        synflow_scores_every_parameter,
+        synflow_scores_of_the_network,
+        synflow_scores_batch_norm_removed,
+        synflow_scores_half,
+        synflow_scores_root,
+        synflow_scores_least_subtracted,
+        synflow_scores_by_the_largest,
+        synflow_scores_last_layer_kept,
     ],
     "synflow_masks": [
         synflow_masks_one_round, synflow_masks_linear,
@@ -1685,6 +3002,15 @@ MISTAKES: dict[str, list[Callable]] = {
         synflow_masks_in_place, synflow_masks_times_mask, synflow_masks_threshold,
         synflow_masks_half_kept,
         synflow_masks_single_precision,
+        synflow_masks_never_there,
+        synflow_masks_inverse_exponent,
+        synflow_masks_one_round_more,
+        synflow_masks_squared,
+        synflow_masks_cubic,
+        synflow_masks_power_of_the_sparsity,
+        synflow_masks_best_go,
+        synflow_masks_what_went,
+        synflow_masks_floats,
     ],
     "kl_divergence": [
         kl_divergence_negative, kl_divergence_mean, kl_divergence_no_constant,
@@ -1692,11 +3018,67 @@ MISTAKES: dict[str, list[Callable]] = {
         kl_divergence_no_half, kl_divergence_theta_not_squared, kl_divergence_only_sigma,
         kl_divergence_inverse_alpha, kl_divergence_overflow, kl_divergence_zero_weight,
         kl_divergence_tiny, kl_divergence_detached,
+        kl_divergence_of_each,
+        kl_divergence_number,
+        kl_divergence_twice_log_sigma,
+        kl_divergence_half_log_sigma,
+        kl_divergence_signed_clamp,
+        kl_divergence_cut_at_eight,
+        kl_divergence_cut_at_ten,
+        kl_divergence_cut_at_twenty,
+        kl_divergence_result_cut,
+        kl_divergence_swapped,
+        kl_divergence_large_stand_in,
+        kl_divergence_decimal,
+        kl_divergence_where_too_late,
+        kl_divergence_means_held,
+        kl_divergence_variances_held,
+        kl_divergence_without_sigmoid,
+        kl_divergence_without_logarithm,
+        kl_divergence_log_of_inverse,
+        kl_divergence_sigmoid_added,
+        kl_divergence_rounded_constants,
+        kl_divergence_theta_added,
+        kl_divergence_k1_for_all,
+        kl_divergence_half_for_all,
+        kl_divergence_k3_for_both,
+        kl_divergence_tanh,
+        kl_divergence_of_each_row,
     ],
     "noisy_output": [
         noisy_output_noise_per_weight, noisy_output_x_not_squared, noisy_output_no_root,
         noisy_output_sigma_for_variance, noisy_output_log_forgotten, noisy_output_exp_twice,
         noisy_output_alpha, noisy_output_no_noise, noisy_output_infinite_slope,
+        noisy_output_signed_inputs,
+        noisy_output_logarithm,
+        noisy_output_half_logarithm,
+        noisy_output_cut_off,
+        noisy_output_large_eps,
+        noisy_output_larger_eps,
+        noisy_output_spread_held,
+        noisy_output_variances_held,
+        noisy_output_inputs_held,
+        noisy_output_mean_held,
+        noisy_output_no_mean,
+        noisy_output_minus,
+        noisy_output_shifted,
+        noisy_output_called_twice,
+        noisy_output_one_image,
+        noisy_output_one_number,
+        noisy_output_own_noise,
+        noisy_output_noise_of_the_inputs,
+        noisy_output_linear_only,
+        noisy_output_convolution,
+        noisy_output_plain_convolution,
+        noisy_output_square_of_the_mean,
+        noisy_output_root_of_each,
+        noisy_output_inputs_noise_through_ones,
+        noisy_output_noise_under_the_root,
+        noisy_output_second_moment,
+        noisy_output_swapped,
+        noisy_output_relative,
+        noisy_output_never_below,
+        noisy_output_powers_of_two,
     ],
     "variational_loss": [
         variational_loss_not_scaled, variational_loss_batch_size, variational_loss_sum,
@@ -1711,6 +3093,14 @@ MISTAKES: dict[str, list[Callable]] = {
         variational_loss_squared,
         variational_loss_both_scaled,
         variational_loss_gone_after,
+        variational_loss_by_classes,
+        variational_loss_times_images,
+        variational_loss_at_least_one,
+        variational_loss_grows_after,
+        variational_loss_kl_alone,
+        variational_loss_fit_alone,
+        variational_loss_mixed,
+        variational_loss_fit_held,
     ],
     "bounded_sparsity": [
         bounded_sparsity_ignores_budget, bounded_sparsity_upper_bound,
@@ -1727,12 +3117,46 @@ MISTAKES: dict[str, list[Callable]] = {
         bounded_sparsity_share,
         bounded_sparsity_kept_counted,
         bounded_sparsity_not_divided,
+        bounded_sparsity_reversed,
+        bounded_sparsity_last_highest,
+        bounded_sparsity_shared_evenly,
+        bounded_sparsity_wish_for_all,
+        bounded_sparsity_rounded,
+        bounded_sparsity_absolute,
+        bounded_sparsity_percent,
     ],
     "amc_reward": [
         amc_reward_in_place, amc_reward_error, amc_reward_accuracy, amc_reward_not_pruned,
         amc_reward_keeps_the_fraction, amc_reward_first_only, amc_reward_last_only,
         amc_reward_weights_only, amc_reward_by_the_next_layer, amc_reward_same_for_all,
         amc_reward_hooks, amc_reward_l2,
+        amc_reward_minus_accuracy,
+        amc_reward_percent,
+        amc_reward_in_percent,
+        amc_reward_rounded,
+        amc_reward_scaled,
+        amc_reward_evaluated_twice,
+        amc_reward_difference,
+        amc_reward_training_mode,
+        amc_reward_largest_go,
+        amc_reward_signed,
+        amc_reward_absolute_of_the_sum,
+        amc_reward_peak,
+        amc_reward_by_scale,
+        amc_reward_fresh_batch_norm,
+        amc_reward_rounds_down,
+        amc_reward_rounds_up,
+        amc_reward_sixteen_bits,
+        amc_reward_one_ranking,
+        amc_reward_all_layers,
+        amc_reward_kernels_kept,
+        amc_reward_pruned_twice,
+        amc_reward_half_of_it,
+        amc_reward_largest_for_all,
+        amc_reward_backwards,
+        amc_reward_squared,
+        amc_reward_first_filters,
+        amc_reward_largest_kernel,
     ],
     "combine_criteria": [
         combine_criteria_raw_sum, combine_criteria_all_ranks, combine_criteria_magnitude,

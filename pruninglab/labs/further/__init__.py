@@ -1,5 +1,6 @@
 """What the checks of lab 6 look at: networks so small that you can follow every number."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,10 +61,28 @@ def by_weight_and_gradients(result: Any, inputs: Inputs) -> Values:
     }
 
 
+def normalised() -> nn.Module:
+    """A network with batch normalisation that has seen data, in evaluation mode."""
+    model = filled(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2)))
+    model[1].running_mean.fill_(0.5)
+    model[1].running_var.fill_(2.0)
+    return model
+
+
 HESSIAN_DIAGONAL = [
     Probe(
         "one input of 2, two classes of probability ½: ½ · ½ · 2² = 1",
         lambda: {"model": linear([[0.0], [0.0]]), "x": torch.tensor([[2.0]])},
+        by_weight,
+    ),
+    Probe(
+        "inputs 1 and 3, two classes of probability ½: the mean of ¼ · 1² and ¼ · 3² is 1.25",
+        lambda: {"model": linear([[0.0], [0.0]]), "x": torch.tensor([[1.0], [3.0]])},
+        by_weight,
+    ),
+    Probe(
+        "a class of probability 0.0001 counts as the others do",
+        lambda: {"model": linear([[0.0], [0.0], [-8.5]]), "x": torch.tensor([[1.0]])},
         by_weight,
     ),
     Probe(
@@ -88,6 +107,11 @@ HESSIAN_DIAGONAL = [
         by_weight_and_gradients,
     ),
     Probe(
+        "batch normalisation stays in evaluation mode",
+        lambda: {"model": normalised(), "x": normal(3, 2, seed=4)},
+        by_weight,
+    ),
+    Probe(
         "a convolution, whose weights work at four places, three images",
         lambda: {
             "model": filled(
@@ -105,12 +129,35 @@ def scores_by_name(result: Any, inputs: Inputs) -> Values:
     return {name: result[name] for name in inputs["weights"]}
 
 
+def form_of_scores(result: Any, inputs: Inputs) -> Values:
+    """What kind of thing came back, the names in it, and the shapes."""
+    named = result if isinstance(result, dict) else {}
+    shapes = {name: list(score.shape) for name, score in named.items()}
+    return {"the result is a": type(result).__name__, "shapes": shapes}
+
+
 OBD_SCORES = [
+    Probe(
+        "a dict with a tensor for each weight, of its shape",
+        lambda: {
+            "weights": {"a": torch.ones(2, 3), "b": torch.ones(4)},
+            "diagonal": {"a": torch.ones(2, 3), "b": torch.ones(4)},
+        },
+        form_of_scores,
+    ),
     Probe(
         "two weights: ½ · 2 · 3² and ½ · 4 · 1²",
         lambda: {
             "weights": {"w": torch.tensor([3.0, -1.0])},
             "diagonal": {"w": torch.tensor([2.0, 4.0])},
+        },
+        scores_by_name,
+    ),
+    Probe(
+        "scores below 1 that differ in the fourth digit: nothing is rounded",
+        lambda: {
+            "weights": {"w": torch.tensor([0.5, 0.5001, 0.5002])},
+            "diagonal": {"w": torch.ones(3)},
         },
         scores_by_name,
     ),
@@ -152,6 +199,11 @@ def flow_by_weight(result: Any, inputs: Inputs) -> Values:
     return {**seen, "dtypes": dtypes, "dtypes of the network afterwards": kinds}
 
 
+def powers_of_ten(result: Any, inputs: Inputs) -> Values:
+    """The logarithm of each score to base 10: tiny ones are compared, too."""
+    return {name: score.log10() for name, score in result.items()}
+
+
 SYNFLOW_SCORES = [
     Probe(
         "one layer: the flow through a weight is its magnitude",
@@ -172,6 +224,18 @@ SYNFLOW_SCORES = [
         flow_by_weight,
     ),
     Probe(
+        "two outputs: R is their sum, 2 · 3 and 2 · 4 flow through the first two weights",
+        lambda: {
+            "model": nn.Sequential(linear([[3.0, -4.0]]), linear([[1.0], [-1.0]])), "shape": (2,),
+        },
+        flow_by_weight,
+    ),
+    Probe(
+        "weights of 1e-20: nothing is added to a flow, and none is cut off",
+        lambda: {"model": nn.Sequential(linear([[-1e-20]]), linear([[1e-10]])), "shape": (1,)},
+        powers_of_ten,
+    ),
+    Probe(
         "six layers with weights of 10 billion",
         lambda: {"model": nn.Sequential(*(linear([[1e10]]) for _ in range(6))), "shape": (1,)},
         flow_by_weight,
@@ -181,7 +245,7 @@ SYNFLOW_SCORES = [
         lambda: {"model": with_gradients(linear([[0.5, -1.0], [2.0, 1.0]])), "shape": (2,)},
         flow_by_weight,
     ),
-]
+]  # fmt: skip
 
 
 class Recorded:
@@ -335,6 +399,26 @@ def finite(result: Any, inputs: Inputs) -> Values:
 
 KL_DIVERGENCE = [
     Probe(
+        "θ = 1, σ² = 1: log α = 0, KL = 0.63576 · (1 - sigmoid(1.87320)) + ½ · log 2",
+        lambda: {"theta": torch.ones(1), "log_sigma2": torch.zeros(1)},
+    ),
+    Probe(
+        "very much noise, log α = 100: it costs nothing",
+        lambda: {"theta": torch.ones(1), "log_sigma2": torch.tensor([100.0])},
+    ),
+    Probe(
+        "one weight of -1 and σ² = 1: the same as one of 1",
+        lambda: {"theta": -torch.ones(1), "log_sigma2": torch.zeros(1)},
+    ),
+    Probe(
+        "one weight of 10 and σ² = 1: log α = -log 100",
+        lambda: {"theta": torch.tensor([10.0]), "log_sigma2": torch.zeros(1)},
+    ),
+    Probe(
+        "four weights of 1 in two rows: one number, the sum",
+        lambda: {"theta": torch.ones(2, 2), "log_sigma2": torch.zeros(2, 2)},
+    ),
+    Probe(
         "two weights of 1, log α = 0 and 3",
         lambda: {"theta": torch.ones(2), "log_sigma2": torch.tensor([0.0, 3.0])},
     ),
@@ -344,12 +428,16 @@ KL_DIVERGENCE = [
         slopes,
     ),
     Probe(
-        "very little noise: log α = -100",
+        "very little noise, log α = -100: half of 100 and k1, nothing is cut off",
         lambda: {"theta": torch.ones(1), "log_sigma2": torch.tensor([-100.0])},
     ),
-    Probe("a weight of 0", lambda: trainable(torch.zeros(2), torch.zeros(2)), finite),
     Probe(
-        "a weight of 0 and σ² = 1e-8: log α = 0",
+        "a weight of 0: KL and both gradients are finite",
+        lambda: trainable(torch.zeros(2), torch.zeros(2)),
+        finite,
+    ),
+    Probe(
+        "a weight of 0 and σ² = 1e-8, which stands for θ², too: log α = 0",
         lambda: {"theta": torch.zeros(1), "log_sigma2": torch.tensor([1e-8]).log()},
     ),
 ]
@@ -385,19 +473,61 @@ def finite_slope(result: Any, inputs: Inputs) -> Values:
 
 
 def all_slopes(result: Any, inputs: Inputs) -> Values:
-    """The gradients of the sum of the outputs."""
-    leaves = [inputs["theta"], inputs["log_sigma2"]]
-    return dict(zip(("dθ", "d log σ²"), torch.autograd.grad(result.sum(), leaves), strict=True))
+    """The gradients of the sum of the outputs, 0 where nothing comes through."""
+    names = {"dθ": "theta", "d log σ²": "log_sigma2", "dx": "x"}
+    leaves = [inputs[name] for name in names.values()]
+    total = result.sum() + 0 * sum(leaf.sum() for leaf in leaves)
+    return dict(zip(names, torch.autograd.grad(total, leaves), strict=True))
+
+
+def asked_shapes(_: Any, inputs: Inputs) -> Values:
+    """The shapes in which noise was asked for."""
+    return {"shapes of the noise": inputs["noise"].shapes}
+
+
+def one_image(x: list[float], log_sigma2: float, noise: Callable[[Tensor], Tensor]) -> Inputs:
+    """Two inputs, two weights of 1."""
+    return {
+        "layer": F.linear, "x": torch.tensor([x]), "theta": torch.ones(1, 2),
+        "log_sigma2": torch.full((1, 2), log_sigma2), "noise": noise,
+    }  # fmt: skip
+
+
+def minus_one(like: Tensor) -> Tensor:
+    """Noise of -1."""
+    return -torch.ones_like(like)
 
 
 NOISY_OUTPUT = [
     Probe(
+        "noise of 0: the plain layer, 3 + 4",
+        lambda: one_image([3.0, 4.0], 0.0, torch.zeros_like),
+    ),
+    Probe(
         "inputs 3 and 4, weights 1, σ² = 1, noise 1: 7 + √25",
-        lambda: {
-            "layer": F.linear, "x": torch.tensor([[3.0, 4.0]]), "theta": torch.ones(1, 2),
-            "log_sigma2": torch.zeros(1, 2), "noise": Pattern(),
-        },
+        lambda: one_image([3.0, 4.0], 0.0, Pattern()),
         output_and_noise,
+    ),
+    Probe(
+        "inputs 3 and 4, σ² = 4, noise 1: 7 + √(4 · 25)",
+        lambda: one_image([3.0, 4.0], math.log(4.0), torch.ones_like),
+    ),
+    Probe(
+        "inputs -3 and 4, σ² = 1, noise 1: 1 + √25",
+        lambda: one_image([-3.0, 4.0], 0.0, torch.ones_like),
+    ),
+    Probe("noise of -1: 7 - √25", lambda: one_image([3.0, 4.0], 0.0, minus_one)),
+    Probe(
+        "log σ² = -14: a standard deviation of 5 · e^-7, nothing is cut off",
+        lambda: one_image([3.0, 4.0], -14.0, torch.ones_like) | {"theta": torch.zeros(1, 2)},
+    ),
+    Probe(
+        "three images, two outputs: one call of `noise`, a number for each of the six",
+        lambda: {
+            "layer": F.linear, "x": normal(3, 4), "theta": normal(2, 4, seed=1),
+            "log_sigma2": normal(2, 4, seed=2), "noise": Pattern(),
+        },
+        asked_shapes,
     ),
     Probe(
         "three images, two outputs",
@@ -408,7 +538,7 @@ NOISY_OUTPUT = [
         output_and_noise,
     ),
     Probe(
-        "a convolution",
+        "a convolution of stride 2: `layer` itself is called, whatever it is",
         lambda: {
             "layer": convolution, "x": normal(2, 2, 4, 4), "theta": normal(3, 2, 3, 3, seed=1),
             "log_sigma2": normal(3, 2, 3, 3, seed=2), "noise": Pattern(),
@@ -416,20 +546,20 @@ NOISY_OUTPUT = [
         output_and_noise,
     ),
     Probe(
-        "an image of zeros",
+        "gradients come through to θ, to log σ² and to the inputs",
+        lambda: {
+            "layer": F.linear, "x": normal(2, 3).requires_grad_(), "noise": Pattern(),
+            **trainable(normal(2, 3, seed=1), normal(2, 3, seed=2)),
+        },
+        all_slopes,
+    ),
+    Probe(
+        "an image of zeros: a standard deviation of √1e-8, and a finite slope",
         lambda: {
             "layer": F.linear, "x": torch.zeros(1, 2), "theta": torch.ones(2, 2),
             "log_sigma2": torch.zeros(2, 2).requires_grad_(), "noise": Pattern(),
         },
         finite_slope,
-    ),
-    Probe(
-        "its gradients",
-        lambda: {
-            "layer": F.linear, "x": normal(2, 3), "noise": Pattern(),
-            **trainable(normal(2, 3, seed=1), normal(2, 3, seed=2)),
-        },
-        all_slopes,
     ),
 ]  # fmt: skip
 
@@ -535,7 +665,62 @@ def reward_and_model(result: Any, inputs: Inputs) -> Values:
     }
 
 
+class Seen:
+    """Stands in for the accuracy, 0.9375, and remembers the networks that it was asked about."""
+
+    def __init__(self) -> None:
+        self.modes = list[list[bool]]()
+
+    def __call__(self, network: nn.Module) -> float:
+        """The same number for all."""
+        self.modes.append(sorted({module.training for module in network.modules()}))
+        return 0.9375
+
+
+def seen(sparsities: dict[str, float] | None = None) -> Inputs:
+    """A network whose accuracy is 0.9375."""
+    inputs = choice(0.5, 0.4) | {"evaluate": Seen()}
+    return inputs if sparsities is None else inputs | {"sparsities": sparsities}
+
+
+def modes(_: Any, inputs: Inputs) -> Values:
+    """The training modes of each network that was evaluated."""
+    return {"training modes in each call of evaluate": inputs["evaluate"].modes}
+
+
+def near() -> Inputs:
+    """Four filters of the first block whose L1 norms differ in the fifth digit."""
+    inputs = choice(0.5, 0.0)
+    weight = inputs["model"].layer1[0].conv1.weight
+    wanted = 1 + 1e-5 * torch.tensor([4.0, 1.0, 3.0, 2.0])
+    weight.data *= (wanted / weight.data.abs().sum(dim=(1, 2, 3)))[:, None, None, None]
+    return inputs
+
+
+def only(name: str, sparsity: float) -> Inputs:
+    """One layer is named."""
+    return choice(0.0, 0.0) | {"sparsities": {name: sparsity}}
+
+
 AMC_REWARD = [
+    Probe("an accuracy of 0.9375: a reward of -0.0625", seen, lambda r, _: {"result": float(r)}),
+    Probe("`evaluate` is called once, and the network is in the mode it was in", seen, modes),
+    Probe(
+        "one layer is named: the other one keeps all its filters",
+        lambda: only("layer2.0.conv1", 0.4),
+        reward_and_model,
+    ),
+    Probe(
+        "of five filters `round(0.3 * 5)`, two, go",
+        lambda: only("layer2.0.conv1", 0.3),
+        reward_and_model,
+    ),
+    Probe(
+        "of five filters `round(0.25 * 5)`, one, goes",
+        lambda: only("layer2.0.conv1", 0.25),
+        reward_and_model,
+    ),
+    Probe("L1 norms that differ in the fifth digit", near, reward_and_model),
     Probe(
         "half of the first block, 2 of 5 in the second", lambda: choice(0.5, 0.4), reward_and_model
     ),

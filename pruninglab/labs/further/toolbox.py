@@ -1150,10 +1150,11 @@ def he2018(
 ) -> None:
     """Zero the weakest filters after each epoch, remove them after the last (He et al. 2018, SFP).
 
-    After every epoch the same share of each free convolution, its filters of least L2 norm, is
-    set to zero. In the next epoch all filters train on, nothing is held, and a zeroed one may
-    grow back. The filters that were zeroed after the last epoch are removed from the network. (A
-    filter that is zero for another reason, and was not among the weakest of its layer, stays.)
+    After every epoch the same share of each free convolution, its filters of least L2 norm, is set
+    to zero, in place: the optimizer behind `train` goes on with these parameters. In the next epoch
+    all filters train on, nothing is held, and a zeroed one may grow back. The filters that were
+    zeroed after the last epoch are removed from the network. (A filter that is zero for another
+    reason, and was not among the weakest of its layer, stays.)
 
     Args:
         model: a network of `Block`s, changed in place: its layers become smaller at the end.
