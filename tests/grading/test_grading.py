@@ -42,6 +42,7 @@ from pruninglab.grading.sample_class import code_of, fill
 from pruninglab.grading.trouble import GradingError
 from solutions.builder.build import nbgrader_cell
 from solutions.lab1_structures import mistakes as structures_mistakes
+from tests.helpers import graders
 from tests.helpers.payloads import picture
 
 # The first test of a class waits until the whole class is graded: minutes on a busy machine.
@@ -50,6 +51,12 @@ ROOT = Path(__file__).parents[2]
 TINY = "01_tiny"
 TOKEN = "a-token-for-this-test"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _graders() -> Iterator[None]:
+    with graders.shared():
+        yield
 
 
 # --- a tiny lab ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pruninglab.grading.gradebook.course import open_nbgrader, succeed
 from solutions.builder import manifest as manifests
 from tests.grading import test_grading as tiny
+from tests.helpers import graders
 from tests.helpers.solved import LAB, solved
 
 
@@ -30,3 +32,10 @@ def file(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A student's notebook with everything solved, run from top to bottom, and saved."""
     monkeypatch.chdir(solved(pristine, tmp_path / "student"))
     return tmp_path / "student" / "labs" / LAB / f"{LAB}.ipynb"
+
+
+@pytest.fixture(scope="module")
+def _graders() -> Iterator[None]:
+    """One pool for the tests of a module that grade."""
+    with graders.shared():
+        yield

@@ -97,7 +97,7 @@ def test_a_receipt_can_be_verified(file: Path, capsys: pytest.CaptureFixture) ->
     assert "empty.zip has no notebook in it: give the zip in handin/" in error
 
 
-@pytest.mark.usefixtures("_sandbox")
+@pytest.mark.usefixtures("_sandbox", "_graders")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "arrives",
