@@ -37,7 +37,7 @@ class _Training:
     """
 
     def __init__(self, model: nn.Module, seed: int, zeros: float = 0.0) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
+        self.model, self.generator = model, torch.Generator().manual_seed(seed)
         self.zeros = zeros
         self.lrs: list[float] = []
         self.masks: list[Named] = []
@@ -48,6 +48,7 @@ class _Training:
     def __call__(
         self, model: nn.Module, masks: Named, lrs: list, before_step: object = None
     ) -> list:
+        assert model is self.model, "train got another network than the one passed in"
         for lr in lrs:
             full = {n: torch.ones_like(w, dtype=torch.bool) for n, w in prunable(model).items()}
             self.lrs.append(float(lr))
@@ -563,6 +564,7 @@ class _Liu:
     ) -> None:
         self.model, self.generator = _labelled(2, seed), torch.Generator().manual_seed(seed)
         self.schedule, self.lrs = lrs, list[float]()
+        self.during: list[dict[str, list[int]]] = []  # filters in each step
         self.scales: dict[str, list] = {}
         self.pushes: list[dict[str, Tensor]] = []
         self.signs: list[dict[str, Tensor]] = []
@@ -586,6 +588,7 @@ class _Liu:
         scales = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)}
         for lr in lrs:
             self.lrs.append(float(lr))
+            self.during.append(_filters(model))
             for parameter in model.parameters():
                 parameter.grad = torch.ones_like(parameter)
             if before_step is not None:
@@ -626,6 +629,14 @@ def test_the_smallest_scales_of_all_layers_go(liu2017: Callable, seed: int = 0) 
         total = sum(map(len, run.scales.values()))
         right = _lowest_gone(run.scales, round(sparsity * total))
         _no_filters_differ(_filters(run.model), right, f"{sparsity=}")
+
+
+def test_the_small_network_is_fine_tuned(liu2017: Callable, seed: int = 0) -> None:
+    """The first training has all filters, the second one only those that stay."""
+    run = _Liu(liu2017, seed, 0.25, 0.5, [0.2, 0.1])
+    dense = _filters(_labelled(2, seed))
+    for step, right in enumerate([dense, dense, _filters(run.model), _filters(run.model)]):
+        _no_filters_differ(run.during[step], right, f"step {step}")
 
 
 def test_a_hair_decides_between_scales(liu2017: Callable, seed: int = 0) -> None:

@@ -3510,6 +3510,467 @@ def he2018_a_copy(
     he(copy.deepcopy(model), sparsity, epoch_lrs, steps_per_epoch, train)
 
 
+def han2015_threshold_of_each_row(*given: Any, **named: Any) -> Masks:
+    """Each row of a layer has its own threshold: leave `dim` out, a layer has one."""
+    return han(*given, **named, stays=above_rows(named["quality"] if named else given[1]))
+
+
+def above_rows(quality: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """What is not below the standard deviations of its own row."""
+
+    def stays(weight: Tensor, _: Tensor) -> Tensor:
+        if weight.shape[1] < 2:
+            return torch.ones_like(weight, dtype=torch.bool)
+        deviations = weight.flatten(1).std(dim=1)
+        return weight.abs() >= quality * deviations.view(-1, *[1] * (weight.dim() - 1))
+
+    return stays
+
+
+def han2015_masks_too_late(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """`train` gets the masks of the round before: prune first, and hand over the new ones."""
+    masks = everything(model)
+    for _ in range(rounds):
+        new = one_more_round(model, masks, quality)
+        train(model, masks, steps * [lr / 10])
+        masks = new
+    return masks
+
+
+def han2015_tenth_once(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """Only the first round has a tenth of the rate: all rounds have."""
+    masks = everything(model)
+    for number in range(rounds):
+        masks = one_more_round(model, masks, quality)
+        train(model, masks, steps * [lr if number else lr / 10])
+    return masks
+
+
+def han2015_layer_by_layer(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """All rounds of a layer come before those of the next one: a round prunes *all* layers."""
+    masks = everything(model)
+    for name in masks:
+        for _ in range(rounds):
+            masks[name] = one_more_round(model, masks, quality)[name]
+            train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_falls(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """The quality falls from round to round: it is the same in all of them."""
+    masks = everything(model)
+    for number in range(rounds):
+        masks = one_more_round(model, masks, quality / (number + 1))
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def han2015_joined(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """Old and new mask are joined by `|`, so that pruned weights are back: with `&`, a weight stays
+    that *both* keep."""
+    masks: Masks = {}
+    for _ in range(rounds):
+        for name, weight in prunable(model).items():
+            old = masks.get(name, weight.detach() != weight.detach())
+            left = weight.detach()[old] if old.any() else weight.detach()
+            masks[name] = old | (weight.detach().abs() >= quality * left.std())
+        train(model, masks, steps * [lr / 10])
+    return masks
+
+
+def zhu2017_swapped(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """`every` and `updates` are swapped in the call of `cubic_sparsity`: see its order."""
+    masks: Masks = {}
+    for step, lr in enumerate(lrs):
+        if step in range(start, start + updates * every + 1, every):
+            sparsity = cubic_sparsity(step, start, updates, every, final)
+            masks = local_masks(magnitude_scores(model), min(max(sparsity, 0.0), 1.0))
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_start_and_every_swapped(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """`start` and `every` are swapped in the call of `cubic_sparsity`: see its order."""
+    masks: Masks = {}
+    for step, lr in enumerate(lrs):
+        if step in range(start, start + updates * every + 1, every):
+            sparsity = cubic_sparsity(step, every, max(start, 1), updates, final)
+            masks = local_masks(magnitude_scores(model), min(max(sparsity, 0.0), 1.0))
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_begins_with_start(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """The steps before t_0 are missing: they train, too, without masks."""
+    return zhu(model, final, 0, every, updates, lrs[start:], train)
+
+
+def zhu2017_goes_on_choosing(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """After the last choice the cubic goes on growing, beyond `final`: stop after n choices."""
+    masks: Masks = {}
+    for step, lr in enumerate(lrs):
+        if step >= start and (step - start) % every == 0:
+            part = (step - start) / (updates * every)
+            sparsity = final - final * (1 - part) ** 3
+            masks = local_masks(magnitude_scores(model), min(max(sparsity, 0.0), 1.0))
+        train(model, masks, [lr])
+    return masks
+
+
+def zhu2017_rate_of_the_choice(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """Steps between two choices have the learning rate of the choice: each step has its own."""
+    rates = [lr if t < start else lrs[t - (t - start) % every] for t, lr in enumerate(lrs)]
+    return zhu(model, final, start, every, updates, rates, train)
+
+
+def zhu2017_last_layer_spared(*given: Any, **named: Any) -> Masks:
+    """The last layer has all its weights: every layer of `prunable(model)` is pruned."""
+
+    def choose(scores: dict[str, Tensor], share: float) -> Masks:
+        masks = local_masks(scores, share)
+        for name in list(masks)[1:][-1:]:
+            masks[name] = torch.ones_like(masks[name])
+        return masks
+
+    return zhu(*given, **named, choose=choose)
+
+
+def zhu2017_cubic_twice(*given: Any, **named: Any) -> Masks:
+    """The cubic is applied twice: `cubic_sparsity` has the whole of equation 1 in it."""
+    return zhu(*given, **named, share=lambda part: 1 - (1 - part) ** 9)
+
+
+def renda2020_growing_share(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """The share grows from round to round: it is a fifth of what is left in each."""
+    masks = everything(model)
+    for number in range(rounds):
+        masks = prune_remaining(prunable(model), masks, min(0.2 * (number + 1), 1.0))
+        train(model, masks, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True))
+    return masks
+
+
+def renda2020_prunes_at_the_end(*given: Any, **named: Any) -> Masks:
+    """What you return has been pruned once more, after the last training."""
+    model = named["model"] if named else given[0]
+    return prune_remaining(prunable(model), renda(*given, **named), 0.2)
+
+
+def renda2020_dense_again(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """After a round all weights go back to those of the dense network: only the learning rate is
+    rewound."""
+    dense, masks = copy.deepcopy(model.state_dict()), everything(model)
+    for number in range(rounds):
+        if number:
+            model.load_state_dict(dense)
+        masks = prune_remaining(prunable(model), masks, 0.2)
+        train(model, masks, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=True))
+    return masks
+
+
+def renda2020_first_rate(*given: Any, **named: Any) -> Masks:
+    """Every step has one learning rate, the first one of the schedule: its last epochs are
+    replayed."""
+    first = (named["epoch_lrs"] if named else given[2])[0]
+    return renda(*given, **named, lrs=lambda lrs: len(lrs) * [first])
+
+
+def renda2020_first_rate_of_the_replay(*given: Any, **named: Any) -> Masks:
+    """Every step has the rate with which the replay begins: the schedule goes on to its end."""
+    return renda(*given, **named, lrs=lambda lrs: len(lrs) * lrs[:1])
+
+
+def renda2020_epochs_for_steps(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """`epochs` and `steps_per_epoch` are swapped in the call of `retraining_lrs`."""
+    count = min(steps_per_epoch, len(epoch_lrs))
+    return renda(model, rounds, epoch_lrs, count, epochs, train)
+
+
+def li2016_density(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """`sparsity` is taken as the share to keep: it is the share that goes."""
+    li(model, 1 - sparsity, skip, epoch_lrs, epochs, steps_per_epoch, train)
+
+
+def li2016_two_halves(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The share goes in two halves, the second one of what is left: all goes at once."""
+    li(model, sparsity / 2, skip, epoch_lrs, 0, steps_per_epoch, train)
+    li(model, sparsity / 2, skip, epoch_lrs, epochs, steps_per_epoch, train)
+
+
+def li2016_ends_at_skip(*given: Any, **named: Any) -> None:
+    """After a layer that is to be left alone no other one is pruned: `continue`, not `break`."""
+    li(
+        *given,
+        **named,
+        skipped=lambda names, skip: [
+            name for i, name in enumerate(names) if set(names[: i + 1]) & set(skip)
+        ],
+    )
+
+
+def li2016_rate_where_the_replay_begins(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The rate is that of the epoch with which a replay would begin: it is the last one of all."""
+    rate = epoch_lrs[-min(epochs, len(epoch_lrs))]
+    li(model, sparsity, skip, [rate], epochs, steps_per_epoch, train)
+
+
+def li2016_by_the_next_layer(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The filters are ranked by the weights of `conv2`: it is `conv1` that has their own."""
+    for name in free_convs(model):
+        if name not in skip:
+            follower = model.get_parameter(name.replace("conv1", "conv2") + ".weight")
+            shrink(model, {name: filter_mask(follower.transpose(0, 1), sparsity)})
+    train(model, {}, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=False))
+
+
+def li2016_by_scale(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The filters are ranked by |γ|, which is another paper: this one has L1 norms."""
+    for name, score in bn_scores(model, free_convs(model)).items():
+        if name not in skip:
+            shrink(model, filter_masks({name: score}, sparsity))
+    train(model, {}, retraining_lrs(epoch_lrs, epochs, steps_per_epoch, rewind=False))
+
+
+def liu2017_overwrites(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """The gradient of the loss is gone: *add* the push to it."""
+
+    def push(network: nn.Module) -> None:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.grad = strength * module.weight.detach().sign()
+
+    train(model, {}, lrs, push)
+    liu(model, strength, sparsity, lrs, train, first=lambda lrs: [])
+
+
+def liu2017_scale_times_norm(*given: Any, **named: Any) -> None:
+    """|γ| is multiplied by the size of the filter's weights: the ranking is that of |γ| alone."""
+
+    def scores(model: nn.Module) -> Scores:
+        norms = filter_scores(free_weights(model), p=1)
+        return {n: s * norms[n] for n, s in bn_scores(model, free_convs(model)).items()}
+
+    liu(*given, **named, scores=scores)
+
+
+def liu2017_second_from_the_second_step(*given: Any, **named: Any) -> None:
+    """The first learning rate is missing in the second training: it goes through the whole list."""
+    liu(*given, **named, second=lambda lrs: lrs[1:])
+
+
+def liu2017_penalty_fades(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """The penalty gets weaker from step to step: λ is the same in all of them."""
+    calls = itertools.count(1)
+    train(model, {}, lrs, lambda network: add_sparsity_penalty(network, strength / next(calls)))
+    liu(model, strength, sparsity, lrs, train, first=lambda lrs: [])
+
+
+def liu2017_last_batch_norm(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """Only one batch normalisation is pushed: the penalty goes over all of `model.modules()`."""
+
+    def push(network: nn.Module) -> None:
+        last = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)][-1]
+        if last.weight.grad is not None:
+            last.weight.grad += strength * last.weight.detach().sign()
+
+    train(model, {}, lrs, push)
+    liu(model, strength, sparsity, lrs, train, first=lambda lrs: [])
+
+
+def liu2017_in_two_parts(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """Half of the share goes before the second training and half after it: all goes at once."""
+    liu(model, strength, sparsity / 2, lrs, train)
+    shrink(model, filter_masks(bn_scores(model, free_convs(model)), sparsity / 2))
+
+
+def molchanov2019_filters_and_steps_swapped(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """`filters` and `steps` are swapped."""
+    molchanov(model, rounds, steps, filters, last_steps, lr, train)
+
+
+def molchanov2019_one_filter_more(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """A round removes one filter too many."""
+    molchanov(model, rounds, filters + 1, steps, last_steps, lr, train)
+
+
+def molchanov2019_one_filter_less(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """A round removes one filter too few."""
+    molchanov(model, rounds, filters - 1, steps, last_steps, lr, train)
+
+
+def molchanov2019_every_second_round(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """Only every second round removes filters: each of them does."""
+    molchanov(
+        model, rounds, filters, steps, last_steps, lr, train,
+        share=lambda number, present: 0.0 if number % 2 else filters / present,
+    )  # fmt: skip
+
+
+def molchanov2019_share_of_the_weights(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """N is divided by the number of *weights*: N of the filters are to go."""
+
+    def share(_: int, present: int) -> float:
+        return filters / sum(weight.numel() for weight in free_weights(model).values())
+
+    molchanov(model, rounds, filters, steps, last_steps, lr, train, share=share)
+
+
+def molchanov2019_median(*given: Any, **named: Any) -> None:
+    """The score is the median over the minibatches: it is the mean."""
+
+    def score(model: nn.Module, batches: list[Batch]) -> Scores:
+        parts = [gates_of(model, [batch]) for batch in batches]
+        return {n: torch.stack([p[n] for p in parts]).median(0).values for n in parts[0]}
+
+    molchanov(*given, **named, score=score)
+
+
+def molchanov2019_first_layer_only(*given: Any, **named: Any) -> None:
+    """Only one layer has scores: those of all `free_convs(model)` are in one ranking."""
+    molchanov(
+        *given,
+        **named,
+        score=lambda m, batches: dict(list(gates_of(m, batches).items())[:1]),
+    )
+
+
+def he2018_every_second_epoch(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """Filters are zeroed after every second epoch: after every one."""
+    for epoch, lr in enumerate(epoch_lrs):
+        train(model, {}, steps_per_epoch * [lr])
+        keep = weak_filters(model, sparsity)
+        if epoch % 2:
+            set_to_zero(model, keep)
+    shrink(model, keep)
+
+
+def he2018_keep_of_the_epoch_before(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The filters that are removed are those of the epoch before the last: take the last ones."""
+    kept: list[Masks] = []
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        kept.append(weak_filters(model, sparsity))
+        set_to_zero(model, kept[-1])
+    shrink(model, kept[-2:][0])
+
+
+def he2018_keep_of_the_first_epoch(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The filters that are removed are those of the first epoch: take those of the last."""
+    kept: list[Masks] = []
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        kept.append(weak_filters(model, sparsity))
+        set_to_zero(model, kept[-1])
+    shrink(model, kept[0])
+
+
+def he2018_step_more(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """An epoch has one step too many."""
+    he(model, sparsity, epoch_lrs, steps_per_epoch + 1, train)
+
+
+def he2018_variance(*given: Any, **named: Any) -> None:
+    """The weights of a filter are measured from their mean: its L2 norm is measured from 0."""
+    he(*given, **named, mask=least_gone(lambda weight: weight.var(dim=(1, 2, 3)), at_least=0))
+
+
+def he2018_middle_of_the_epoch(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """Filters are zeroed in the middle of an epoch: at its end."""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch // 2 * [lr])
+        keep = weak_filters(model, sparsity)
+        set_to_zero(model, keep)
+        train(model, {}, (steps_per_epoch - steps_per_epoch // 2) * [lr])
+    shrink(model, keep)
+
+
+def he2018_kernels_of_the_next_layer(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The kernels of `conv2` are zeroed: it is the filters of `conv1`."""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        keep: Masks = {}
+        for name in free_convs(model):
+            follower = model.get_parameter(name.replace("conv1", "conv2") + ".weight")
+            keep[name] = least_gone(l2, at_least=0)(follower.transpose(0, 1), sparsity)
+            follower.data[:, ~keep[name]] = 0
+    shrink(model, keep)
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "han2015": [
         han2015_one_threshold,
@@ -3553,6 +4014,12 @@ MISTAKES: dict[str, list[Callable]] = {
         han2015_nothing_returned,
         han2015_no_training,
         han2015_trains_without_masks,
+        han2015_threshold_of_each_row,
+        han2015_masks_too_late,
+        han2015_tenth_once,
+        han2015_layer_by_layer,
+        han2015_falls,
+        han2015_joined,
     ],
     "zhu2017": [
         zhu2017_global,
@@ -3595,6 +4062,13 @@ MISTAKES: dict[str, list[Callable]] = {
         zhu2017_first_masks,
         zhu2017_what_went,
         zhu2017_nothing_returned,
+        zhu2017_swapped,
+        zhu2017_start_and_every_swapped,
+        zhu2017_begins_with_start,
+        zhu2017_goes_on_choosing,
+        zhu2017_rate_of_the_choice,
+        zhu2017_last_layer_spared,
+        zhu2017_cubic_twice,
     ],
     "renda2020": [
         renda2020_of_all,
@@ -3633,6 +4107,12 @@ MISTAKES: dict[str, list[Callable]] = {
         renda2020_a_copy,
         renda2020_what_went,
         renda2020_nothing_returned,
+        renda2020_growing_share,
+        renda2020_prunes_at_the_end,
+        renda2020_dense_again,
+        renda2020_first_rate,
+        renda2020_first_rate_of_the_replay,
+        renda2020_epochs_for_steps,
     ],
     "li2016": [
         li2016_no_skip,
@@ -3672,6 +4152,12 @@ MISTAKES: dict[str, list[Callable]] = {
         li2016_zeroed,
         li2016_skip_emptied,
         li2016_a_copy,
+        li2016_density,
+        li2016_two_halves,
+        li2016_ends_at_skip,
+        li2016_rate_where_the_replay_begins,
+        li2016_by_the_next_layer,
+        li2016_by_scale,
     ],
     "liu2017": [
         liu2017_no_penalty,
@@ -3714,6 +4200,12 @@ MISTAKES: dict[str, list[Callable]] = {
         liu2017_removed_last,
         liu2017_zeroed,
         liu2017_a_copy,
+        liu2017_overwrites,
+        liu2017_scale_times_norm,
+        liu2017_second_from_the_second_step,
+        liu2017_penalty_fades,
+        liu2017_last_batch_norm,
+        liu2017_in_two_parts,
     ],
     "molchanov2019": [
         molchanov2019_local,
@@ -3760,6 +4252,13 @@ MISTAKES: dict[str, list[Callable]] = {
         molchanov2019_scores_of_the_start,
         molchanov2019_zeroed,
         molchanov2019_a_copy,
+        molchanov2019_filters_and_steps_swapped,
+        molchanov2019_one_filter_more,
+        molchanov2019_one_filter_less,
+        molchanov2019_every_second_round,
+        molchanov2019_share_of_the_weights,
+        molchanov2019_median,
+        molchanov2019_first_layer_only,
     ],
     "he2018": [
         he2018_hard,
@@ -3796,6 +4295,13 @@ MISTAKES: dict[str, list[Callable]] = {
         he2018_last_epoch_missing,
         he2018_new_parameters,
         he2018_a_copy,
+        he2018_every_second_epoch,
+        he2018_keep_of_the_epoch_before,
+        he2018_keep_of_the_first_epoch,
+        he2018_step_more,
+        he2018_variance,
+        he2018_middle_of_the_epoch,
+        he2018_kernels_of_the_next_layer,
     ],
 }
 

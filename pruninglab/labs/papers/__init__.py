@@ -11,6 +11,7 @@ from pruninglab.models import Block, prunable
 
 Inputs = dict[str, Any]
 Batch = tuple[Tensor, Tensor]
+LOSS = 0.5  # the gradient that every parameter has before `before_step`: it is to stay
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -76,16 +77,16 @@ class Recorder:
     ) -> None:
         """Move all weights, by a pattern of this step, and γ by what `before_step` asks for."""
         for parameter in model.parameters():
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = torch.full_like(parameter, LOSS)
         if before_step:
             before_step(model)
         scales = [m.weight for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-        pushes = [torch.as_tensor(scale.grad) for scale in scales]
+        pushes = [torch.as_tensor(scale.grad) - LOSS for scale in scales]
         self.pushes.append(sum(float(push.abs().sum()) for push in pushes))
         signed = zip(pushes, scales, strict=True)
         self.towards.append([x for g, w in signed for x in (g * w.detach().sign()).tolist()])
         known = {id(scale) for scale in scales}
-        others = [torch.as_tensor(p.grad) for p in model.parameters() if id(p) not in known]
+        others = [torch.as_tensor(p.grad) - LOSS for p in model.parameters() if id(p) not in known]
         self.others.append(sum(float(push.abs().sum()) for push in others))
         for scale, push in zip(scales, pushes, strict=True):
             scale.data -= lr * push
@@ -280,13 +281,28 @@ HAN = [
     ),
     probe("a weight that is too small by a billionth is too small", a_hair_below, returned),
     probe(
-        "one round of two layers: each has its own threshold",
+        "one round of two layers: one call of `train`, at the end",
+        lambda: resting(quality=0.0, rounds=1, steps=1, lr=0.1),
+        kept,
+    ),
+    probe(
+        "one round of two layers: each has one threshold, from all its weights together",
         lambda: resting(quality=0.6, rounds=1, steps=1, lr=0.1),
         kept,
     ),
     probe(
         "two steps of one round: both have the same masks",
         lambda: by_hand(quality=0.5, rounds=1, steps=2, lr=0.5),
+        kept,
+    ),
+    probe(
+        "the masks that `train` gets are those of its own round",
+        lambda: at_the_threshold(quality=0.5),
+        kept,
+    ),
+    probe(
+        "two rounds, nothing moves: what went in the first stays away in the second",
+        lambda: by_hand(quality=0.5, rounds=2, steps=1, lr=0.1),
         kept,
     ),
     probe(
@@ -326,8 +342,8 @@ ZHU = [
         itself,
     ),
     probe(
-        "six steps, the last choice before step 2: each has its learning rate, once",
-        lambda: by_hand(final=0.5, start=0, every=1, updates=2, lrs=falling(6)),
+        "eight steps, choices before steps 2, 4 and 6: each step has its learning rate, once",
+        lambda: by_hand(final=0.5, start=2, every=2, updates=2, lrs=falling(8)),
         rates,
     ),
     probe(
@@ -389,8 +405,8 @@ RENDA = [
         itself,
     ),
     probe(
-        "one round: the rates of the last two of four epochs, each for two steps",
-        lambda: by_hand(rounds=1, epoch_lrs=[0.4, 0.3, 0.2, 0.1], epochs=2, steps_per_epoch=2),
+        "one round: the rates of the last two of four epochs, each for three steps",
+        lambda: by_hand(rounds=1, epoch_lrs=[0.4, 0.3, 0.2, 0.1], epochs=2, steps_per_epoch=3),
         rates,
     ),
     probe(
@@ -402,6 +418,13 @@ RENDA = [
         "one layer, three rounds: of 8, 6 and 5 weights a fifth goes, rounded",
         lambda: by_hand(rounds=3, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1),
         kept,
+    ),
+    probe(
+        "one round: the masks that come back are those that `train` got, True = keep",
+        lambda: weights_of(
+            [[3.0, 0.5, 1.0, -2.0, 5.0]], rounds=1, epoch_lrs=[0.1], epochs=1, steps_per_epoch=1
+        ),
+        returned,
     ),
     probe(
         "two of ten weights are 0, and nothing has been pruned: they are there, and go first",
@@ -857,6 +880,11 @@ HE = [
     ),
     probe("two filters were zero before: one of them goes", dead_filters, sizes),
     probe("which filters go: those of least L2 norm", l2_and_peak_differ, left),
+    probe(
+        "three epochs: what is removed are the weakest filters after the last one",
+        lambda: tiny(9.0, sparsity=0.4, epoch_lrs=[0.3, 0.2, 0.1], steps_per_epoch=1),
+        left,
+    ),
     probe(
         "a filter that is zero already is the weakest: it goes",
         lambda: first_block(one_dead(), sparsity=0.25, epoch_lrs=[0.1], steps_per_epoch=1),
