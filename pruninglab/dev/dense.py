@@ -95,7 +95,7 @@ def show() -> None:
     """Print the comparison as Markdown."""
     print("| optimizer | decay of BN | epochs | held-out (%) | zeros | BN scale, lowest 1 % |")
     print("|---|---|---:|---:|---:|---:|")
-    for row in tried():
+    for row in sorted(tried(), key=lambda row: -row["val"]):
         name = "Muon for convolutions" if row["muon"] else "SGD"
         decay = "yes" if row["decay_norms"] else "no"
         measured = f"{100 * row['val']:.2f} | {row['zeros']:.2%} | {row['low_scale']:.3f}"

@@ -49,6 +49,13 @@ def test_the_clean_networks_have_the_best_of_the_recipes_compared() -> None:
     for seed in CLEAN:
         (cycle,) = checkpoints.card(16, seed)["cycles"]
         assert cycle | dense.best() == cycle
+    assert {row["muon"] == 0 for row in dense.tried()} == {True, False}, "SGD is compared, too"
+
+
+def test_the_results_show_which_recipes_were_compared(capsys: pytest.CaptureFixture) -> None:
+    dense.show()
+    page = Path(__file__).parents[2].joinpath("RESULTS.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out in page
 
 
 def test_the_results_show_what_ships(capsys: pytest.CaptureFixture) -> None:
