@@ -18,9 +18,7 @@ SMALL = {"07_project": {"NBGRADER_EXECUTION": "validate"}}
 
 
 @pytest.mark.timeout(0)  # each cell has its own limit
-@pytest.mark.parametrize(
-    "lab", [pytest.param(lab, marks=pytest.mark.xdist_group(lab)) for lab in build.LABS]
-)
+@pytest.mark.parametrize("lab", build.LABS)
 def test_a_solved_notebook_shows_what_is_stored_in_it(lab: str, tmp_path: Path) -> None:
     """In an empty folder, by nbval in a pytest of its own.
 
