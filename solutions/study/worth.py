@@ -7,6 +7,7 @@ stored; that quantisation costs both structures the same accuracy is assumed her
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Iterable, Sequence
 
@@ -21,13 +22,23 @@ BITS = (32, 8, 4, 1)  # of a value
 PANELS = {"single weights": "weights", "filters": "filters"}
 
 
+@functools.cache  # asked for once for each point of each record
+def whole_of(width: int) -> int:
+    """The prunable weights of the dense network.
+
+    >>> whole_of(16)
+    270896
+    """
+    return counters.prunable_weights(ResNet20(width))
+
+
 def weights_of(point: Point, record: Record) -> int | None:
     """The prunable weights that a network has, zeros included; None if the record cannot say.
 
     A masked network has as many as the dense one. A smaller one tells it by the bytes that it
     takes: rest + 4 n if stored dense, rest + n / 8 + 4 kept with a bitmask.
     """
-    whole = counters.prunable_weights(ResNet20(record.width))
+    whole = whole_of(record.width)
     if point.macs == record.dense.macs:
         return whole
     if point.stored is None:
@@ -86,7 +97,7 @@ def smaller(members: Sequence[Record], i: int, bits: int) -> float:
     """How many times smaller than the dense network with as many bits, mean over the runs."""
     times = []
     for record in members:
-        point, whole = record.points[i], counters.prunable_weights(ResNet20(record.width))
+        point, whole = record.points[i], whole_of(record.width)
         weights = weights_of(point, record)
         assert weights is not None
         dense = size(record.dense.parameters, whole, whole, bits)
