@@ -3971,6 +3971,128 @@ def he2018_kernels_of_the_next_layer(
     shrink(model, keep)
 
 
+def han2015_rounds_and_steps_swapped(
+    model: nn.Module, quality: float, rounds: int, steps: int, lr: float, train: Train
+) -> Masks:
+    """`rounds` and `steps` are swapped."""
+    return han(model, quality, steps, rounds, lr, train)
+
+
+def zhu2017_until_the_last_choice(
+    model: nn.Module, final: float, start: int, every: int, updates: int, lrs: Any, train: Train
+) -> Masks:
+    """After the last choice nothing is held at zero any more: hand the masks to `train` to the
+    end."""
+    masks: Masks = {}
+    last = start + updates * every
+    for step, lr in enumerate(lrs):
+        if step in range(start, last + 1, every):
+            sparsity = cubic_sparsity(step, start, every, updates, final)
+            masks = local_masks(magnitude_scores(model), sparsity)
+        train(model, masks if step <= last else {}, [lr])
+    return masks
+
+
+def renda2020_a_fifth_of_the_start(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """Every round prunes the same *number* of weights: it is a fifth of those that are left."""
+    size = sum(weight.numel() for weight in prunable(model).values())
+    return renda(
+        model, rounds, epoch_lrs, epochs, steps_per_epoch, train,
+        share=lambda left: min(round(0.2 * size) / left, 1.0),
+    )  # fmt: skip
+
+
+def renda2020_shorter_each_round(
+    model: nn.Module, rounds: int, epoch_lrs: Any, epochs: int, steps_per_epoch: int, train: Train
+) -> Masks:
+    """Each round replays one epoch less than the one before: all replay `epochs` of them."""
+    masks = everything(model)
+    for number in range(rounds):
+        masks = prune_remaining(prunable(model), masks, 0.2)
+        length = max(1, epochs - number)
+        train(model, masks, retraining_lrs(epoch_lrs, length, steps_per_epoch, rewind=True))
+    return masks
+
+
+def li2016_every_second_layer(*given: Any, **named: Any) -> None:
+    """Every second layer has all its filters: only those in `skip` keep them."""
+    li(*given, **named, skipped=lambda names, skip: [*skip, *names[1::2]])
+
+
+def li2016_mean_rate(
+    model: nn.Module, sparsity: float, skip: Any, epoch_lrs: Any, epochs: int,
+    steps_per_epoch: int, train: Train,
+) -> None:  # fmt: skip
+    """The rate is the mean of the schedule: it is the last one."""
+    li(model, sparsity, skip, [sum(epoch_lrs) / len(epoch_lrs)], epochs, steps_per_epoch, train)
+
+
+def li2016_least_kernel(*given: Any, **named: Any) -> None:
+    """A filter's smallest kernel decides: its L1 norm is the sum over *all* input channels."""
+    li(*given, **named, mask=least_gone(lambda w: w.abs().sum(dim=(2, 3)).amin(dim=1)))
+
+
+def liu2017_from_the_mean(*given: Any, **named: Any) -> None:
+    """The mean of each layer is subtracted from its |γ|: the ranking is that of |γ| itself."""
+    liu(
+        *given,
+        **named,
+        scores=lambda m: {n: s - s.mean() for n, s in bn_scores(m, free_convs(m)).items()},
+    )
+
+
+def liu2017_trained_before(
+    model: nn.Module, strength: float, sparsity: float, lrs: Any, train: Train
+) -> None:
+    """There are three trainings, and the first one has no penalty: there are two."""
+    train(model, {}, lrs)
+    liu(model, strength, sparsity, lrs, train)
+
+
+def molchanov2019_rate_shared(
+    model: nn.Module, rounds: int, filters: int, steps: int, last_steps: int, lr: float,
+    train: Train,
+) -> None:  # fmt: skip
+    """The learning rate is divided by the number of steps: it is constant, `lr`."""
+    molchanov(model, rounds, filters, steps, 0, lr / steps, train)
+    train(model, {}, last_steps * [lr])
+
+
+def he2018_one_filter(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """One filter of each layer goes, whatever `sparsity` says."""
+    he(
+        model, sparsity, epoch_lrs, steps_per_epoch, train,
+        mask=lambda weight, _: least_gone(l2)(weight, 1 / len(weight)),
+    )  # fmt: skip
+
+
+def he2018_made_small(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The weakest filters are made small: they are set to zero."""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        keep = weak_filters(model, sparsity)
+        for name, mask in keep.items():
+            model.get_parameter(f"{name}.weight").data[~mask] *= 1e-3
+    shrink(model, keep)
+
+
+def he2018_by_scale(
+    model: nn.Module, sparsity: float, epoch_lrs: Any, steps_per_epoch: int, train: Train
+) -> None:
+    """The filters are ranked by |γ|, which is another paper: this one has L2 norms."""
+    for lr in epoch_lrs:
+        train(model, {}, steps_per_epoch * [lr])
+        keep = local_masks(bn_scores(model, free_convs(model)), sparsity)
+        set_to_zero(model, keep)
+    shrink(model, keep)
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "han2015": [
         han2015_one_threshold,
@@ -4020,6 +4142,7 @@ MISTAKES: dict[str, list[Callable]] = {
         han2015_layer_by_layer,
         han2015_falls,
         han2015_joined,
+        han2015_rounds_and_steps_swapped,
     ],
     "zhu2017": [
         zhu2017_global,
@@ -4069,6 +4192,7 @@ MISTAKES: dict[str, list[Callable]] = {
         zhu2017_rate_of_the_choice,
         zhu2017_last_layer_spared,
         zhu2017_cubic_twice,
+        zhu2017_until_the_last_choice,
     ],
     "renda2020": [
         renda2020_of_all,
@@ -4113,6 +4237,8 @@ MISTAKES: dict[str, list[Callable]] = {
         renda2020_first_rate,
         renda2020_first_rate_of_the_replay,
         renda2020_epochs_for_steps,
+        renda2020_a_fifth_of_the_start,
+        renda2020_shorter_each_round,
     ],
     "li2016": [
         li2016_no_skip,
@@ -4158,6 +4284,9 @@ MISTAKES: dict[str, list[Callable]] = {
         li2016_rate_where_the_replay_begins,
         li2016_by_the_next_layer,
         li2016_by_scale,
+        li2016_every_second_layer,
+        li2016_mean_rate,
+        li2016_least_kernel,
     ],
     "liu2017": [
         liu2017_no_penalty,
@@ -4206,6 +4335,8 @@ MISTAKES: dict[str, list[Callable]] = {
         liu2017_penalty_fades,
         liu2017_last_batch_norm,
         liu2017_in_two_parts,
+        liu2017_from_the_mean,
+        liu2017_trained_before,
     ],
     "molchanov2019": [
         molchanov2019_local,
@@ -4259,6 +4390,7 @@ MISTAKES: dict[str, list[Callable]] = {
         molchanov2019_share_of_the_weights,
         molchanov2019_median,
         molchanov2019_first_layer_only,
+        molchanov2019_rate_shared,
     ],
     "he2018": [
         he2018_hard,
@@ -4302,6 +4434,9 @@ MISTAKES: dict[str, list[Callable]] = {
         he2018_variance,
         he2018_middle_of_the_epoch,
         he2018_kernels_of_the_next_layer,
+        he2018_one_filter,
+        he2018_made_small,
+        he2018_by_scale,
     ],
 }
 

@@ -2889,6 +2889,148 @@ def amc_reward_largest_kernel(
     return evaluate(pruned_by(model, sparsities, mask)) - 1
 
 
+def hessian_diagonal_divided_twice(model: nn.Module, x: Tensor) -> Named:
+    """The sum is divided by the number of inputs twice: take the mean once."""
+    return {name: h / len(x) for name, h in fisher(model, x).items()}
+
+
+def hessian_diagonal_fourth_power(model: nn.Module, x: Tensor) -> Named:
+    """The gradients are squared twice."""
+    return fisher(model, x, lambda p, g: p * g**4)
+
+
+def hessian_diagonal_sigmoid(model: nn.Module, x: Tensor) -> Named:
+    """There is a sigmoid of each output: the probabilities are a *softmax* over the classes."""
+    weights = prunable(model)
+    total = {name: torch.zeros_like(w) for name, w in weights.items()}
+    for outputs in model(x):
+        for p, log_p in zip(outputs.detach().softmax(0), F.logsigmoid(outputs), strict=True):
+            found = torch.autograd.grad(log_p, list(weights.values()), retain_graph=True)
+            for name, g in zip(weights, found, strict=True):
+                total[name] += p * g.square() / len(x)
+    return {name: h.detach() for name, h in total.items()}
+
+
+def obd_scores_signed(weights: Named, diagonal: Named) -> Named:
+    """A score has the sign of its weight: at a minimum the loss *rises*, whichever way it moves."""
+    return {name: 0.5 * diagonal[name] * w * w.abs() for name, w in weights.items()}
+
+
+def synflow_scores_minus_ones(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """The input is made of -1: it is made of ones."""
+    return flow_by(model, -ones(shape))
+
+
+def synflow_scores_three_inputs(model: nn.Module, shape: tuple[int, ...]) -> Named:
+    """Three inputs of ones go through, and every flow is counted three times: feed one."""
+    return flow_by(model, ones(shape).repeat(3, *[1] * len(shape)))
+
+
+def synflow_masks_made_small(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """The pruned weights are made small: they are *0* when the next round scores the network."""
+    twin = copy.deepcopy(model)
+    weights = prunable(twin)
+    masks = {name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()}
+    for k in range(1, rounds + 1):
+        scores = {n: s.detach().masked_fill(~masks[n], -torch.inf) for n, s in score(twin).items()}
+        masks = global_masks(scores, 1 - density ** (k / rounds))
+        for name, weight in weights.items():
+            weight.data[~masks[name]] = 1e-3
+    return masks
+
+
+def synflow_masks_halves(model: nn.Module, score: Score, density: float, rounds: int) -> Named:
+    """Each round halves what is left: the factor is density^(1/n), so that n rounds end there."""
+    return rounds_of(model, score, [max(density, 0.5**k) for k in range(1, rounds + 1)])
+
+
+def kl_divergence_minus_k2(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """k2 has the wrong sign: it is k2 + k3·log α."""
+    return kl_of(log_alpha_of(theta, log_sigma2), k2=-1.87320).sum()
+
+
+def kl_divergence_quarter(theta: Tensor, log_sigma2: Tensor) -> Tensor:
+    """The factor of the last term is ¼: it is ½."""
+    log_alpha = log_alpha_of(theta, log_sigma2)
+    return (kl_of(log_alpha) - 0.25 * F.softplus(-log_alpha)).sum()
+
+
+def noisy_output_half_the_noise(*given: Any, **named: Any) -> Tensor:
+    """The standard deviation is halved: the root is the whole of it."""
+    return noisy(*given, **named, root=lambda variance: (variance + 1e-8).sqrt() / 2)
+
+
+def noisy_output_positive_means(
+    layer: Product, x: Tensor, theta: Tensor, log_sigma2: Tensor, noise: Noise
+) -> Tensor:
+    """θ has lost its sign: leave `abs` out."""
+    return noisy(layer, x, theta.abs(), log_sigma2, noise)
+
+
+def variational_loss_root(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The weight of the KL grows with the root of the progress: it grows linearly."""
+    return loss_of(outputs, labels, kl, min(1.0, math.sqrt(progress / warmup)), images)
+
+
+def variational_loss_images_and_batch(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """The KL is divided by the size of the batch as well: by the number of images alone."""
+    return loss_of(outputs, labels, kl, min(1.0, progress / warmup), images * len(labels))
+
+
+def variational_loss_squares(
+    outputs: Tensor, labels: Tensor, kl: Tensor, images: int, progress: float, warmup: float
+) -> Tensor:
+    """There is a mean of squares in place of the cross-entropy."""
+    wanted = F.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+    fit = F.mse_loss(outputs.softmax(1), wanted)
+    return fit + min(1.0, progress / warmup) * kl / images
+
+
+def bounded_sparsity_layers_counted(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """The later layers are counted: add up their MACs."""
+    removed = sum(m * s for m, s in zip(macs, chosen, strict=False))
+    t = len(chosen)
+    needed = target - removed - highest * len(macs[t + 1 :])
+    return min(highest, max(wanted, needed / macs[t]))
+
+
+def bounded_sparsity_mean_of_the_chosen(
+    wanted: float, macs: list[float], chosen: list[float], target: float, highest: float
+) -> float:
+    """The sparsities so far are averaged: each one belongs to the MACs of its own layer."""
+    t = len(chosen)
+    removed = sum(chosen) / max(t, 1) * sum(macs[:t])
+    needed = target - removed - highest * sum(macs[t + 1 :])
+    return min(highest, max(wanted, needed / macs[t]))
+
+
+def amc_reward_bonus(model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate) -> float:
+    """The sparsities are in the reward as well: it is minus the error alone."""
+    return further.amc_reward(model, sparsities, evaluate) + 0.1 * sum(sparsities.values())
+
+
+def amc_reward_logarithm(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """This is the logarithm of the accuracy: the reward is the accuracy less 1."""
+    return math.log(max(1e-9, 1 + further.amc_reward(model, sparsities, evaluate)))
+
+
+def amc_reward_smallest_for_all(
+    model: nn.Module, sparsities: dict[str, float], evaluate: Evaluate
+) -> float:
+    """Every layer gets the smallest of the sparsities: each has its own."""
+    return further.amc_reward(
+        model, dict.fromkeys(sparsities, min(sparsities.values(), default=0.0)), evaluate
+    )
+
+
 MISTAKES: dict[str, list[Callable]] = {
     "hessian_diagonal": [
         hessian_diagonal_square_of_mean, hessian_diagonal_no_probability,
@@ -2928,6 +3070,9 @@ MISTAKES: dict[str, list[Callable]] = {
         hessian_diagonal_root_of_probability,
         hessian_diagonal_not_weighted_most_probable,
         hessian_diagonal_squared_after_the_classes,
+        hessian_diagonal_divided_twice,
+        hessian_diagonal_fourth_power,
+        hessian_diagonal_sigmoid,
     ],
     "obd_scores": [
         obd_scores_no_half, obd_scores_not_squared, obd_scores_magnitude,
@@ -2957,6 +3102,7 @@ MISTAKES: dict[str, list[Callable]] = {
         obd_scores_first_curvature,
         obd_scores_sixth,
         obd_scores_larger_than_all,
+        obd_scores_signed,
     ],
     "synflow_scores": [
         synflow_scores_signs_kept, synflow_scores_signs_kept_abs, synflow_scores_weights_only,
@@ -2994,6 +3140,8 @@ MISTAKES: dict[str, list[Callable]] = {
         synflow_scores_least_subtracted,
         synflow_scores_by_the_largest,
         synflow_scores_last_layer_kept,
+        synflow_scores_minus_ones,
+        synflow_scores_three_inputs,
     ],
     "synflow_masks": [
         synflow_masks_one_round, synflow_masks_linear,
@@ -3011,6 +3159,8 @@ MISTAKES: dict[str, list[Callable]] = {
         synflow_masks_best_go,
         synflow_masks_what_went,
         synflow_masks_floats,
+        synflow_masks_made_small,
+        synflow_masks_halves,
     ],
     "kl_divergence": [
         kl_divergence_negative, kl_divergence_mean, kl_divergence_no_constant,
@@ -3044,6 +3194,8 @@ MISTAKES: dict[str, list[Callable]] = {
         kl_divergence_k3_for_both,
         kl_divergence_tanh,
         kl_divergence_of_each_row,
+        kl_divergence_minus_k2,
+        kl_divergence_quarter,
     ],
     "noisy_output": [
         noisy_output_noise_per_weight, noisy_output_x_not_squared, noisy_output_no_root,
@@ -3079,6 +3231,8 @@ MISTAKES: dict[str, list[Callable]] = {
         noisy_output_relative,
         noisy_output_never_below,
         noisy_output_powers_of_two,
+        noisy_output_half_the_noise,
+        noisy_output_positive_means,
     ],
     "variational_loss": [
         variational_loss_not_scaled, variational_loss_batch_size, variational_loss_sum,
@@ -3101,6 +3255,9 @@ MISTAKES: dict[str, list[Callable]] = {
         variational_loss_fit_alone,
         variational_loss_mixed,
         variational_loss_fit_held,
+        variational_loss_root,
+        variational_loss_images_and_batch,
+        variational_loss_squares,
     ],
     "bounded_sparsity": [
         bounded_sparsity_ignores_budget, bounded_sparsity_upper_bound,
@@ -3124,6 +3281,8 @@ MISTAKES: dict[str, list[Callable]] = {
         bounded_sparsity_rounded,
         bounded_sparsity_absolute,
         bounded_sparsity_percent,
+        bounded_sparsity_layers_counted,
+        bounded_sparsity_mean_of_the_chosen,
     ],
     "amc_reward": [
         amc_reward_in_place, amc_reward_error, amc_reward_accuracy, amc_reward_not_pruned,
@@ -3157,6 +3316,9 @@ MISTAKES: dict[str, list[Callable]] = {
         amc_reward_squared,
         amc_reward_first_filters,
         amc_reward_largest_kernel,
+        amc_reward_bonus,
+        amc_reward_logarithm,
+        amc_reward_smallest_for_all,
     ],
     "combine_criteria": [
         combine_criteria_raw_sum, combine_criteria_all_ranks, combine_criteria_magnitude,
