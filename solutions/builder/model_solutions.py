@@ -7,11 +7,11 @@ import ast
 from nbformat import NotebookNode
 
 from pruninglab.checks.manifest import manifest
-from pruninglab.grading.gradebook.guide import guides, model_answer
+from pruninglab.grading.gradebook.guide import BEGIN, END, guides, model_answer
 from pruninglab.notebook import grade_id
 from solutions.builder import build
 
-MARKS = ("### BEGIN SOLUTION", "### END SOLUTION")
+MARKS = (BEGIN.strip(), END.strip())
 
 
 def page(lab: str) -> str:
@@ -19,10 +19,10 @@ def page(lab: str) -> str:
 
     Marking guides are not in it: they are for whoever marks.
     """
-    solved = build.notebook(lab)
+    solved, about = build.notebook(lab), manifest(build.ROOT / "labs" / lab)
     parts = functions(solved) | {n: model_answer(text) for n, text in guides(solved).items()}
-    text, heading = [f"# {manifest(build.ROOT / 'labs' / lab)['title']}: model solutions"], ""
-    for cell in manifest(build.ROOT / "labs" / lab)["cells"]:
+    text, heading = [f"# {about['title']}: model solutions"], ""
+    for cell in about["cells"]:
         if cell["name"] in parts:
             if cell["heading"] != heading:  # several functions may belong to one exercise
                 heading = cell["heading"]
