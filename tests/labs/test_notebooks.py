@@ -12,7 +12,7 @@ import pytest
 
 from solutions.builder import build
 
-CELL = 300  # seconds; the longest one takes one minute on a quiet machine
+CELL = 120  # seconds; the longest one takes one minute on a quiet machine
 # Lab 7 trains what a student designs, and no output of that is compared: 200 images are enough.
 SMALL = {"07_project": {"NBGRADER_EXECUTION": "validate"}}
 
