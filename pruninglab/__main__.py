@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
+from pathlib import Path
 
 COMMANDS = {
     "doctor": "check that this machine is ready for the course (ten seconds)",
@@ -23,16 +25,22 @@ def main() -> None:
             return
         sys.exit(f"error: there is no command {name!r}\n\n{usage}")
     sys.argv = [f"python -m pruninglab {name}", *sys.argv[2:]]
+    if name != "submit" and {"-h", "--help"} & set(sys.argv[1:]):  # which explains its options
+        print(f"usage: python -m pruninglab {name}\n\n{explained(name)}")
+        return
     try:
         command = importlib.import_module(f"pruninglab.student.{name}")
     except ModuleNotFoundError as error:  # a light installation, without Jupyter
         if str(error.name).startswith("pruninglab"):
             raise
         sys.exit(f"error: {name} needs {error.name}: pip install 'pruninglab[jupyter]'")
-    if name != "submit" and {"-h", "--help"} & set(sys.argv[1:]):  # which explains its options
-        print(f"usage: python -m pruninglab {name}\n\n{command.__doc__}")
-        return
     command.main()
+
+
+def explained(name: str) -> str:
+    """Return what a command's module says of itself; importing it may take seconds."""
+    source = Path(__file__).parent / "student" / f"{name}.py"
+    return ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from pruninglab import counters, data, plots
-from pruninglab.files import load_intact
 from pruninglab.models import ResNet20
+from pruninglab.saved import load_intact
 from pruninglab.terminal import accept_any_text
 from pruninglab.training import Recipe, accuracy, constant, train, triangular
 

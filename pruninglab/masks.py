@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from pruninglab.files import load_intact, whole
+from pruninglab.files import whole
 from pruninglab.layers import network, prunable
+from pruninglab.saved import load_intact
 
 Masks = dict[str, Tensor]
 

@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from pruninglab.data import Images, batches
-from pruninglab.files import load_state, whole
+from pruninglab.files import whole
 from pruninglab.models import prunable
+from pruninglab.saved import load_state
 from pruninglab.training import device_of, mixed_precision, mode
 
 Layer = Callable[[Tensor, Tensor], Tensor]  # (x, weight) -> outputs, without bias

@@ -1,8 +1,7 @@
 """What happens when a student runs a check.
 
 `lab` calls the function on small inputs and says what went wrong, `agree` is a hidden test in a
-line, `progress` notes which checks pass, and `manifest` and `page` know what a lab asks for and how
-far it is. Notebooks and probes take what they need from here.
+line. Notebooks and probes take what they need from here.
 """
 
 from pruninglab.checks.lab import Lab, Probe, WrongAnswer

@@ -18,12 +18,12 @@ from typing import Any
 from torch import Tensor
 
 from pruninglab import plots
-from pruninglab.checks import page
 from pruninglab.checks.blame import caller, describe, exercise_of, not_written, unwritten
-from pruninglab.checks.manifest import manifest
 from pruninglab.checks.message import AFTERWARDS, wrong_answer
-from pruninglab.checks.progress import Progress, notebook_folder
 from pruninglab.checks.unchanged import HINT, changes, remember
+from pruninglab.overview import page
+from pruninglab.overview.manifest import manifest
+from pruninglab.overview.progress import Progress, notebook_folder
 from pruninglab.terminal import in_notebook
 from pruninglab.values import Values, decode, encode, plain, same
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from pruninglab.checks.manifest import PACKAGE, read
 from pruninglab.notebook import defined
+from pruninglab.overview.manifest import PACKAGE, read
 
 VS_CODE = "__vsc_ipynb_file__"  # a name that it gives each kernel
 

@@ -35,7 +35,7 @@ def structure(nb: NotebookNode, lab: dict[str, Any]) -> dict[str, list[Finding]]
 
     Args:
         nb: the notebook.
-        lab: its manifest (`progress.manifest`).
+        lab: its manifest (`overview.manifest`).
     """
     known = {entry["name"] for entry in lab["cells"]}
     return {entry["name"]: list(graded(nb, entry, known)) for entry in lab["cells"]}

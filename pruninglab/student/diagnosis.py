@@ -8,9 +8,9 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from pruninglab.checks.manifest import points_of
-from pruninglab.checks.progress import so_far
 from pruninglab.notebook import bound, grade_id, place, used
+from pruninglab.overview.manifest import points_of
+from pruninglab.overview.progress import so_far
 from pruninglab.student.causes import causes
 from pruninglab.student.completeness import structure, unchanged, unwritten
 from pruninglab.student.findings import Finding
@@ -26,7 +26,7 @@ class Outcome:
 
     Args:
         nb: the notebook, as it was saved.
-        lab: its manifest (`progress.manifest`).
+        lab: its manifest (`overview.manifest`).
         ran: its fresh run.
     """
 

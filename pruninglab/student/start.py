@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from pruninglab.checks.manifest import find_labs
-from pruninglab.checks.page import write_page
+from pruninglab.overview.manifest import find_labs
+from pruninglab.overview.page import write_page
 from pruninglab.terminal import accept_any_text
 
 CONFIG = Path(__file__).parents[1] / "assets" / "jupyter"  # JupyterLab's settings for the course

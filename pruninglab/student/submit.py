@@ -27,9 +27,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from pruninglab.checks.manifest import in_package, known_labs, manifest, manifest_of
 from pruninglab.limits import MAX_NOTEBOOK
 from pruninglab.notebook_file import Unreadable, read_notebook
+from pruninglab.overview.manifest import in_package, known_labs, manifest, manifest_of
 from pruninglab.student import completeness
 from pruninglab.student.diagnosis import Outcome
 from pruninglab.student.findings import Finding

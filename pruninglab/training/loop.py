@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from pruninglab import data
-from pruninglab.files import load_state, whole
+from pruninglab.files import whole
 from pruninglab.masks import hold
+from pruninglab.saved import load_state
 from pruninglab.terminal import in_notebook
 from pruninglab.training import Recipe, Trainer, constant
 

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from pruninglab.data import Images, batches
-from pruninglab.files import load_state, whole
+from pruninglab.files import whole
+from pruninglab.saved import load_state
 from pruninglab.training.batchnorm import in_sums
 from pruninglab.training.evaluate import accuracy, mode
 from pruninglab.training.hardware import device_of, mixed_precision

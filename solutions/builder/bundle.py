@@ -72,8 +72,8 @@ def without_other_tasks(files: dict[str, bytes]) -> dict[str, bytes]:
 def imported(source: bytes) -> set[str]:
     """Files of the modules of ours that a source imports.
 
-    >>> sorted(imported(b"import os; from pruninglab.checks import page"))
-    ['pruninglab/checks.py', 'pruninglab/checks/page.py']
+    >>> sorted(imported(b"import os; from pruninglab.overview import page"))
+    ['pruninglab/overview.py', 'pruninglab/overview/page.py']
     """
     names = set()
     for node in ast.walk(ast.parse(source)):

@@ -6,9 +6,9 @@ import ast
 
 from nbformat import NotebookNode
 
-from pruninglab.checks.manifest import manifest
 from pruninglab.grading.gradebook.guide import BEGIN, END, guides, model_answer
 from pruninglab.notebook import grade_id
+from pruninglab.overview.manifest import manifest
 from solutions.builder import build
 
 MARKS = (BEGIN.strip(), END.strip())

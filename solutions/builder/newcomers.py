@@ -20,7 +20,7 @@ import nbformat
 from tqdm import tqdm
 
 from pruninglab.checks.lab import Lab, WrongAnswer
-from pruninglab.checks.manifest import manifest
+from pruninglab.overview.manifest import manifest
 from pruninglab.terminal import accept_any_text
 from solutions.builder import build
 

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from pruninglab import data
-from pruninglab.files import load_state, whole
+from pruninglab.files import whole
 from pruninglab.masks import hold
+from pruninglab.saved import load_state
 from pruninglab.training import Trainer
 from pruninglab.training.loop import Batch, Loop, identity_of
 

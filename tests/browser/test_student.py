@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from pruninglab.checks.manifest import manifest
 from pruninglab.grading.sample_class import fill
+from pruninglab.overview.manifest import manifest
 from solutions.builder import build
 from solutions.lab1_structures import exercises as structures
 from solutions.lab1_structures import mistakes as structures_mistakes

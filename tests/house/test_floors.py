@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,6 +157,15 @@ def test_nothing_of_the_package_imports_how_shipped_things_were_made() -> None:
     """Solutions may: they are not handed out either, and print what `dev` has measured."""
     others = [m for m in SOURCES if inside(m, "pruninglab") and not inside(m, "pruninglab.dev")]
     assert not {m: n for m in others for n in IMPORTS[m] if inside(n, "pruninglab.dev")}
+
+
+def test_commands_that_need_no_torch_do_without_it() -> None:
+    """It takes two seconds of processor time, and more on a busy machine."""
+    quick = ("student.start", "student.submit", "grading.gradebook.semester")
+    names = ", ".join(f"pruninglab.{name}" for name in quick)
+    code = f"import {names}, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "False\n", done.stderr
 
 
 # Stages of grading, in the order of a submission: each may import those before it.

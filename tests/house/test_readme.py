@@ -8,8 +8,9 @@ import matplotlib as mpl
 import pytest
 import torch
 
-from pruninglab.checks import WrongAnswer, manifest
+from pruninglab.checks import WrongAnswer
 from pruninglab.labs.structures import check
+from pruninglab.overview import manifest
 from solutions.builder import build
 from tests.helpers.copies import ROOT, blocks
 

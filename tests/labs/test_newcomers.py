@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pruninglab.checks.manifest import manifest
+from pruninglab.overview.manifest import manifest
 from solutions.builder import build, newcomers
 
 LAB, COMPUTING = "01_structures", 120.0  # seconds, as on a slow laptop

@@ -12,10 +12,10 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from pruninglab.checks.manifest import in_package, manifest_of
 from pruninglab.grading.sample_class import fill
 from pruninglab.grading.sandbox import bubblewrap
 from pruninglab.notebook import grade_id, place
+from pruninglab.overview.manifest import in_package, manifest_of
 from pruninglab.student import fresh_run
 from pruninglab.student.causes import causes
 from pruninglab.student.completeness import to_write
@@ -131,7 +131,7 @@ def test_no_toolbox_can_be_found_in_the_sandbox() -> None:
 BOTH = """
 import sys
 from pathlib import Path
-from pruninglab.checks.manifest import in_package
+from pruninglab.overview.manifest import in_package
 from pruninglab.grading.protocol.lab_modules import import_lab
 files = in_package("03_methods")
 for name, content in files.items():

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from pruninglab.checks import page as start_page
+from pruninglab.overview import page as start_page
 from solutions.builder import build, bundle
 from tests.helpers.copies import blocks, shell
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pruninglab.checks import manifest as manifests
-from pruninglab.checks import page
 from pruninglab.checks.lab import Lab, Probe, WrongAnswer
-from pruninglab.checks.progress import Progress
 from pruninglab.notebook import ANSWER_STUB
+from pruninglab.overview import manifest as manifests
+from pruninglab.overview import page
+from pruninglab.overview.progress import Progress
 from solutions.builder import build
 from solutions.builder.manifest import manifest
 
@@ -176,7 +176,8 @@ def test_the_manifest_is_what_the_build_makes(lab: str) -> None:
 
 
 def test_where_there_are_no_labs_it_says_so(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from pruninglab.checks import manifest; manifest.find_labs()"]
+    find = "from pruninglab.overview import manifest; manifest.find_labs()"
+    command = [sys.executable, "-c", find]
     shutil.copytree(
         ROOT / "pruninglab", tmp_path / "pruninglab", ignore=shutil.ignore_patterns("assets")
     )

@@ -14,10 +14,10 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 
-from pruninglab.checks.manifest import manifest
 from pruninglab.grading import flow
 from pruninglab.grading.intake.read import parse
 from pruninglab.notebook import grade_id
+from pruninglab.overview.manifest import manifest
 from pruninglab.student import completeness, fresh_run, lacking, receipt, submit
 from pruninglab.student.causes import causes
 from pruninglab.student.diagnosis import Outcome

@@ -15,7 +15,6 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.utils import temp_attrs
 from traitlets.config import PyFileConfigLoader
 
-from pruninglab.checks import manifest
 from pruninglab.grading.intake import read
 from pruninglab.grading.intake.canonical import kind_of
 from pruninglab.grading.intake.collect import printable
@@ -23,6 +22,7 @@ from pruninglab.grading.intake.owners import cleaned
 from pruninglab.grading.trouble import GradingError, meaning
 from pruninglab.limits import NOT_IN_PATHS
 from pruninglab.notebook import grade_id
+from pruninglab.overview import manifest
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pruninglab.checks.manifest import lab_folders, manifest, points_of
-from pruninglab.checks.progress import Progress, so_far
 from pruninglab.files import write
 from pruninglab.notebook import ANSWER_STUB, grade_id
 from pruninglab.notebook_file import Unreadable, read_notebook
+from pruninglab.overview.manifest import lab_folders, manifest, points_of
+from pruninglab.overview.progress import Progress, so_far
 
 PAGE = """\
 # Pruning neural networks: the labs

@@ -13,8 +13,8 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from pruninglab.checks.manifest import PACKAGE, manifest, points_of, read
 from pruninglab.files import write
+from pruninglab.overview.manifest import PACKAGE, manifest, points_of, read
 
 BAR = 10  # signs long
 
