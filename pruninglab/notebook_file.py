@@ -12,6 +12,15 @@ from pruninglab.limits import MAX_NOTEBOOK
 
 MAX_CELLS = 5000
 KINDS = ("code", "markdown", "raw")
+# What is handed in by mistake, by how it begins: a page comes of a link that asks to log in.
+BEGINNINGS = {
+    b"<": "a web page (HTML or XML)",
+    b"%PDF": "a PDF",
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"#": "a Python script or a text",
+}
 # What nbformat demands of each kind of output, and editors leave out.
 OUTPUTS: dict[str, dict[str, Any]] = {
     "stream": {"name": "stdout", "text": ""},
@@ -44,15 +53,28 @@ def read_notebook(name: str, data: bytes) -> dict[str, Any]:
     if not data.strip():
         raise Unreadable(f"{name} is empty")
     try:
-        tree = json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise Unreadable(f"{name} is no notebook: it is not text in UTF-8") from None
+        tree = json.loads(data)  # in UTF-8, 16 or 32, as some editors of Windows write
     except RecursionError:
         raise Unreadable(f"{name} is no notebook: its JSON is nested too deeply") from None
     except ValueError as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Unreadable(f"{name} is no notebook: its JSON is broken{where}") from None
+        raise Unreadable(f"{name} is no notebook: {instead(data, error)}") from None
     return format_4(name, tree)
+
+
+def instead(data: bytes, error: ValueError) -> str:
+    """Say what a file is that JSON could not be read from.
+
+    >>> instead(b"<!DOCTYPE html>", ValueError())
+    'it is a web page (HTML or XML)'
+    """
+    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for beginning, what in BEGINNINGS.items():
+        if start.startswith(beginning):
+            return f"it is {what}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+    return f"its JSON is broken{where}"
 
 
 def format_4(name: str, tree: Any) -> dict[str, Any]:
@@ -74,7 +96,7 @@ def format_4(name: str, tree: Any) -> dict[str, Any]:
         except Exception:  # of any kind: nothing in it has been checked yet
             raise Unreadable(f"{name} is a damaged notebook of format 3") from None
     elif version != 4:
-        seen = str(version)[:20].encode("utf-8", "replace").decode()
+        seen = ascii(version)[:20]
         raise Unreadable(f"{name} has notebook format {seen}, and 4 is needed: save it again")
     cells = tree.get("cells")
     if not isinstance(cells, list):

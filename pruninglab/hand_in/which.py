@@ -72,7 +72,7 @@ def doubts(file: Path, cell: str) -> Iterator[str]:
 def saved_cells(file: Path) -> list[dict[str, Any]]:
     """Read a notebook's cells; none if it is no notebook: `submit` says so."""
     with suppress(OSError, ValueError, RecursionError):
-        tree = json.loads(file.read_text(encoding="utf-8-sig"))
+        tree = json.loads(file.read_bytes())
         cells = tree.get("cells") if isinstance(tree, dict) else None
         return [cell for cell in cells if isinstance(cell, dict)] if cells else []
     return []

@@ -134,7 +134,7 @@ def oddities(data: bytes) -> Iterator[Finding]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what nbformat mends by itself
         try:
-            nbformat.validate(json.loads(data.decode("utf-8-sig")), relax_add_props=True)
+            nbformat.validate(json.loads(data), relax_add_props=True)
         except Exception as error:  # nbformat's own, or what its mending stumbles over
             why = str(error).strip().split("\n")[0][:200]
             yield Finding("note", f"your editor saved it in an unusual way ({why}); no harm done")

@@ -1185,8 +1185,9 @@ RIGHT_TEXT = nbformat.writes(solved())
 MANGLED: dict[str, tuple[Any, str]] = {
     "no JSON": (b"{ this is", "JSON is broken"),
     "half a file": (RIGHT_TEXT[: len(RIGHT_TEXT) // 2].encode(), "JSON is broken"),
-    "not UTF-8": (RIGHT_TEXT.encode("utf-16"), "UTF-8"),
-    "bytes": (bytes(range(256)), "UTF-8"),
+    "not UTF-8": (RIGHT_TEXT.encode().replace(b"import", b"\xfcmport"), "UTF-8"),
+    "bytes": (bytes(range(256)), "no notebook"),
+    "a page": (b"<!DOCTYPE html>", "a web page"),
     "empty": (b"", "is empty"),
     "white space": (b" \n", "is empty"),
     "a list": (b"[]", "no cells"),
@@ -1510,6 +1511,7 @@ honest("the tests and imports deleted", deleted)
 honest("another kernel", other_kernel)
 honest("another file name", lambda: written(solved(), "homework (2) final.ipynb"))
 honest("a byte order mark", lambda: written(solved(), start=b"\xef\xbb\xbf"))
+honest("UTF-16", lambda: (f"{LAB}.ipynb", RIGHT_TEXT.encode("utf-16")))
 honest("in a zip, in a folder", lambda: zipped({f"my work/{LAB}.ipynb": RIGHT_TEXT}))
 honest(
     "text cells and raw cells",

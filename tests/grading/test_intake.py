@@ -497,11 +497,13 @@ NOTEBOOK = nbformat.writes(tiny_lab())
     [
         (f"{TINY}.ipynb.json", NOTEBOOK),
         (f"{TINY}.ipynb.txt", "\ufeff" + NOTEBOOK),
+        (f"{TINY}.ipynb.txt", NOTEBOOK.encode("utf-16")),  # of Windows' editor
         (TINY, NOTEBOOK),
         ("notebook.json", NOTEBOOK),
         (f"{TINY}.ipynb", zipped(**{f"{TINY}.ipynb": NOTEBOOK})),
         ("handin.zip", zipped(**{"handin/a.zip": zipped(**{f"{TINY}.ipynb": NOTEBOOK})})),
         ("handin.zip", zipped(**{"receipt.json": "{}", "x/lab.ipynb.txt": NOTEBOOK})),
+        ("handin.zip", zipped(**{"x/lab.ipynb.txt": NOTEBOOK.encode("utf-16-be")})),
         ("handin.ZIP", zipped(**{f"{TINY}\\{TINY}.ipynb": NOTEBOOK})),
     ],
 )
@@ -532,6 +534,10 @@ def test_a_reason_says_what_is_wrong(tmp_path: Path) -> None:
         whole[at] = 1
     with pytest.raises(read.Unreadable, match="is encrypted"):
         read.parse("a.zip", bytes(whole), TINY)
+    with pytest.raises(read.Unreadable, match="no zip file, it is a RAR archive"):
+        read.parse("a.zip", b"Rar!\x1a\7\1\0", TINY)
+    with pytest.raises(read.Unreadable, match="no notebook: it is a gzip archive"):
+        read.parse("a.ipynb", b"\x1f\x8b\x08", TINY)
     (tmp_path / "report.html").write_text("<html>")
     with pytest.raises(read.Unreadable, match=r"handed in was report\.html"):
         read.pick(tmp_path, TINY)

@@ -43,6 +43,7 @@ from pruninglab.grading.intake.read import (
     best_in,
     best_last,
     files_below,
+    has_cells,
     kind_of,
     level,
     opened,
@@ -366,7 +367,7 @@ def suffix_of(item: Item, data: bytes) -> str:
     kind, suffix = kind_of(data[:HEAD]), PurePosixPath(item.rest).suffix.lower()
     if suffix == ".zip" or (kind == "zip" and suffix in ("", ".ipynb")):
         return ".zip"
-    notebook = kind == "json" and (b'"cells"' in data or b'"worksheets"' in data)
+    notebook = kind == "json" and has_cells(data)
     return ".ipynb" if notebook or suffix == ".ipynb" else ""
 
 

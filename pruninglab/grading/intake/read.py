@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from pruninglab.grading.safe_html import plain_attachments
 from pruninglab.limits import MAX_NOTEBOOK
 from pruninglab.notebook import grade_id
-from pruninglab.notebook_file import Unreadable, read_notebook
+from pruninglab.notebook_file import BEGINNINGS, Unreadable, read_notebook
 
 MAX_FILE = 100 * 2**20  # of a zip that was handed in
 MAX_MEMBERS = 5000  # files in a zip
@@ -87,7 +87,8 @@ def kind_of(head: bytes) -> str:
     """
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
         return "zip"
-    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" else ""
+    # Before the bracket: the mark of UTF-8, 16 or 32, and zeros where a character has several bytes.
+    return "json" if head.lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n")[:1] == b"{" else ""
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -250,8 +251,14 @@ def notebooks_in(
             budget.take(len(content))
             if kind == "zip" and depth < MAX_NESTED:
                 yield from notebooks_in(path, content, budget, depth + 1)
-            elif named or b'"cells"' in content or b'"worksheets"' in content:
+            elif named or has_cells(content):
                 yield path, member.date_time, content
+
+
+def has_cells(content: bytes) -> bool:
+    """Say whether JSON, in UTF-8, 16 or 32, seems to be a notebook."""
+    plain = content.replace(b"\0", b"")
+    return b'"cells"' in plain or b'"worksheets"' in plain
 
 
 @contextmanager
@@ -271,7 +278,10 @@ def opened(name: str, data: bytes | Path) -> Iterator[zipfile.ZipFile]:
     except RuntimeError:
         raise Unreadable(f"{name} is encrypted") from None
     except Exception:  # a damaged zip fails in many ways
-        raise Unreadable(f"{name} is no zip file, or a damaged one") from None
+        start = data[:HEAD] if isinstance(data, bytes) else b""
+        what = next((w for sign, w in BEGINNINGS.items() if start.startswith(sign)), "")
+        why = f"it is {what}" if what else "or a damaged one"
+        raise Unreadable(f"{name} is no zip file, {why}") from None
 
 
 def usable(
