@@ -87,7 +87,7 @@ def kind_of(head: bytes) -> str:
     """
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
         return "zip"
-    # Before the bracket: the mark of UTF-8, 16 or 32, and zeros where a character has several bytes.
+    # Before the bracket: the mark of UTF-8, 16 or 32, and zeros where a sign has several bytes.
     return "json" if head.lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n")[:1] == b"{" else ""
 
 
