@@ -2,6 +2,7 @@
 
 import copy
 import doctest
+import json
 
 import pytest
 import torch
@@ -10,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
+from pruninglab import checkpoints
 from pruninglab.models import Block, ResNet20, prunable
 from solutions.builder import build
 from solutions.lab1_structures.exercises import free_convs, global_masks, local_masks
 from solutions.lab2_criteria import exercises as criteria
 from solutions.lab2_criteria import mistakes as criteria_mistakes
+from solutions.lab2_criteria import scan
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -240,3 +243,13 @@ def test_hidden_tests_accept_right_answers_with_another_seed(exercise):
 def test_hidden_tests_refuse_every_mistake(exercise, mistake):
     with pytest.raises(Exception, match=r"."):
         build.hidden_of("02_criteria", exercise)(mistake)
+
+
+def test_the_recorded_scan_is_that_of_the_network_that_ships() -> None:
+    record = json.loads(scan.FILE.read_text(encoding="utf-8"))["scan"]
+    assert list(record) == list(prunable(checkpoints.trained(16)))
+    layers = ["conv1.weight", "layer2.1.conv1.weight"]
+    again = scan.measured(layers)
+    for layer in layers:
+        recorded = {float(s): a for s, a in record[layer].items()}
+        assert recorded == pytest.approx(again[layer], abs=0.0081)  # two images, on other machines
