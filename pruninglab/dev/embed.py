@@ -10,12 +10,17 @@ from PIL import Image
 from pruninglab.data import Images, load
 from pruninglab.terminal import accept_any_text
 
-ASSETS = Path(__file__).parents[1] / "assets"
+PACKAGE = Path(__file__).parents[1]
+ASSETS = PACKAGE / "assets"
+UNSEEN = PACKAGE / "grading" / "unseen" / "cifar10.webp"  # in no student's bundle
 COLUMNS = 40  # images side by side in a sheet
 
 
-def of_each_class(images: Images, count: int, last: bool = False) -> Images:
+def of_each_class(images: Images, count: int, last: bool = False, after: int = 0) -> Images:
     """Take the first (or last) `count` images of each class, the classes in turn.
+
+    Args:
+        after: so many of the first ones of each class are passed over.
 
     >>> pixels = torch.zeros(6, 3, 32, 32, dtype=torch.uint8)
     >>> labels = torch.tensor([1, 0, 0, 1, 1, 0])
@@ -23,7 +28,7 @@ def of_each_class(images: Images, count: int, last: bool = False) -> Images:
     tensor([0, 1, 0, 1])
     """
     places = [(images.labels == k).nonzero().flatten() for k in range(len(images.classes))]
-    chosen = [p[-count:] if last else p[:count] for p in places]
+    chosen = [p[-count:] if last else p[after : after + count] for p in places]
     return images[torch.stack(chosen, dim=1).flatten()]  # (count, classes) -> (count * classes,)
 
 
@@ -35,12 +40,13 @@ def write_sheet(images: Images, path: Path) -> None:
 
 
 def main() -> None:
-    """Write the three sheets into pruninglab/assets."""
+    """Write the three sheets that ship, and the one that only grading has."""
     accept_any_text()
     train, test = load("cifar10", "train"), load("cifar10", "test")
     write_sheet(of_each_class(train, 400), ASSETS / "cifar10-train.webp")
     write_sheet(of_each_class(train, 100, last=True), ASSETS / "cifar10-val.webp")
     write_sheet(of_each_class(test, 200), ASSETS / "cifar10-test.webp")
+    write_sheet(of_each_class(test, 80, after=200), UNSEEN)
 
 
 if __name__ == "__main__":

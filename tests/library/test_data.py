@@ -8,14 +8,16 @@ from torchvision.transforms import functional as tv
 
 from pruninglab import data
 from pruninglab.data import Images
+from pruninglab.grading.unseen import unseen_images
 
 SIZES = {"train": 400, "val": 100, "test": 200}
 # SHA-256 of the pixels, computed from the official files: the first 400 and the last 100 training
-# images and the first 200 test images of each class, the classes in turn.
+# images and the first 200 test images of each class, the classes in turn; "unseen" are the next 80.
 SHA256 = {
     "train": "eafb662d440af54a9007e946bbc78e14c0f177a2323861db6f6861634bf54039",
     "val": "fd29679371a8fb769c0b947db59f471e8a83925b2d1b506c55e31f93ff80b1d7",
     "test": "9a350dafa2d05017e1866afb0ab3fbfa23c487cd7b1f7228862419af1b1e210e",
+    "unseen": "ef539efc8ba3d856bd116adfc6834ace4980564e6c4a2dd13b708c2353847a8e",
 }
 
 
@@ -42,6 +44,18 @@ def test_subset_is_genuine_and_stratified(split):
 def test_splits_share_no_image():
     seen = [p.numpy().tobytes() for s in SIZES for p in data.subset(s).pixels]
     assert len(set(seen)) == len(seen) == 7000
+
+
+def test_the_graders_images_do_not_ship_and_are_all_there_in_grading(monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    unseen = unseen_images()
+    monkeypatch.delenv("NBGRADER_EXECUTION")
+    own = {p.numpy().tobytes() for p in unseen.pixels}
+    shipped = {p.numpy().tobytes() for s in SIZES for p in data.subset(s).pixels}
+    assert len(own) == len(unseen) == 800
+    assert hashlib.sha256(unseen.pixels.numpy().tobytes()).hexdigest() == SHA256["unseen"]
+    assert unseen.labels.bincount().tolist() == [80] * 10
+    assert not own & shipped
 
 
 def test_subset_is_small_while_grading(monkeypatch):

@@ -120,9 +120,11 @@ def test_a_missing_package_is_said_in_a_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_sandbox")
-def test_no_toolbox_can_be_found_in_the_sandbox() -> None:
-    """That of a later lab would solve the lab that is graded."""
-    look = "import pruninglab, os; print(os.listdir(pruninglab.__path__[0] + '/labs'))"
+@pytest.mark.parametrize("folder", ["labs", "grading/unseen"])
+def test_what_helps_with_hidden_tests_is_not_found_in_the_sandbox(folder: str) -> None:
+    """The toolbox of a later lab, which solves this one, and the grader's own images."""
+    assert list((build.ROOT / "pruninglab" / folder).iterdir())
+    look = f"import pruninglab, os; print(os.listdir(pruninglab.__path__[0] + '/{folder}'))"
     command = [*bubblewrap.command(2**24, nested=False), sys.executable, "-c", look]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr

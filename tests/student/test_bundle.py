@@ -43,6 +43,8 @@ def test_no_answer_is_inside(lab: str, tmp_path: Path) -> None:
         assert readme.startswith("# Pruning neural networks: the labs\n")
         assert b"dev" not in archive.read(f"{lab}/environment.yml")
     assert not [name for name in names if "grading" in name or "solutions" in name]
+    sheets = [name for name in names if name.endswith(".webp")]
+    assert len(sheets) == 3, "the grader's own images are not handed out"
     short = lab.partition("_")[2]
     own = {name.split("/")[3] for name in names if name.startswith(f"{lab}/pruninglab/labs/")}
     assert own == {"__init__.py", short}, "a later lab's toolbox would solve this one"
@@ -70,7 +72,7 @@ def test_only_the_open_task_of_the_lab_is_inside(lab: str) -> None:
 
 
 def test_it_works_once_pip_has_installed_it(tmp_path: Path) -> None:
-    """As `%pip install FOLDER`: all of the library imports, and the lab's first cell runs.
+    """As `%pip install FOLDER`: all of the library imports, and the lab's first cells run.
 
     In a new environment, where only packages of others are lent from this one.
     """
@@ -85,9 +87,10 @@ def test_it_works_once_pip_has_installed_it(tmp_path: Path) -> None:
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--ignore-installed"]
     shell(tmp_path, shlex.join([str(python), "-m", "pip", "install", *options, f"./{lab}"]))
     shutil.rmtree(tmp_path / lab / "pruninglab")  # an installation needs nothing of the folder
+    assert len(list(packages.rglob("*.webp"))) == 3, "the grader's own images are not installed"
     notebook = nbformat.read(tmp_path / lab / "labs" / lab / f"{lab}.ipynb", as_version=4)
-    first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    for code in (EVERYTHING.format(folder=str(packages)), first):
+    first, start = [cell.source for cell in notebook.cells if cell.cell_type == "code"][:2]
+    for code in (EVERYTHING.format(folder=str(packages)), f"{first}\n{start}"):
         done = subprocess.run(
             [python, "-P", "-c", code], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"},
             capture_output=True, text=True,

@@ -119,15 +119,17 @@ def command(size: int, *, nested: bool) -> list[str]:
 
 
 def hidden(package: str) -> list[str]:
-    """Return the options that hide the labs: the toolbox of a later one solves this one.
+    """Return the options that hide what a notebook must not read while it is graded.
 
-    The grader gives each notebook the files of its own lab.
+    That is the labs, because the toolbox of a later one solves this one (the grader gives each
+    notebook the files of its own lab), and the images that open tasks are measured on.
 
     Args:
         package: folder of `pruninglab`, which may be inside of what `system` shows.
     """
-    places = [f"{LIBRARY}/pruninglab/labs"]
+    packages = [f"{LIBRARY}/pruninglab"]
     roots = ("/usr", sys.base_prefix, sys.prefix)
     if any(Path(package).is_relative_to(root) for root in roots):
-        places.append(f"{package}/labs")
+        packages.append(package)
+    places = [f"{found}/{folder}" for found in packages for folder in ("labs", "grading/unseen")]
     return [x for path in places for x in ("--size", "4096", "--tmpfs", path, "--remount-ro", path)]
