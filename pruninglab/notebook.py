@@ -27,6 +27,7 @@ LINE_IS_CODE = re.compile(r"^([ \t]*)%(?:time|timeit|prun)[ \t]+(?:-\w+[ \t]+\d*
 # Lines that IPython rewrites: `%x`, `!x`, `?x`, `x?`, `/f x`, `,f x`, `;f x`, and `y = !x`.
 MAGIC_LINE = re.compile(r"^([ \t]*)(?:[%!?/,;].*|[^#\n]*\?[ \t]*)$", re.M)
 MAGIC_VALUE = re.compile(r"^([^=#\n]*=)[ \t]*[%!].*$", re.M)
+ESCAPES = re.compile(r"^[ \t]*([,;/]{2,})", re.M)  # it rewrites such a line once for each sign
 # IPython reads a cell again for each of them: 400 take it eight seconds, 3000 a minute.
 MAX_MAGICS, MAX_TRANSFORMED = 10, 20_000
 
@@ -83,6 +84,7 @@ def plain_source(source: str) -> str:
 def too_magical(source: str) -> bool:
     """Say whether IPython would take too long to rewrite a cell."""
     magics = len(MAGIC_LINE.findall(source)) + len(MAGIC_VALUE.findall(source))
+    magics += sum(map(len, ESCAPES.findall(source)))
     return len(source) > MAX_TRANSFORMED or magics > MAX_MAGICS
 
 
@@ -100,8 +102,20 @@ def statements(source: str) -> list[str]:
     >>> statements("%%time\\nimport torch; x = 1")
     ['import torch', 'x = 1']
     """
-    tree = parsed(plain_source(source))
-    return [source] if tree is None else [ast.unparse(node) for node in tree.body]
+    text = plain_source(source)
+    tree = parsed(text)
+    return [source] if tree is None else [written(node, text) for node in tree.body]
+
+
+def written(statement: ast.stmt, source: str) -> str:
+    """Return a statement as a text of its own."""
+    try:
+        return ast.unparse(statement)
+    except (RecursionError, ValueError):  # a sum of 400 terms, a number of 5,000 hex digits
+        if decorators := getattr(statement, "decorator_list", []):  # which have lines of their own
+            lines = source.split("\n")[decorators[0].lineno - 1 : statement.end_lineno]
+            return "\n".join(lines)
+        return ast.get_source_segment(source, statement) or source
 
 
 def syntax_error(source: str) -> str:

@@ -29,7 +29,7 @@ def limited(seconds: float) -> Iterator[None]:
     """
 
     def over(*_: Any) -> None:
-        raise OutOfTime(f"it took longer than the {seconds:g} s allowed")
+        raise OutOfTime(f"it took longer than the {round(seconds, 2):g} s allowed")
 
     handler = signal.signal(signal.SIGALRM, over)
     outer = signal.setitimer(signal.ITIMER_REAL, seconds)

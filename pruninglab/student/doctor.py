@@ -129,9 +129,10 @@ def speed() -> Finding:
         trainer.step(x, y, lr=0.1)
         times.append(time.perf_counter() - start)
     # The first steps also choose kernels and fill caches: the fastest one counts.
-    rate, threads = 128 / min(times), torch.get_num_threads()
+    rate, count = 128 / min(times), torch.get_num_threads()
+    threads = f"{count} thread{'s' if count > 1 else ''}"
     fast = "with" if training.bf16_is_fast(torch.device("cpu")) else "without"
-    text = f"speed: {rate:,.0f} images/s on {threads} threads, {fast} bfloat16 in hardware"
+    text = f"speed: {rate:,.0f} images/s on {threads}, {fast} bfloat16 in hardware"
     if others > BUSY:
         text += f"; other programs keep {others:.0%} of the processors busy now"
     if rate < USUAL / 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from typing import Any
 
@@ -79,7 +80,7 @@ class Session:
         if self.sandbox is None:
             return
         if isinstance(error, Late):
-            self.sandbox.kill(f"it took longer than the {seconds:g} s allowed")
+            self.sandbox.kill(f"it took longer than the {math.ceil(seconds)} s allowed")
         elif isinstance(error, BadMessage):
             self.sandbox.kill(f"it answered with something that cannot be read: {error}")
         self.reason = self.sandbox.why()
