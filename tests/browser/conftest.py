@@ -7,6 +7,7 @@ what was on the screen lie in build/screenshots/ afterwards: look at them.
                                 `playwright install chromium` was run, else one on the PATH)
     FRESH=1                     install the release in a new virtual environment (minutes, 5 GB);
                                 else it runs in this one, with the library of the release
+    SHEETS=1                    draw every solved notebook, light and dark, into build/sheets/
 """
 
 from __future__ import annotations
