@@ -1,7 +1,7 @@
-"""The first pictures of labs 1, 2, 3, 5 and 6: `python -m solutions.builder.openings [LAB ...]`.
+"""The first pictures of all labs but lab 4: `python -m solutions.builder.openings [LAB ...]`.
 
 Each is drawn by its lab's opening.py, and shows the lab's question, not its answer: no result that
-students are asked to predict is in it.
+students are asked to predict is in it. (Lab 4 begins with the lecture's figure.)
 """
 
 from __future__ import annotations

@@ -4,20 +4,13 @@
 # **What kind of part to remove, and how to spread the removal over the network**
 #
 # A camera watches a wildlife crossing. It has to tell deer, frogs and birds from cars and trucks,
-# on a chip that leaves **512 KiB for the weights**. Your network, a ResNet-20 ([He et al.
-# 2015](https://arxiv.org/abs/1512.03385)) trained on CIFAR-10, has 272,474 parameters: 1,064 KiB
-# in float32. About half of it has to go. Which half?
-#
-# Pruning asks which *structure* goes, by which *criterion*, and by which *method*. This lab asks
-# the first: single weights or whole filters? The smallest go, and nothing is retrained.
+# on a chip that leaves **512 KiB for the weights**. Your network needs 1,064 KiB, so about half of
+# it has to go. Which half?
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
-# | Single weights | 1 one layer · 2 the network · 3 layers that die · 4 accounting | 45 | 16 |
-# | Whole filters | 5 choose · 6 silence · 7 remove · 8 what may be removed | 45 | 14 |
-#
-# In each exercise, replace the line that raises an error with your code and run the check below.
-# Write down each prediction *before* you run its cell: it earns no points, but you learn by it.
+# | Single weights | 1 one layer · 2 the network · 3 layers that die · 4 accounting | 70 | 16 |
+# | Whole filters | 5 choose · 6 silence · 7 remove · 8 what may be removed | 65 | 14 |
 
 # %%
 from importlib.util import find_spec
@@ -25,6 +18,27 @@ from importlib.util import find_spec
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.structures")):
     raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
+from IPython.display import Image
+
+from pruninglab.checkpoints import ASSETS
+
+Image(
+    str(ASSETS / "opening-structures.png"),
+    width=900,
+    alt="The 22 layers of ResNet-20 to scale; one of them without half of its weights, and "
+    "without half of its filters",
+)
+
+# %% [markdown]
+# Pruning asks which *structure* goes, by which *criterion*, and by which *method*. This lab asks
+# the first: single weights or whole filters? The smallest go, and nothing is retrained. The network
+# is a ResNet-20 ([He et al. 2015](https://arxiv.org/abs/1512.03385)), trained on CIFAR-10; it has
+# 272,474 parameters of 4 bytes each (float32).
+#
+# In each exercise, replace the line that raises an error with your code and run the check below.
+# Write down each prediction *before* you run its cell: it earns no points, but you learn by it.
+
+# %%
 import copy
 import io
 
@@ -44,16 +58,6 @@ images = data.subset("test")[:1000]  # real test images, 100 of each class
 print(f"{counters.parameters(model):,} parameters")
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(prunable(model))} layers")
 
-# %%
-from IPython.display import Image
-
-Image(
-    str(checkpoints.ASSETS / "opening-structures.png"),
-    width=900,
-    alt="The 22 layers of ResNet-20 to scale; one of them without half of its weights, and "
-    "without half of its filters",
-)
-
 # %% [markdown]
 # The words that this lab starts with, and all words of the seven labs, to unfold:
 
@@ -71,7 +75,7 @@ display(
 # confidence interval: about ±2 points near 90 %, ±3 points near 50 %. Shaded bands show it.
 
 # %% [markdown]
-# ## Exercise 1 · The small weights of one layer  (10 minutes, 3 points)
+# ## Exercise 1 · The small weights of one layer  (15 minutes, 3 points)
 #
 # ★☆☆ · You will choose weights by magnitude, with an exact count.
 #
@@ -144,7 +148,7 @@ print(f"the threshold is {threshold / largest:.2f} of the largest magnitude (you
 # the histogram. The end of this lab comes back to them.)
 
 # %% [markdown]
-# ## Exercise 2 · The whole network: local or global?  (15 minutes, 5 points)
+# ## Exercise 2 · The whole network: local or global?  (22 minutes, 5 points)
 #
 # ★★☆ · You will tell local from global pruning, and say what each does to small layers.
 #
@@ -300,7 +304,7 @@ def both_ways(sparsity: float) -> plt.Figure:
 slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.8)
 
 # %% [markdown]
-# ### Question A  (3 minutes, 2 points)
+# ### Question A  (5 minutes, 2 points)
 #
 # Between sparsities of 60 and 80 % global pruning does better than local pruning. Explain why,
 # with the pictures above. Then name the danger at very high sparsities that global pruning has and
@@ -320,7 +324,7 @@ slider(both_ways, [0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], start=0.
 # layer collapse, in these or other words. "Global is more flexible" alone: 0.
 
 # %% [markdown]
-# ## Exercise 3 · Layers that die  (4 minutes, 1 point)
+# ## Exercise 3 · Layers that die  (8 minutes, 1 point)
 #
 # ★☆☆ · You will recognise layer collapse.
 #
@@ -362,7 +366,7 @@ print(f"you: {my_empty[0]} at 99 %, {my_empty[1]} at 99.9 %")
 # drops straight to the level of guessing, look for empty layers.
 
 # %% [markdown]
-# ## Exercise 4 · Accounting  (10 minutes, 3 points)
+# ## Exercise 4 · Accounting  (15 minutes, 3 points)
 #
 # ★★☆ · You will report sparsity, density and compression with the right denominators.
 #
@@ -424,7 +428,7 @@ for name, network in networks.items():
 print(f"{'you':>20}: {my_kib} KiB, compression {my_compression}")
 
 # %% [markdown]
-# ### Question B  (3 minutes, 2 points)
+# ### Question B  (5 minutes, 2 points)
 #
 # Nine of ten weights are pruned. The compression is 9.5, not 10, since biases and batch
 # normalisation remain. And yet the file is as large as before, or larger. Why? And why would the
@@ -445,7 +449,7 @@ print(f"{'you':>20}: {my_kib} KiB, compression {my_compression}")
 # marks do not need `weight_orig`.
 
 # %% [markdown]
-# ## Exercise 5 · Which filters?  (8 minutes, 2 points)
+# ## Exercise 5 · Which filters?  (12 minutes, 2 points)
 #
 # ★☆☆ · You will rank whole filters.
 #
@@ -503,7 +507,7 @@ plt.show()
 # is almost as strong as the weakest that stays.
 
 # %% [markdown]
-# ## Exercise 6 · Silence them  (10 minutes, 2 points)
+# ## Exercise 6 · Silence them  (15 minutes, 2 points)
 #
 # ★★☆ · You will know all the parameters that belong to a filter.
 #
@@ -587,7 +591,7 @@ show_maps(silent, "silenced")
 print("loudest silenced map:", feature_maps(silent)[~keep].max().item())
 
 # %% [markdown]
-# ## Exercise 7 · Remove them  (18 minutes, 5 points)
+# ## Exercise 7 · Remove them  (25 minutes, 5 points)
 #
 # ★★★ · You will make a network really smaller without changing what it computes.
 #
@@ -642,7 +646,7 @@ for layer in (*before, *remove_filters(*before, keep)):
     print(layer)
 
 # %% [markdown]
-# ## Exercise 8 · What may be removed?  (6 minutes, 2 points)
+# ## Exercise 8 · What may be removed?  (8 minutes, 2 points)
 #
 # ★★☆ · You will see which filters additions tie together.
 #
@@ -772,7 +776,7 @@ for name, network in networks.items():
     print(f"{name:<18}", counters.latency(network, torch.zeros(8, 3, 32, 32), repeats=20))
 
 # %% [markdown]
-# ### Question C  (3 minutes, 3 points)
+# ### Question C  (5 minutes, 3 points)
 #
 # A rule of thumb says: remove 30 % of the channels of *every* layer, and about 50 % of the MACs are
 # saved. Explain that number. Then run the next cell: without 30 % of the filters of the *free*

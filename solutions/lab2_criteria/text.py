@@ -3,12 +3,8 @@
 #
 # **Which parts of a network are worth keeping**
 #
-# The camera of Lab 1 still waits for its network. So far the smallest weights and filters went.
-# But is small the same as useless? A weight can be tiny and sit where the loss is steep. A filter
-# can be large and look at nothing.
-#
-# You write the criteria of the papers, from the cheapest (look at the weights) to the most
-# expensive (ask the loss), and let them compete on a trained ResNet-20. Dice are the control.
+# So far the smallest weights and filters went. But is small the same as useless? A weight can be
+# tiny where the loss is steep. A filter can be large and look at nothing.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -16,9 +12,6 @@
 # | Scores for filters | 3 norms · 4 BN scale · 5 gates · 6 from scores to masks | 55 | 11 |
 # | A fair race | 7 sensitivity of each layer · 8 recalibration | 35 | 9 |
 # | Your own choice | 9 a network of 96 KiB | 25 | 4 |
-#
-# As before: write the function, run its check, and write each prediction down *before* you run
-# the cell below it. `toolbox` has the functions of Lab 1, solved.
 
 # %%
 from importlib.util import find_spec
@@ -26,6 +19,26 @@ from importlib.util import find_spec
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.criteria")):
     raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
+from IPython.display import Image
+
+from pruninglab.checkpoints import ASSETS
+
+Image(
+    str(ASSETS / "opening-criteria.png"),
+    width=900,
+    alt="The feature maps of 16 filters, ranked by the size of their weights and by the slope of "
+    "the loss: lines join the two places of a filter, and many cross from stay to go",
+)
+
+# %% [markdown]
+# The camera of Lab 1 is still waiting for its network. You write the criteria of the papers, from
+# the cheapest (look at the weights) to the most expensive (ask the loss), and let them compete on a
+# trained ResNet-20. Chance takes part, too: it is the control.
+#
+# As before: write the function, run its check, and write each prediction down *before* you run
+# the cell below it. `toolbox` has the functions of Lab 1, solved.
+
+# %%
 import copy
 import itertools
 
@@ -55,16 +68,6 @@ model.to(memory_format=torch.channels_last)  # computes faster so
 train_images, val_images = data.subset("train"), data.subset("val")
 batches = list(data.batches(train_images[:1000], 125))  # minibatches to measure scores on
 print(f"{len(prunable(model))} layers, {len(batches)} minibatches of {len(batches[0][1])} images")
-
-# %%
-from IPython.display import Image
-
-Image(
-    str(checkpoints.ASSETS / "opening-criteria.png"),
-    width=900,
-    alt="The feature maps of 16 filters, ranked by the size of their weights and by the slope of "
-    "the loss: lines join the two places of a filter, and many cross from stay to go",
-)
 
 # %% [markdown]
 # A **criterion** gives **scores**, a dict from name to tensor. A higher score is more worth
@@ -857,8 +860,8 @@ print(f"you: winner {my_winner}, better than the dice {my_better}")
 #
 # Write `choose_sparsities`, in any way you like. A network counts if it fits and if it beats the
 # *same* sparsity in every layer by at least **4 points**. The check measures that on validation
-# images, the grader on test images that this lab does not show. Within each layer the smallest
-# weights go, and BN is recalibrated. Several simple ideas reach the target.
+# images, the grader on test images that you do not have. Within each layer the smallest weights go,
+# and BN is recalibrated. Several simple ideas reach the target.
 #
 # *Bonus, for honour and not for points:* do as well as a global ranking of magnitudes. The picture
 # below says whether you did.

@@ -4,9 +4,7 @@
 # **When to remove, and how to train around it**
 #
 # Lab 1 cut the camera's network down to 512 KiB and left a ruin. So now we train. *When* do the
-# weights go: all at once, in rounds, a few in every other step? Do they go for good? And which
-# learning rate heals a network? Papers differ in little else. You will compare four of them,
-# fairly, and the camera gets its network.
+# weights go: all at once, in rounds, or a few at a time? And which learning rate heals a network?
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -15,9 +13,6 @@
 # | When and how to retrain | 4 the learning rate · 5 prune and retrain | 25 | 5 |
 # | Other ways | 6 soft pruning · 7 a penalty | 28 | 8 |
 # | Which is best? | 8 an honest comparison · 9 a schedule of your own | 48 | 10 |
-#
-# To train in seconds we take a *narrow* ResNet-20, with 4, 8 and 16 filters in its stages instead
-# of 16, 32 and 64. It has little to spare, so differences between methods show.
 
 # %%
 from importlib.util import find_spec
@@ -25,6 +20,25 @@ from importlib.util import find_spec
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.methods")):
     raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
+from IPython.display import Image
+
+from pruninglab.checkpoints import ASSETS
+
+Image(
+    str(ASSETS / "opening-methods.png"),
+    width=900,
+    alt="Four methods over 36 training steps, the sparsity above, the learning rate below: at once "
+    "with a low rate, at once with rates rewound, in two rounds, and little by little",
+)
+
+# %% [markdown]
+# Do the weights go for good, or may they come back? Papers differ in little else. You will compare
+# four methods, fairly, and the camera gets its network.
+#
+# To train in seconds we take a *narrow* ResNet-20, with 4, 8 and 16 filters in its stages instead
+# of 16, 32 and 64. It has little to spare, so differences between methods show.
+
+# %%
 import copy
 import itertools
 import json
@@ -62,16 +76,6 @@ torch.set_num_threads(1)  # enough for a small network; and the results do not d
 dense = checkpoints.trained(4).to(memory_format=torch.channels_last)
 images, val, test = (data.subset(split) for split in ("train", "val", "test"))
 print(f"{counters.prunable_weights(dense):,} prunable weights")
-
-# %%
-from IPython.display import Image
-
-Image(
-    str(checkpoints.ASSETS / "opening-methods.png"),
-    width=900,
-    alt="Four methods over 36 training steps, the sparsity above, the learning rate below: at once "
-    "with a low rate, at once with rates rewound, in two rounds, and little by little",
-)
 
 # %% [markdown]
 # All words of the seven labs, to unfold:
@@ -879,8 +883,8 @@ print(f"your favourite: {my_favourite}, your order: {my_order}")
 #
 # Write `choose_schedule`. It counts if the network is at least **3 points** better than the
 # reference's, as a mean of three seeds. The check measures on validation images. The grader takes
-# other seeds and test images, and asks for 1.5 points, so what passes here with some room passes
-# there. Several simple ideas reach the target.
+# other seeds and test images that you do not have, and asks for 1.5 points, so what passes here
+# with some room passes there. Several simple ideas reach the target.
 #
 # *Bonus, for honour and not for points:* **10 points**. That is more than any schedule that we
 # know.

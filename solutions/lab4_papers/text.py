@@ -3,10 +3,9 @@
 #
 # **Three answers make a method**
 #
-# The lecture asks three questions: **what** kind of part to remove, how to tell **which** ones, and
-# how to remove them **without harm**. Every paper on pruning is an answer to all three: a
-# *structure*, a *criterion* and a *method*. You wrote such answers in labs 1 to 3. Today you put
-# them together, seven times, and get seven well-known papers of about ten lines each.
+# Every paper on pruning answers three questions: **what** kind of part to remove, how to tell
+# **which** ones, and how to remove them **without harm**. Today you put such answers together,
+# seven times, and get seven well-known papers of about ten lines each.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -14,8 +13,6 @@
 # | Single weights | 1 Han 2015 · 2 Zhu & Gupta 2017 · 3 Renda 2020 | 48 | 12 |
 # | Filters | 4 Li 2016 · 5 Liu 2017 · 6 Molchanov 2019 · 7 He 2018 | 55 | 16 |
 # | The seven side by side | the pictures, questions A, B, C | 35 | 10 |
-#
-# Everything from earlier labs is in `toolbox`, solved, whether you wrote it or not.
 
 # %%
 from importlib.util import find_spec
@@ -23,6 +20,25 @@ from importlib.util import find_spec
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.papers")):
     raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
+from IPython.display import Image
+
+from pruninglab.checkpoints import ASSETS
+
+Image(
+    str(ASSETS / "results" / "lecture.png"),
+    width=900,
+    alt="Accuracy against the share of the weights that is gone, one line for each system",
+)
+
+# %% [markdown]
+# This is the lecture's figure as this course measured it: accuracy against the share of the weights
+# that is gone, one line per system. Behind each line is a recipe, and today you write seven of
+# them.
+#
+# The three questions ask for a *structure*, a *criterion* and a *method*. You wrote such answers in
+# labs 1 to 3; all of them are in `toolbox`, solved.
+
+# %%
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -65,25 +81,16 @@ images, val = data.subset("train"), data.subset("val")
 dense_val = accuracy(dense, val)
 print(f"{len(free_convs(dense))} free convolutions, {len(images)} images to train on")
 
-# %% [markdown]
-# This is the lecture's figure as this course measured it: accuracy against the share of the weights
-# that is gone, one line per system. Behind each line is a recipe, and today you write seven.
-
 # %%
-from IPython.display import Image
-
 from pruninglab.glossary import glossary
 
-Image(str(checkpoints.ASSETS / "results" / "lecture.png"), width=900)
-
-# %%
 glossary()
 
 # %% [markdown]
 # ## The training loop that a recipe is given
 #
-# A recipe decides *when* to prune *what*; the training itself is not its business. So each of
-# your functions gets a training loop as an argument, and calls it as often as it needs:
+# A recipe decides *when* to prune *what*; how to train is not its business. So each of your
+# functions gets a training loop as an argument, and calls it as often as it needs:
 #
 # ```python
 # batches = train(model, masks, lrs, before_step=None)
@@ -154,13 +161,12 @@ def sparsity_of(model: nn.Module) -> float:
 
 
 # %% [markdown]
-# Recipes that mention "the learning rate of the dense training" mean this one: up to 0.4, then
-# down to 0 over 60 epochs. Every system below gets **the same budget**, one epoch of the embedded
-# images. The papers train for tens or hundreds of epochs, so do not expect their accuracies:
-# expect to see how the recipes *work*. Each one runs at a moderate and at a high sparsity. Then
-# the statistics of batch normalisation are measured again, for all alike (lab 2: otherwise they
-# disturb the comparison), and the accuracy is that on `val`; the test images stay in the drawer
-# until the end.
+# Recipes that mention "the learning rate of the dense training" mean this one: up to 0.4, then down
+# to 0 over 60 epochs. Every system below gets **the same budget**, one epoch of the embedded
+# images. The papers train for tens or hundreds of epochs, so do not expect their accuracies: expect
+# to see how the recipes *work*. Each one runs at a moderate and at a high sparsity. Then the
+# statistics of batch normalisation are measured again, for all alike (lab 2: otherwise they disturb
+# the comparison), and the accuracy is that on `val`; the test images stay closed until the end.
 
 # %%
 DENSE_LR = 0.4
@@ -219,7 +225,7 @@ print(f"dense network: {round(100 * dense_val, -1):.0f} % on val, to 10 points")
 #
 # ### Exercise 1 · Han 2015: prune, retrain, repeat  (14 minutes, 4 points)
 #
-# ★★☆ · You will write a method of rounds whose sparsity comes out instead of being chosen.
+# ★★☆ · You will write a method in rounds whose sparsity is a result, not a choice.
 #
 # *[Learning both Weights and Connections for Efficient Neural
 # Networks](https://arxiv.org/abs/1506.02626)* made pruning popular again.
@@ -229,11 +235,11 @@ print(f"dense network: {round(100 * dense_val, -1):.0f} % on val, to 10 points")
 #   layer's weights
 # - *Method*: rounds of pruning and retraining; learning rate a tenth of the original
 #
-# Two things to note. The sparsity is not chosen, it *comes out*. And the paper does not say
-# whether weights that are already gone count in the standard deviation; here they do not.
-# *Simplified:* the paper tunes the quality layer by layer, we have one; the tenth is its learning
-# rate for LeNet, for AlexNet it took a hundredth; and it trains with dropout that gets weaker as
-# the network gets sparser, our network has none.
+# Two things to note. You do not choose the sparsity: it *follows* from the quality. And the paper
+# does not say whether weights that are already gone count in the standard deviation; here they do
+# not. *Simplified:* the paper tunes the quality layer by layer; we use one for all. A tenth is its
+# learning rate for LeNet; for AlexNet it was a hundredth. And the paper trains with dropout, which
+# gets weaker as the network gets sparser; our network has none.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -274,7 +280,7 @@ run(
 #
 # A detail that matters: some weights of the dense network are exactly zero *before* any pruning,
 # because weight decay has emptied a few filters (lab 1). In the picture every zero counts as gone,
-# whoever made it. In your function these zeros still count in the first round: its masks keep
+# wherever it came from. In your function these zeros still count in the first round: its masks keep
 # everything, so the first standard deviation includes them.
 #
 # **Play:** your function, one round, no training. Which quality prunes half of the network? What
@@ -298,26 +304,26 @@ def one_round(quality: float) -> plt.Figure:
 slider(one_round, [k / 10 for k in range(1, 21)], start=1.0, label="quality")
 
 # %% [markdown]
-# A normal distribution has 68 % within one standard deviation, and most layers lose about that. So
-# one quality for all layers is nearly the same sparsity for all layers, whether they are sensitive
-# or not: that is why the paper tunes it layer by layer. (The exceptions are the layers in which
-# training has emptied filters.)
+# A normal distribution has 68 % within one standard deviation, and most layers lose a little more,
+# 70 to 80 %. So one quality for all layers is nearly the same sparsity for all layers, whether they
+# are sensitive or not: that is why the paper tunes it layer by layer. (The layers that lose clearly
+# more are those in which training has emptied filters.)
 #
 # ### Exercise 2 · Zhu & Gupta 2017: prune while training  (14 minutes, 4 points)
 #
 # ★★☆ · You will prune along a schedule while training goes on.
 #
-# *[To prune, or not to prune](https://arxiv.org/abs/1710.01878)* prunes during an ordinary
-# training: much at first, when there is a lot to spare, and little in the end.
+# *[To prune, or not to prune](https://arxiv.org/abs/1710.01878)* prunes during ordinary training: a
+# lot at first, when there is much to spare, and little at the end.
 #
 # - *Structure*: single weights, the **same sparsity in every layer**
 # - *Criterion*: magnitude
 # - *Method*: masks chosen again every Δt steps, sparsity along a cubic, learning rate of the
 #   ordinary schedule
 #
-# *Simplified:* there, a masked weight keeps its value, out of use, and could come back if the
-# ranking changes; here a pruned weight is zero, and stays the smallest. The lecture draws the
-# curve over epochs; t in the equation is a training **step**.
+# *Simplified:* in the paper a masked weight keeps its value, unused, and can come back if the
+# ranking changes; here a pruned weight is zero, and stays the smallest. The lecture draws the curve
+# over epochs; t in the equation is a training **step**.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -358,16 +364,17 @@ run(
 # ★★☆ · You will replay a learning-rate schedule after every round.
 #
 # *[Comparing Rewinding and Fine-tuning in Neural Network
-# Pruning](https://arxiv.org/abs/2003.02389)* found a recipe without a knob for each layer that does
-# as well as the complicated ones.
+# Pruning](https://arxiv.org/abs/2003.02389)* found a recipe that needs no setting for each layer,
+# and does as well as the complicated ones.
 #
 # - *Structure*: single weights, all layers
 # - *Criterion*: magnitude, **one ranking for the network**
-# - *Method*: rounds: 20 % of what remains; weights go on, the learning rate goes back and is
-#   replayed
+# - *Method*: rounds that prune 20 % of what remains; the weights stay as they are, the learning
+#   rate goes back and is replayed
 #
 # *Simplified:* the paper replays the schedule for as long as the original training in *every*
-# round, many trainings in sum. We replay its last two epochs, and our "epochs" have a few steps.
+# round, which adds up to many trainings. We replay its last two epochs, and our "epochs" have a few
+# steps.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -577,19 +584,19 @@ run(
 # ★★☆ · You will prune without taking anything away until the end.
 #
 # *[Soft Filter Pruning for Accelerating Deep Convolutional Neural
-# Networks](https://arxiv.org/abs/1808.06866)* takes nothing away until the very end: after every
-# epoch the weakest filters are set to zero, and then may grow.
+# Networks](https://arxiv.org/abs/1808.06866)* removes nothing until the very end: after every epoch
+# the weakest filters are set to zero, but they may grow again.
 #
 # - *Structure*: filters, the **same share in all layers**
 # - *Criterion*: L2 norm
 # - *Method*: zero after each epoch, all train on; removed after the last epoch, no fine-tuning
 #
-# *Simplified:* our four "epochs" are a quarter of an epoch each, the paper's 200 are whole ones.
-# In the end the zeroed filters hardly grow any more, and the removal costs little; ours will cost
+# *Simplified:* our four "epochs" are a quarter of an epoch each, the paper's 200 are whole ones. In
+# the end the zeroed filters hardly grow any more, and the removal costs little; ours will cost
 # something. When the authors start from a trained network, they take a tenth of the usual learning
-# rate, and so do we. It needs that: the feature map of a zeroed filter has the variance 0, batch
-# normalisation divides by its root (and a small ε), so the gradient of this filter is hundreds of
-# times larger than before.
+# rate, and so do we. A higher rate would do harm: the feature map of a zeroed filter has the
+# variance 0, batch normalisation divides by its root (and a small ε), so the gradient of this
+# filter is hundreds of times larger than before.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -630,7 +637,7 @@ run(
 #
 # ## The seven side by side
 #
-# A comparison needs a control: masks and filters by chance, the same budget.
+# A comparison needs a control: masks and filters chosen by chance, with the same budget.
 
 
 # %%
@@ -676,8 +683,8 @@ plt.show()
 
 # %% [markdown]
 # Were you right, and was chance as bad as you thought? For single weights it is hopeless. For
-# filters it is a strong opponent: at the high sparsity no recipe is far above the dashed line, and
-# some are below it. Do the criteria of four papers know nothing?
+# filters it is a strong opponent: at the high sparsity no recipe is more than a few points above
+# the dashed line, and some are below it. Do the criteria of four papers know nothing?
 #
 # Look at what chance was given: its filters were gone before the first step, and then it had *all*
 # the steps, at a learning rate that repairs much. Li retrains at the lowest rate, Liu spends half
@@ -721,11 +728,11 @@ for criterion, value in separated[3:]:
     print(f"{criterion}: {100 * (value - max(by_chance)):+.1f} points above the best of them")
 
 # %% [markdown]
-# With the same method around them the criteria do tell: compare the distance between the dots with
-# the spread of chance. But the distance is small beside the one for single weights, and a method
-# that wastes steps costs as much. That is no verdict on the papers either. They train for 160 or
-# 200 epochs, and there soft pruning and the penalty have the time to make filters small *before*
-# they go. What you see here is what each recipe does with *one* epoch.
+# With the same method around them the criteria do make a difference: compare the distance between
+# the dots with the spread of chance. But it is small next to the difference for single weights, and
+# a method that wastes steps costs as much. That is no verdict on the papers either. They train for
+# 160 or 200 epochs, and there soft pruning and the penalty have the time to make filters small
+# *before* they go. What you see here is what each recipe does with *one* epoch.
 #
 # A second look: *where* did each recipe prune? **Play:** which recipes treat all layers alike, and
 # which let one ranking decide? Which layer does each ranking empty first?
@@ -749,8 +756,8 @@ def where(label: str) -> plt.Figure:
 slider(where, list(results), start="Renda 2020", label="recipe")
 
 # %% [markdown]
-# Now the honest end: choose on `val` one winner for weights and one for filters, and read the
-# test images for these two only. The recipes do not end at quite the same sparsity or MACs, so the
+# Now an honest ending: choose one winner for weights and one for filters on `val`, and measure only
+# these two on the test images. The recipes do not end at quite the same sparsity or MACs, so the
 # highest accuracy would be an unfair rule. A fairer one: how far is a recipe above the line of
 # chance *at the same place* on the axis?
 

@@ -4,9 +4,8 @@
 # **What pruning is worth in bytes and in seconds**
 #
 # The camera at the wildlife crossing is too slow: a hare is gone before the network has finished
-# with its ears. A colleague says: "Prune 90 % of the weights, then it is ten times as fast." You
-# measure what becomes of such promises. Of the lecture's three questions this lab asks the
-# first: **what** kind of part to remove, so that it pays in bytes and in seconds.
+# with its ears. A colleague says: "Prune 90 % of the weights, and it is ten times as fast." You
+# measure what becomes of such promises.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -14,9 +13,6 @@
 # | Zeros | 3 bytes · a look at sparse products, question A | 35 | 6 |
 # | A smaller network | 4 ties · 5 one layer · 6 option A · 7 the whole ResNet-20 | 65 | 13 |
 # | The clock | the promise and the clock · 8 an open task · the control, question B | 50 | 7 |
-#
-# As before: write the function, run its check, and write down your prediction *before* the cell
-# that shows the result.
 
 # %%
 from importlib.util import find_spec
@@ -24,6 +20,25 @@ from importlib.util import find_spec
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.speed")):
     raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
+from IPython.display import Image
+
+from pruninglab.checkpoints import ASSETS
+
+Image(
+    str(ASSETS / "opening-speed.png"),
+    width=900,
+    alt="A layer as trained, with half of its weights set to zero, and with half of its filters "
+    "removed: half of the weights are left in both, bytes and time are question marks",
+)
+
+# %% [markdown]
+# Of the lecture's three questions this lab asks the first: **what** kind of part to remove, so that
+# it pays in bytes and in seconds.
+#
+# As before: write the function, run its check, and write down your prediction *before* the cell
+# that shows the result.
+
+# %%
 import copy
 import statistics
 import time
@@ -54,16 +69,6 @@ model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
 images = data.subset("test")
 frames = data.normalise(images.pixels[:64])  # (64, 3, 32, 32)
 print(f"{counters.parameters(model):,} parameters, {counters.macs(model):,} MACs an image")
-
-# %%
-from IPython.display import Image
-
-Image(
-    str(checkpoints.ASSETS / "opening-speed.png"),
-    width=900,
-    alt="A layer as trained, with half of its weights set to zero, and with half of its filters "
-    "removed: half of the weights are left in both, bytes and time are question marks",
-)
 
 # %%
 from pruninglab.glossary import glossary
@@ -703,10 +708,10 @@ axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# Which layers give MACs away for free? Which would you not touch? Write `choose_widths`. The
-# check and the grader measure the network that your numbers make, on images that are shifted and
-# mirrored at random, so that nobody has seen them before. MACs decide, not seconds: a mark must not
-# depend on the machine.
+# Which layers give MACs away for free? Which would you not touch? Write `choose_widths`. The check
+# measures the network that your numbers make on images that are shifted and mirrored at random, the
+# grader on test images that you do not have. MACs decide, not seconds: a mark must not depend on
+# the machine.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -4,24 +4,15 @@
 # **Four ideas from beyond the recipes: curvature, flow, noise, and an agent that chooses**
 #
 # So far the criterion was a guess, gradients needed data, you chose the sparsity by hand, and one
-# number served all layers. Four papers question one of these each. Of the lecture's three questions
-# this lab asks the second: how to tell **which** parts to remove.
+# number served all layers. Four papers question one of these each.
 #
 # | part | the question | exercises | minutes | points |
 # |---|---|---|---|---|
 # | Curvature | Can the damage be *computed* beforehand? | 1, 2 | 40 | 9 |
 # | Flow | Can one prune before training, *without data*? | 3, 4 | 45 | 11 |
 # | Noise | Can training itself find out *which* weights it needs? | 5, 6, 7 | 35 | 8 |
-# | Choice | Who says how much each *layer* loses? | 8, 9 | 40 | 9 |
-# | All together | Whom does one ask about what? | 10 | 20 | 4 |
-#
-# They are [Optimal Brain
-# Damage](https://proceedings.neurips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html)
-# (LeCun et al. 1989), [SynFlow](https://arxiv.org/abs/2006.05467) (Tanaka et al. 2020),
-# [Variational Dropout](https://arxiv.org/abs/1701.05369) (Molchanov et al. 2017) and
-# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Start where you like: the first four
-# parts do not build on each other. Where computing takes too long for a lesson, you run the first
-# steps and open a record of the whole run.
+# | Choice | Who decides how much each *layer* loses? | 8, 9 | 40 | 9 |
+# | All together | Which criterion should answer which question? | 10 | 20 | 4 |
 
 # %%
 from importlib.util import find_spec
@@ -29,6 +20,29 @@ from importlib.util import find_spec
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.further")):
     raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
+from IPython.display import Image
+
+from pruninglab.checkpoints import ASSETS
+
+Image(
+    str(ASSETS / "opening-further.png"),
+    width=900,
+    alt="Four drawings: a steep and a flat loss around two equal weights, flow through a network "
+    "with a dead end, a sure and a noisy weight, and a different density for each layer",
+)
+
+# %% [markdown]
+# The papers are [Optimal Brain
+# Damage](https://proceedings.neurips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html)
+# (LeCun et al. 1989), [SynFlow](https://arxiv.org/abs/2006.05467) (Tanaka et al. 2020),
+# [Variational Dropout](https://arxiv.org/abs/1701.05369) (Molchanov et al. 2017) and
+# [AMC](https://arxiv.org/abs/1802.03494) (He et al. 2018). Of the lecture's three questions this
+# lab asks the second: how to tell **which** parts to remove.
+#
+# Start where you like: the first four parts do not build on each other. Where a whole run would
+# take too long for a lesson, you run its first steps and then open a record of the rest.
+
+# %%
 import copy
 import json
 from collections.abc import Callable
@@ -57,16 +71,6 @@ model = checkpoints.trained(16)  # ResNet-20, trained on CIFAR-10
 train, val, test = data.subset("train"), data.subset("val"), data.subset("test")[:1000]
 weights = {name: w.detach() for name, w in prunable(model).items()}
 print(f"{counters.prunable_weights(model):,} prunable weights in {len(weights)} layers")
-
-# %%
-from IPython.display import Image
-
-Image(
-    str(checkpoints.ASSETS / "opening-further.png"),
-    width=900,
-    alt="Four drawings: a steep and a flat loss around two equal weights, flow through a network "
-    "with a dead end, a sure and a noisy weight, and a different density for each layer",
-)
 
 # %%
 from pruninglab.glossary import glossary
@@ -153,7 +157,7 @@ scores = obd_scores(weights, diagonal)
 # **Play:** take one weight, and walk with it from its value w (the right end) to 0, where it is
 # pruned. The slider goes from the 10,000th most expensive weight to the most expensive one: blue is
 # the parabola of your curvature, orange the loss as it really is. For which weights does the
-# parabola fail, and what is it that it does not know?
+# parabola fail, and what does it not know?
 
 # %%
 ranking = torch.cat([s.flatten() for s in scores.values()]).argsort(descending=True)
@@ -186,8 +190,8 @@ slider(walk, [10_000, 1_000, 100, 10, 1], start=1, label="weight no.")
 
 # %% [markdown]
 # The most expensive weights follow their parabola for a while. The loss of the cheaper ones is a
-# straight slope, and OBD promised that there is none! It holds at a minimum, and the network is at
-# one (if at all) for *all* training images, shifted and mirrored, with weight decay, and not for
+# straight slope, and OBD assumes that there is none! That is true at a minimum, and the network is
+# at one (if at all) for *all* training images, shifted and mirrored, with weight decay, and not for
 # these 48. But a slope goes up as often as down, so over many weights it cancels, while curvatures
 # are never negative: they add up. Can the *sum* of the prices be trusted, then?
 #
@@ -296,7 +300,7 @@ plt.show()
 # %% [markdown]
 # ## Part 2 · Flow
 #
-# A pruned network can be trained from scratch. So why train the dense one at all? Because one has
+# A pruned network can be trained from scratch. So why train the dense one at all? Because you have
 # to know what to prune. SynFlow does it before the first training step, and looks at no image.
 #
 # ### Exercise 3 · How much flows through a weight?  (15 minutes, 4 points)
@@ -363,7 +367,7 @@ for pair in (
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# To keep the dead dead, give them the score `-torch.inf` before you rank: `masked_fill`.
+# To keep pruned weights pruned, give them the score `-torch.inf` before you rank: `masked_fill`.
 #
 # </details>
 
@@ -422,9 +426,10 @@ if my_layer is not None:
 # White is *layer collapse*. One ranking of magnitudes compares layers whose weights were drawn at
 # different scales, so the layers with small ones die whole, and without the classifier the outputs
 # are constant: no training can repair that. One round of SynFlow fails in another place: in a layer
-# with many weights each carries little, and nothing rescores the last survivors. With thirty rounds
-# they get scarce, and dear, in time. (Single blocks may still go: the shortcut around them is a
-# pipe as well.) **Play:** slide the compression up and watch which layers die first.
+# with many weights each carries little, and nobody scores the last survivors again. In thirty
+# rounds they are scored again and again: the fewer are left, the more each is worth. (A shortcut
+# may still lose all of its weights: the block beside it is a pipe as well.) **Play:** slide the
+# compression up and watch which layers die first.
 
 
 # %%
@@ -481,8 +486,8 @@ plt.show()
 #
 # **Marking guide.** 1 point for 80 % with the reason (magnitude after training carries information
 # about the data); 1 point for 99.9 % with layer collapse; 1 point for conservation, or scores that
-# rise in thin layers. Whoever argues that per-layer (local) magnitude avoids the collapse too is
-# right and gets full marks.
+# rise in thin layers. An answer that says that per-layer (local) magnitude avoids the collapse,
+# too, is right and gets full marks.
 
 # %% [markdown]
 # ## Part 3 · Noise
@@ -658,13 +663,13 @@ print(f"  Variational Dropout               {learnt['accuracy']:.1%}")
 print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 
 # %% [markdown]
-# The control belongs there: magnitude pruning at the same sparsity with as many epochs of
-# training after it. It wins, and by far. [Gale et al.
-# 2019](https://arxiv.org/abs/1902.09574) compared the two on large networks and
-# long trainings, and found magnitude, well tuned, as good or better. Here the odds are worse: the
-# network had three epochs to get used to the noise, and with 4,000 images the prior outweighs the
-# data, so each epoch prunes more than the images would like. What is special is that nobody chose
-# the sparsity of a layer. (When to stop was a choice, as the rows above show.)
+# The last row is the control: magnitude pruning at the same sparsity, with as many epochs of
+# training after it. It wins, and by far. [Gale et al. 2019](https://arxiv.org/abs/1902.09574)
+# compared the two on large networks and long trainings, and found magnitude, well tuned, as good or
+# better. Here the odds are worse: the network had three epochs to get used to the noise, and with
+# 4,000 images the prior outweighs the data, so each epoch prunes more than the images would like.
+# What is special is that nobody chose the sparsity of a layer. (When to stop was a choice, as the
+# rows above show.)
 #
 # One trap on the way: batch normalisation has seen outputs *with* noise. Without measuring its
 # statistics again (Lab 2), the network without noise would be worth little.
@@ -683,8 +688,8 @@ print(f"  magnitude, as many epochs after   {control['accuracy']:.1%}")
 #
 # ★★☆ · You will keep an agent within its budget.
 #
-# An agent that shirks until the last layer could not meet the budget any more. So the budget
-# speaks first. Write `bounded_sparsity`.
+# An agent that takes too little from the first layers cannot meet the budget in the last ones. So
+# the budget speaks first. Write `bounded_sparsity`.
 #
 # By hand: four layers of 100 MACs each, 200 to remove, at most 75 % per layer. The agent answers
 # 0 every time. What does each layer get?
@@ -741,7 +746,7 @@ slider(stubborn, [k / 10 for k in range(9)], start=0.2, label="asks for")
 # %% [markdown]
 # ### Exercise 9 · The reward  (10 minutes, 3 points)
 #
-# ★★☆ · You will give a choice a number.
+# ★★☆ · You will score a choice by one number.
 #
 # Write `amc_reward`, with the tools of Lab 1: `filter_mask` and `remove_filters`.
 #
@@ -819,15 +824,15 @@ plots.percent_axis(axes)
 plt.show()
 
 # %% [markdown]
-# In this record the order is agent, random search, uniform, for both seeds, and on the test images
-# as well, by which nobody has chosen. Where does the advantage come from? Look at layer1.0 and
+# In this record the order is agent, random search, uniform, for both seeds, and on the test images,
+# too, which played no part in the choice. Where does the advantage come from? Look at layer1.0 and
 # layer2.2: both searches prune much there. In these layers training itself has emptied filters (Lab
 # 1), which cost nothing, and one number for all layers cannot make use of that.
 #
 # Read the table with care, though. All choices remove the same MACs, up to a filter: the agent may
-# not even overshoot (in the paper it may), and the random ones are shifted until they fit. The best
-# of many tries on a few hundred images is flattered by the trying. Two seeds are few. And after
-# fine-tuning, which each of these networks needs, the order may be another one.
+# not even remove more (in the paper it may), and the random ones are shifted until they fit. The
+# best of many tries on a few hundred images looks better than it is. Two seeds are few. And after
+# fine-tuning, which each of these networks needs, the order may be different.
 #
 # **Question (5 minutes, 3 points).** The reward is measured on training images that the network was
 # not trained on, without fine-tuning. (a) What would go wrong if it were measured on test images?
@@ -849,16 +854,16 @@ plt.show()
 #
 # ### Exercise 10 · The best of four criteria  (20 minutes, 4 points)
 #
-# ★★★ · You will decide whom to ask about what. There are many right answers.
+# ★★★ · You will decide which criterion to ask about what. There are many right answers.
 #
 # Four criteria have an opinion about each weight: its size, its price (OBD), the flow through it
 # (SynFlow), and how little noise it bears (minus log α). Prune **80 %** of the weights, train
 # nothing, and keep more accuracy than the best of the four does alone.
 #
 # Write `combine_criteria`. It counts if the network is at least **2 points** better than the best
-# of the four. The check measures that on validation images, the grader on test images that this lab
-# does not show (there 1.5 points are enough). The scores are a record of the functions that you
-# wrote above, for the trained network.
+# of the four. The check measures that on validation images, the grader on test images that you do
+# not have (there 1.5 points are enough). The scores are a record of the functions that you wrote
+# above, for the trained network.
 #
 # *Bonus, for honour and not for points:* **15 points**. One of the answers that we know reaches it.
 #
@@ -870,7 +875,7 @@ plt.show()
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Not everybody should have a vote. How good is each one alone? The picture below says it.
+# Not every criterion should have a vote. How good is each one alone? The picture below says it.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -925,7 +930,7 @@ axes.set(ylim=(-0.6, len(order) + 0.1), title="Four criteria, alone and together
 plt.show()
 
 # %% [markdown]
-# A sum of *everybody's* ranks is worse than magnitude alone: two of the four are near guessing
+# The sum of *all* ranks is worse than magnitude alone: two of the four are no better than guessing
 # here, and a bad adviser with a full vote does harm. Two good ones together beat each of them. Most
 # is gained where the questions are taken apart: magnitudes know which weights of a layer matter,
 # and hardly how layers compare. The best known answer uses no second criterion at all: it divides
@@ -935,8 +940,7 @@ plt.show()
 # %% [markdown]
 # ## What you can show
 #
-# One picture for the first and the third part: what a weight's price, a weight's size and a
-# weight's noise tell.
+# One picture for parts 1 and 3: what the price, the size and the noise of a weight tell you.
 
 # %%
 curves["Variational Dropout, trained"] = {learnt["sparsity"]: learnt["accuracy"]}

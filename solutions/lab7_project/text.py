@@ -5,8 +5,7 @@
 #
 # In lab 4 you wrote down an eighth recipe that you did not have to run. Now you run it, on the
 # embedded images (minutes), on CIFAR-10 or on CIFAR-100 (hours), and tell others in seven minutes
-# what came out. This lab asks all three questions of the lecture at once: what kind of part to
-# remove, how to tell which one, how to remove it without harm.
+# what came out.
 #
 # | part | exercises | minutes | points |
 # |---|---|---|---|
@@ -15,8 +14,6 @@
 # | The rules of the choice | 3 the Pareto front · 4 one network | 25 | 6 |
 # | What came out | questions B, C, D | 30 | 10 |
 # | Your talk | question E: the talk; slides, the leaderboard | 45 | 6 |
-#
-# All that you wrote in labs 1 to 6 is in `toolbox`.
 
 # %%
 from importlib.util import find_spec
@@ -24,6 +21,22 @@ from importlib.util import find_spec
 if not (find_spec("pruninglab") and find_spec("pruninglab.labs.project")):
     raise ModuleNotFoundError("%pip install FOLDER, the unpacked zip that this lab came in")
 
+from IPython.display import Image
+
+from pruninglab.checkpoints import ASSETS
+
+Image(
+    str(ASSETS / "opening-project.png"),
+    width=900,
+    alt="A recipe of three answers; accuracy against the weights removed, with question marks at "
+    "three sparsities; slides with a curve that is not the one that was expected",
+)
+
+# %% [markdown]
+# This lab asks all three questions of the lecture at once: what kind of part to remove, how to tell
+# which one, and how to remove it without harm. All that you wrote in labs 1 to 6 is in `toolbox`.
+
+# %%
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,9 +66,6 @@ from pruninglab.training import triangular
 torch.set_num_threads(1)  # enough for a small network; and the results do not depend on it
 
 # %%
-from IPython.display import Image
-
-from pruninglab import checkpoints  # the figure at the end is in its folder
 from pruninglab.glossary import glossary
 
 glossary()
@@ -604,7 +614,7 @@ for path in sorted((project.FOLDER / "networks").glob("*.npz")):
 # This is the lecture's figure again, as this course measured it. Where would your curve be?
 
 # %%
-Image(str(checkpoints.ASSETS / "results" / "lecture.png"), width=900)
+Image(str(ASSETS / "results" / "lecture.png"), width=900)
 
 # %% [markdown]
 # A question of your own, a prediction that could fail, a recipe in ten lines, a control, a table
