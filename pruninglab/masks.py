@@ -119,8 +119,8 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
     Masking the gradient alone is not enough: momentum and weight decay move a weight without one.
     Works around any training loop, compiled or not, and adds no attribute to the model. Two holds
     inside each other keep what both keep. What writes to the weights without an optimizer, such as
-    `load_state_dict`, is masked by the next step only: call `apply` after it. (A training that
-    diverges to infinite weights has no zeros to hold: 0 times infinity is NaN.)
+    `load_state_dict`, is masked by the next step only: call `apply` after it. (In a training that
+    diverges, 0 times infinity is NaN: there the pruned weights are zero again when the hold ends.)
 
     Raises:
         ValueError: the masks do not fit (see `validate`), and no weight has changed; or, after a
@@ -154,6 +154,9 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
     try:
         yield
         _check_still_there(model, held)
+        for weight, kept in zip(weights, keep, strict=True):
+            # A training that has diverged left NaN, which would count as weights that are kept.
+            weight.data.masked_fill_(kept == 0, 0.0)
     finally:
         handle.remove()
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
+from pruninglab import counters
 from pruninglab import masks as m
 from pruninglab.models import ResNet20, prunable
 
@@ -126,6 +127,18 @@ def test_hold_keeps_the_masks_it_was_given(model, some):
             mask.fill_(False)
         step(model, optimizer, torch.randn(2, 3, 8, 8))
     assert all(torch.equal(w != 0, some[n]) for n, w in prunable(model).items())
+
+
+def test_what_a_diverged_training_leaves_is_as_sparse_as_its_masks():
+    """An infinite step makes NaN of a zero; such a weight is pruned all the same."""
+    layer = nn.Linear(4, 1, bias=False)
+    sgd = torch.optim.SGD(layer.parameters(), lr=1.0)
+    with m.hold(layer, {"weight": torch.tensor([[True, False, False, True]])}):
+        layer.weight.grad = torch.full((1, 4), float("inf"))
+        sgd.step()
+        assert layer.weight.isnan().any()
+    assert layer.weight[0, 1:3].tolist() == [0.0, 0.0]
+    assert counters.sparsity(layer) == 0.5
 
 
 def test_hold_ends_with_an_error_inside_and_nested_holds_intersect(model, some):
