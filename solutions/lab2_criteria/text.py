@@ -33,7 +33,7 @@ Image(
 # %% [markdown]
 # The camera of Lab 1 is still waiting for its network. You write the criteria of the papers, from
 # the cheapest (look at the weights) to the most expensive (ask the loss), and let them compete on a
-# trained ResNet-20. Chance takes part, too: it is the control.
+# trained ResNet-20. Random scores, the dice, take part, too: they are the control.
 #
 # As before: write the function, run its check, and write each prediction down *before* you run
 # the cell below it. `toolbox` has the functions of Lab 1, solved.

@@ -221,7 +221,7 @@ if my_speedup is not None:
 # begins. [Ma et al. 2019](https://arxiv.org/abs/1907.02124) asked what single-weight pruning is
 # worth on real machines once this bookkeeping is paid for. Write `stored_bytes`, and pay.
 #
-# By hand: `[[5, 0, 0], [7, 8, 0]]` as values, columns, row starts. How many numbers are that?
+# By hand: `[[5, 0, 0], [7, 8, 0]]` as values, columns, row starts. How many numbers is that?
 #
 # <details><summary>Hint 1</summary>
 #
@@ -241,8 +241,8 @@ if my_speedup is not None:
 # %% [markdown]
 # <details><summary>Go further</summary>
 #
-# Gzip the masked tensor's bytes. How near does a general packer come to the bitmask, and at which
-# sparsity?
+# Gzip the masked tensor's bytes. How close does a general-purpose compressor come to the bitmask,
+# and at which sparsity?
 #
 # </details>
 #
@@ -851,9 +851,9 @@ plt.show()
 #
 # ### Question B  (5 minutes, 3 points)
 #
-# The colleague from the beginning comes back with a paper that reports "4x speed-up", meaning
-# MACs. What would you ask before you put it into the camera? Name three measurements or controls
-# from this lab, each with one sentence why.
+# The colleague from the beginning comes back with a paper that reports "4x speed-up", meaning MACs.
+# What would you ask before you put it into the camera? Name three measurements or controls from
+# this lab, each with one sentence that says why.
 
 # %% [markdown] answer="what_to_ask" points=3
 # *Model answer.* Any three of: the *time* on the camera's own processor, at the batch size that it

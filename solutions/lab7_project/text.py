@@ -165,7 +165,7 @@ ANSWERS = (
 # training loop of lab 4: `train(model, masks, lrs, before_step=None)` makes one step per learning
 # rate. It changes the network in place, or returns another one. The one below is an example: Zhu
 # and Gupta's method, but with *one* ranking for all layers, where they prune every layer alike.
-# **Replace it by your own**, piece by piece or as a whole.
+# **Replace it with your own**, piece by piece or as a whole.
 #
 # <details><summary>Another start: filters that are really removed</summary>
 #
@@ -365,9 +365,9 @@ show(mine)
 #
 # ★★☆ · You will choose without looking at the test images.
 #
-# The camera gets one network, not a curve. Write `choose`. It must not matter for your choice what
-# the test accuracies are: choose on the held-out images, and the test images will tell you, once,
-# how good the choice was.
+# The camera gets one network, not a curve. Write `choose`. Your choice must not depend on the test
+# accuracies: choose on the held-out images, and the test images will tell you, once, how good the
+# choice was.
 #
 # <details><summary>Hint</summary>
 #
@@ -571,7 +571,7 @@ else:
 # %% [markdown]
 # Open `my_project/talk.html` in a browser (arrow keys; F for the full screen); it needs no network.
 # `talk.pdf` is the same for a projector without a browser. After a longer run, or a change in the
-# text, run the cell above again: it makes both again. Then look at *every* page.
+# text, run the cell above once more to renew both. Then look at *every* page.
 #
 # ### Question E  (15 minutes, 6 points)
 #
