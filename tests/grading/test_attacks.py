@@ -610,6 +610,74 @@ forge(
     silence="%%bash\nexit 0",
     repeat="%run -i nothing.py",
 )
+forge(
+    "results that would be rebuilt by code of the student's",
+    """
+import copyreg
+class Liar(int):
+    def __reduce__(self): return (eval, ("open('/tmp/pwned', 'w')",))
+    def __index__(self): return 10**9
+copyreg.pickle(int, lambda x: (eval, ("open('/tmp/pwned', 'w')",)))
+""",
+    double="def double(x): return Liar(4)",
+    repeat="def repeat(step, n): return [Liar(1)] * n",
+)
+forge(
+    "traces that rewrite what runs, and looks up the stack for the tests",
+    """
+import gc, sys, threading
+def trace(frame, event, arg):
+    for name in {'passed', 'got', 'expected', 'right'} & set(frame.f_locals):
+        frame.f_locals[name] = True
+    return trace
+sys.settrace(trace); threading.settrace(trace); sys.setprofile(trace)
+""",
+    double="""\
+def double(x):
+    frame, seen = sys._getframe(), gc.get_objects()
+    while frame:
+        seen += [*frame.f_locals.values(), *frame.f_globals.values()]
+        frame = frame.f_back
+    tests = [o for o in seen if getattr(o, '__name__', '') == 'test_double']
+    return tests[0](lambda y: 2 * y) if tests else 4""",
+)
+forge(
+    "tensors without numbers, or of other layouts",
+    "",
+    top_mask="def top_mask(x, k): return torch.ones(len(x), dtype=torch.bool, device='meta')",
+    silence="def silence(layer):\n    layer.bias = nn.Parameter(torch.zeros(4, device='meta'))",
+    repeat="def repeat(step, n): return torch.nested.nested_tensor([torch.ones(n)])",
+    shrink="def shrink(layer, keep, measure=None): return nn.LazyLinear(int(keep.sum()))",
+)
+forge(
+    "iterators, memory maps, and numbers that are unlike themselves",
+    """
+import collections, numpy as np
+class Items(collections.UserList):
+    def __iter__(self): yield from range(10)
+    def __eq__(self, other): return True
+class Number(float):
+    def __eq__(self, other): return True
+    def __float__(self): return 1.0
+    __hash__ = float.__hash__
+""",
+    double="def double(x): return Number('nan')",
+    repeat="def repeat(step, n): return iter(Items())",
+    top_mask="def top_mask(x, k):\n"
+    "    return torch.from_numpy(np.memmap('/tmp/m', dtype='bool', mode='w+', shape=(len(x),)))",
+)
+forge(
+    "kernels of torch overridden, and a mode for all functions",
+    """
+library = torch.library.Library('aten', 'IMPL')
+library.impl('equal', lambda a, b: True, 'CPU')
+from torch.overrides import TorchFunctionMode
+class Agree(TorchFunctionMode):
+    def __torch_function__(self, f, types, args=(), kwargs=None):
+        return True if f in (torch.equal, torch.allclose) else f(*args, **(kwargs or {}))
+Agree().__enter__()
+""",
+)
 
 
 def retagged() -> NotebookNode:
@@ -750,6 +818,7 @@ for name, call in {
     raise Exception('LEAK ' + name)
 if libc.shmget(0, 2**20, 0o1600) != -1: raise Exception('LEAK shmget')
 numbers = {'x86_64': (319, 447, 272, 425, 321, 0x40000000 + 319), 'aarch64': (279, 97, 425)}
+numbers['x86_64'] += (323, 298, 250, 248, 304, 310, 438, 165, 308)  # userfaultfd, perf, keys, ...
 for call in (libc.msgget(0, 0o1600), libc.semget(0, 1, 0o1600), libc.mq_open(b'/x', 0o102, 0o600, None)):
     if call != -1: raise Exception('LEAK queues')
 for number in numbers.get(os.uname().machine, ()):
@@ -1166,6 +1235,53 @@ denial(
     "",
     slow=True,
 )
+denial(
+    "an error whose text takes for ever",
+    "class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E",
+    "longer than",
+    slow=True,
+)
+denial(
+    "groups of errors within each other",
+    "e = ValueError('x')\nfor _ in range(300): e = ExceptionGroup('g', [e] * 3)\nraise e",
+    "",
+)
+denial("an error of 500 MB", "raise Exception('x' * 5 * 10**8)", "", slow=True)
+denial("an error whose name has 10 MB", "raise type('E' * 10**7, (Exception,), {})", "")
+denial(
+    "a result without end",
+    "def forever():\n    while True: yield 1\nreturn forever()",
+    "",
+    slow=True,
+)
+denial(
+    "no modules and no builtins",
+    "import builtins, sys\nsys.modules.clear(); vars(builtins).clear()",
+    "",
+)
+denial(
+    "a tensor whose memory is gone",
+    "t = torch.ones(10); t.untyped_storage().resize_(0); return t",
+    "",
+)
+denial(
+    "room on the disk that is reserved, not written",
+    "import os\nfor i in range(50):\n"
+    "    os.posix_fallocate(os.open(f'/tmp/{i}', os.O_CREAT | os.O_RDWR), 0, 2**28)",
+    "",
+)
+denial(
+    "noise in every open file",
+    "import os\nfor number in range(3, 64):\n    try:\n        os.set_blocking(number, False)\n"
+    "        for _ in range(200): os.write(number, os.urandom(2**16))\n    except OSError: pass",
+    "",
+)
+denial(
+    "a map of memory that grows",
+    "import mmap\nx = mmap.mmap(-1, 2**20)\nwhile True:\n"
+    "    x.resize(len(x) * 2); x.madvise(14); x[:] = b'x' * len(x)",
+    "",
+)
 denial("closes all files", "import os; os.closerange(0, 100)", "")
 denial(
     "an error without text",
@@ -1489,6 +1605,30 @@ honest(
 honest(
     "a class and a closure",
     lambda: solved(double="class D:\n    def __call__(self, x): return 2 * x\ndouble = D()"),
+)
+honest(
+    "await at the top, a match, and a letter that is no Latin one",
+    lambda: solved(
+        before="import asyncio\nawait asyncio.sleep(0.01)",
+        double="def double(x):\n\tπ = 2; \x0c\n\tmatch x:\n\t\tcase _: return π * x",
+    ),
+)
+honest(
+    "without gradients, for good",
+    lambda: solved(before="torch.set_grad_enabled(False); torch.inference_mode().__enter__()"),
+)
+honest(
+    "a sum of 400 terms and a number of 5,000 digits beside the imports",
+    lambda: solved(given=f"{GIVEN}total = {' + '.join(['1'] * 400)}\nbig = 0x{'f' * 5000}\n1 / 0"),
+)
+case(
+    "honest",
+    "200 cells of semicolons",
+    lambda: new_notebook(
+        cells=[*(new_code_cell(";" * (400 + i)) for i in range(200)), *solved().cells]
+    ),
+    *NAMES,
+    slow=True,
 )
 SLEEPS = [new_code_cell(f"import time; time.sleep({4 + i / 100})") for i in range(30)]
 case(

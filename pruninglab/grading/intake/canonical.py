@@ -256,7 +256,7 @@ def additions(template: NotebookNode, versions: list[NotebookNode]) -> Iterator[
         return
     try:
         source = added(template.source, version)
-    except RecursionError:  # an expression nested hundreds of times: as it is
+    except (RecursionError, ValueError):  # what `notebook.written` names: the cell as it is
         source = version
     if source:
         yield Cell("added", source)
