@@ -45,7 +45,7 @@ def overlay(
 
     Args:
         mine: records of a project, of one or several systems.
-        ours: the course's records; those that ship with the package by default.
+        ours: the course's records; by default those that ship and start from the same network.
         against: names of the course's systems to draw; three that fit by default.
 
     Raises:
@@ -56,7 +56,7 @@ def overlay(
     kind = structure_of(next((r for r in mine if r.role != "chance"), mine[0]))
     figure, panels = plt.subplots(1, 2, figsize=(11.5, 5.6), layout="constrained")
     comparable = mine[0].dataset == "cifar10"
-    course = list(load_all() if ours is None else ours)
+    course = list(load_all(dense=[mine[0].dense_seed]) if ours is None else ours)
     for axes, relative in zip(panels, (False, True), strict=True):
         if comparable:
             draw_published(axes, kind, relative)

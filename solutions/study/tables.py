@@ -157,6 +157,22 @@ def paired(
     return f"{statistics.mean(gains):+.1f}{spread}"
 
 
+def networks_table(
+    records: Iterable[Record], places: Sequence[float] = (0.5, 0.8, 0.9)
+) -> str:  # fmt: skip
+    """The same system from one dense network and from another, at the same sparsities."""
+    rows = []
+    for name, members in sorted(by_system(records).items()):
+        seeds = sorted({record.dense_seed for record in members})
+        for seed in seeds if len(seeds) > 1 else ():
+            runs = [record for record in members if record.dense_seed == seed]
+            dense = f"{100 * accuracy(runs[0].dense):.2f}"
+            cells = [cell(runs, "sparsity", x) for x in places]
+            rows.append((name, f"{runs[0].epochs:g}", str(seed), dense, *cells))
+    head = ("system", "epochs", "dense network", "before", *(f"{x:.0%} gone" for x in places))
+    return table(head, rows)
+
+
 def soft_table(records: Iterable[Record]) -> str:
     """SFP, and what the same first choice gives when it is held, and without any training."""
     groups = of_panel(records, "soft")
@@ -197,6 +213,7 @@ TABLES: dict[str, Callable[[list[Record]], str]] = {
     "weights": lambda found: equal_table(found, "weights", "sparsity", (0.5, 0.8, 0.9, 0.95)),
     "filters": lambda found: equal_table(found, "filters", "macs", (0.3, 0.5, 0.7)),
     "soft": soft_table,
+    "networks": networks_table,
     "spreads": spreads_table,
     "worth": worth.worth_it_table,
     # as published
@@ -243,11 +260,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Tables from the records alone.")
     parser.add_argument("pages", nargs="*", type=Path, help="Markdown files to bring up to date")
     parser.add_argument("--budget", default="quick", help="of the tables that are printed")
+    parser.add_argument("--dense", type=int, default=0, help="seed of their dense network")
     args, found = parser.parse_args(), list(load_all())
     for page in args.pages:
         page.write_text(refreshed(page.read_text(encoding="utf-8"), found), encoding="utf-8")
     if not args.pages:
-        some = [record for record in found if record.budget == args.budget]
+        # Points of one system are compared one by one, and each network may have its own.
+        some = [r for r in found if (r.budget, r.dense_seed) == (args.budget, args.dense)]
         print("\n\n".join(made(some) for made in TABLES.values()))
 
 

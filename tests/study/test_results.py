@@ -180,6 +180,17 @@ def rows_of(text):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
 
 
+def test_another_dense_network_is_another_row():
+    found = [
+        record(dense=seed, accuracies=((0.5, 0.9), (0.8, 0.7 + seed / 10))) for seed in (0, 1)
+    ]  # fmt: skip
+    table = tables.networks_table(found, places=(0.5, 0.8))
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert [row[2] for row in rows] == ["0", "1"]
+    assert [row[-1].split()[0] for row in rows] == ["70.00", "80.00"]
+    assert tables.networks_table(found[:1]).count("\n") == 1  # from one network alone: no row
+
+
 def test_weights_are_compared_at_the_nearest_sparsity():
     weights = record(HAN, accuracies=((0.56, 0.9), (0.807, 0.8), (0.93, 0.7)))
     (row,) = rows_of(tables.TABLES["weights"]([weights, record()]))
