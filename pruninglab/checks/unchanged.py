@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 HINT = "You changed what you were given: work on a copy, or put everything back as it was."
 PLAIN = bool | int | float | str | tuple | None  # a layer's settings
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 WHOLE = "itself"  # the name of what was given, where a name inside it is empty
 
 
@@ -39,7 +40,7 @@ def remember(given: Any) -> dict[str, Any]:
         A name for each part -> what it was.
 
     >>> sorted(remember({"x": torch.ones(2), "n": 3}))
-    ['keys', 'n', 'x', 'x.requires_grad']
+    ['keys', 'n', 'x', 'x.hooks', 'x.requires_grad']
     """
     return dict(parts(given))
 
@@ -50,6 +51,7 @@ def parts(given: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(given, Tensor):
         yield name or WHOLE, Kept(given, given.detach().clone())
         yield f"{name or WHOLE}.requires_grad", given.requires_grad
+        yield f"{name or WHOLE}.hooks", len(given._backward_hooks or ())
     elif isinstance(given, nn.Module):
         for layer, module in given.named_modules():
             yield from parts_of_layer(module, f"{inside}{layer}".rstrip("."))
@@ -72,7 +74,7 @@ def parts_of_layer(module: nn.Module, name: str) -> Iterator[tuple[str, Any]]:
         if not attribute.startswith("_") and isinstance(value, PLAIN):
             yield f"{inside}{attribute}", value  # training, stride, momentum, ...
     yield f"{inside}layers", list(module._modules)
-    yield f"{inside}hooks", len(module._forward_hooks) + len(module._forward_pre_hooks)
+    yield f"{inside}hooks", sum(len(getattr(module, kind)) for kind in HOOKS)
     for table in (module._parameters, module._buffers):
         yield f"{inside}{'parameters' if table is module._parameters else 'buffers'}", sorted(table)
         for tensor, value in table.items():

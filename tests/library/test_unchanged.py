@@ -38,6 +38,14 @@ def with_a_hook(model: Any) -> None:
     model.layer3[1].register_forward_hook(lambda *_: None)
 
 
+def with_a_hook_for_gradients(model: Any) -> None:
+    model.layer3[1].register_full_backward_hook(lambda *_: None)
+
+
+def with_a_hook_on_a_weight(model: Any) -> None:
+    model.fc.weight.register_hook(torch.zeros_like)
+
+
 def without_momentum(model: Any) -> None:
     model.bn1.momentum = None
 
@@ -61,6 +69,8 @@ CHANGES: list[tuple[Callable[[Any], None], str]] = [
     (in_double, "fc.weight was torch.float32 (10, 16), is torch.float64 (10, 16)"),
     (counted_a_batch, "bn1.num_batches_tracked has other values"),
     (with_a_hook, "layer3.1.hooks was 0, is 1"),
+    (with_a_hook_for_gradients, "layer3.1.hooks was 0, is 1"),
+    (with_a_hook_on_a_weight, "fc.weight.hooks was 0, is 1"),
     (without_momentum, "bn1.momentum was 0.1, is None"),
     (without_a_bias, "fc.bias was"),
     (with_a_layer_more, "layer1.layers was ['0', '1', '2'], is ['0', '1', '2', '3']"),
