@@ -7,6 +7,7 @@ answer is compared with those mistakes, so that the message can name the likely 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from torch import Tensor
 from pruninglab import plots
 from pruninglab.checks.blame import caller, describe, exercise_of, not_written, unwritten
 from pruninglab.checks.message import AFTERWARDS, wrong_answer
+from pruninglab.checks.relation import relation
 from pruninglab.checks.unchanged import HINT, changes, remember
 from pruninglab.overview import page
 from pruninglab.overview.manifest import manifest
@@ -57,12 +59,21 @@ class Probe:
         look: `(result, inputs) -> values`; by default the result itself.
         changes_inputs: whether the task asks the function to change its arguments; a tuple names
             what may change of them, e.g. `("weight", "bias")`, see `unchanged.changes`.
+        cause: where to look when this probe is the first that is missed and the mistake is not a
+            known one; or `(got, expected) -> where to look`, of what the probe saw.
     """
 
     title: str
     inputs: Callable[[], dict[str, Any]]
     look: Callable[[Any, dict[str, Any]], Values] | None = None
     changes_inputs: bool | tuple[str, ...] = False
+    cause: str | Callable[[Values, Values], str] = ""
+
+    def place_to_look(self, got: Values, expected: Values) -> str:
+        """Say what is probably wrong if all earlier probes are right; empty if that is not said."""
+        if isinstance(self.cause, str):
+            return self.cause
+        return "" if "error" in got else self.cause(got, expected)
 
     def observe(self, function: Callable, words: Callable[[Exception], str] = str) -> Values:
         """Call `function`; return plain values, or `{"error": ..., "message": ...}` if it raises.
@@ -169,7 +180,11 @@ class Lab:
     def _explain(self, name: str, wrong: list[int], seen: list[Values], known: dict) -> None:
         probe, got = self.probes[name][wrong[0]], seen[wrong[0]]
         expected = known["expected"][wrong[0]]
-        hint = likely_mistake(seen, known) or general_hint(got, expected, known["expected"])
+        hint = (
+            likely_mistake(seen, known)
+            or general_hint(got, expected, known["expected"])
+            or place_to_look(self.probes[name], wrong, seen, known["expected"])
+        )
         draw(got, expected)
         passed = len(seen) - len(wrong)
         head = f"{name}: {passed} of {len(seen)} checks passed. First miss: {probe.title}."
@@ -220,6 +235,25 @@ def general_hint(got: Values, expected: Values, of_all: list[Values]) -> str | N
         return None if any(same(got, right) for right in of_all) else NOTHING
     changed = (name for name in got if not same(got[name], expected.get(name)))
     return HINT if any(name.endswith(AFTERWARDS) for name in changed) else None
+
+
+def place_to_look(
+    probes: list[Probe], wrong: list[int], seen: list[Values], expected: list[Values]
+) -> str:
+    """Say where to look for a mistake that is not known: by the first probe that is missed.
+
+    Args:
+        probes: of the exercise, from the plainest to the most special one.
+        wrong: the places of those that are missed.
+        seen: what each probe saw.
+        expected: what each should have seen.
+    """
+    first, cause = wrong[0], ""
+    if "error" in seen[first] and first == 0:
+        return ""  # the error says more
+    with contextlib.suppress(Exception):  # an answer may be anything, and a cause computes with it
+        cause = probes[first].place_to_look(seen[first], expected[first])
+    return f"{cause} {relation([(seen[i], expected[i]) for i in wrong])}".strip()
 
 
 def draw(got: Values, expected: Values) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 
 from pruninglab.checks.lab import NOTHING, Lab, NotReady, Probe, WrongAnswer, draw, general_hint
 from pruninglab.checks.message import LINES, wrong_answer
+from pruninglab.checks.relation import relation
 from pruninglab.checks.unchanged import HINT
 from pruninglab.values import WIDTH, brief, decode, differences, encode, same
 
@@ -76,8 +79,87 @@ def test_only_what_has_changed_is_called_changed() -> None:
         assert general_hint(right | changed, right, [right]) == HINT
 
 
-def test_an_unknown_mistake_gets_no_hint(check: Lab) -> None:
-    assert "Likely" not in refusal(check, lambda x: x)
+def test_an_unknown_mistake_without_a_pattern_gets_no_hint(check: Lab) -> None:
+    assert "Likely" not in refusal(check, lambda x: x + torch.arange(len(x)) ** 3)
+
+
+def test_of_an_unknown_mistake_it_says_what_the_numbers_have_in_common(check: Lab) -> None:
+    said = refusal(check, lambda x: x)
+    assert said.endswith("Likely: Your values are the right ones times 0.5.")
+
+
+def test_an_unknown_mistake_is_sent_to_the_cause_of_the_first_miss(check: Lab) -> None:
+    """In words, or by what it saw; an error on the very first probe says more than a cause."""
+    first, second = check.probes["double"]
+    check.probes = {"double": [first, replace(second, cause="Look at negative numbers.")]}
+    wrong = lambda x: 2 * x if x[0] == 1 else x**3  # noqa: E731
+    assert "Likely: Look at negative numbers." in refusal(check, wrong)
+    check.probes = {"double": [first, replace(second, cause=lambda got, _: f"{len(got)} value.")]}
+    assert "Likely: 1 value." in refusal(check, wrong)
+    failing_on_the_second = lambda x: 2 * x if x[0] == 1 else x[7]  # noqa: E731
+    assert "Likely" not in refusal(check, failing_on_the_second), "a cause needs values to look at"
+    check.probes = {"double": [first, replace(second, cause=lambda got, _: got["no"])]}
+    assert "Likely" not in refusal(check, wrong), "an answer may be anything"
+    check.probes = {"double": [replace(first, cause="Look."), replace(second, cause="Here.")]}
+    assert "Likely: Here." in refusal(check, failing_on_the_second)
+    assert "\nLikely" not in refusal(check, lambda x: x[7])
+
+
+RIGHT = torch.tensor([0.5, -2.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        (3 * RIGHT, RIGHT, "times 3."),
+        (RIGHT + 0.25, RIGHT, "plus 0.25."),
+        (-RIGHT, RIGHT, "with the other sign."),
+        (RIGHT.abs(), RIGHT, "without their sign."),
+        (RIGHT**2, RIGHT, "the squares of"),
+        (1 / RIGHT, RIGHT, "1 divided by"),
+        (1 - RIGHT, RIGHT, "1 minus"),
+        (RIGHT.flip(0), RIGHT, "their order is not"),
+        (0 * RIGHT, RIGHT, "all 0"),
+        (RIGHT * (1 + torch.tensor([1e-3, -1e-3, 1e-3])), RIGHT, "nearly right"),
+        (RIGHT < 0, RIGHT > 0, "True and False are exchanged"),
+        (RIGHT == 4, RIGHT == 0.5, "As many are True as should be, but other ones"),
+        ([0.2, 0.1], [0.1, 0.2], "their order is not"),
+        ({"a": [1.0, 2.0], "b": 3.0}, {"a": [2.0, 4.0], "b": 3.0}, "times 0.5"),
+    ],
+)
+def test_what_turns_the_right_values_into_those_that_came(
+    wrong: Any, right: Any, said: str
+) -> None:
+    assert said in relation([({"x": wrong}, {"x": right})])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (torch.tensor([1.0, 5.0]), torch.tensor([1.0, 3.0])),
+        (torch.tensor([2.0]), torch.tensor([1.0])),  # one number tells too little
+        (torch.ones(2) * 2, torch.ones(2)),  # and so does the same one twice
+        (RIGHT[:2], RIGHT),
+        (RIGHT > 0, RIGHT),
+        (torch.tensor([math.nan, 1.0, 2.0]), RIGHT),
+        (2.0, torch.tensor(2.0)),
+        (True, False),
+        ("text", "other"),
+        (None, RIGHT),
+    ],
+)
+def test_no_pattern_is_made_up(wrong: Any, right: Any) -> None:
+    assert relation([({"x": wrong}, {"x": right})]) == ""
+
+
+def test_a_pattern_holds_for_all_probes_that_are_missed() -> None:
+    half = ({"x": RIGHT / 2}, {"x": RIGHT})
+    third = ({"x": RIGHT / 3}, {"x": RIGHT})
+    other = ({"y": 1, "x": RIGHT}, {"y": 2, "x": RIGHT})
+    error = ({"error": "ValueError", "message": "no"}, {"x": RIGHT})
+    assert "times 0.5" in relation([half, half, other, error])
+    assert relation([half, third]) == ""
+    assert relation([error, half]) == "", "the first one is what is shown"
 
 
 def test_an_exception_is_reported_with_its_message(check: Lab) -> None:
