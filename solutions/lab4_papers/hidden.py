@@ -741,7 +741,8 @@ def test_the_least_important_filters_of_the_network_go(
     molchanov2019: Callable, seed: int = 0
 ) -> None:
     """A round removes the lowest ones by the gates of its own minibatches, after its training."""
-    for rounds, filters, steps in ((1, 7, 2), (5, 4, 3), (3, 15, 1)):
+    # Of many filters some go by the mean over many minibatches that another average keeps.
+    for rounds, filters, steps in ((1, 30, 6), (1, 50, 8), (5, 4, 3), (3, 15, 1)):
         run = _Molchanov(molchanov2019, seed, rounds, filters, steps)
         for number in range(rounds):
             numbers = _filters(run.before[number])

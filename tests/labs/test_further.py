@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -14,8 +15,10 @@ from pruninglab import amc, checkpoints, counters, masks, variational
 from pruninglab.checks import combination
 from pruninglab.data import subset
 from pruninglab.models import ResNet20, prunable
+from solutions.builder import build
 from solutions.lab1_structures.exercises import empty_layers, free_convs, global_masks
 from solutions.lab6_further import exercises as further
+from solutions.lab6_further import mistakes
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,21 @@ def exact_diagonal(model: nn.Module, name: str, x: Tensor, y: Tensor) -> Tensor:
         return F.cross_entropy(torch.func.functional_call(model, weights, (x,)), y)
 
     return torch.autograd.functional.hessian(loss, weight.flatten()).diagonal().view_as(weight)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("exercise", "mistake"),
+    [
+        ("synflow_scores", mistakes.synflow_scores_biases_signed),
+        ("amc_reward", mistakes.amc_reward_training_mode),
+    ],
+)
+def test_no_seed_accepts_what_the_check_refuses(
+    exercise: str, mistake: Callable, seed: int
+) -> None:
+    with pytest.raises(AssertionError):
+        build.hidden_of("06_further", exercise)(mistake, seed=seed)
 
 
 # --- Optimal Brain Damage -----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from pruninglab.models import ResNet20, prunable
+from pruninglab.values import decode, same
 from solutions.builder import build
 from solutions.lab1_structures.exercises import free_convs
 from solutions.lab4_papers import exercises as papers
+from solutions.lab4_papers import mistakes
 
 NAMES = ("han2015", "zhu2017", "renda2020", "li2016", "liu2017", "molchanov2019", "he2018")
 
@@ -22,6 +25,27 @@ NAMES = ("han2015", "zhu2017", "renda2020", "li2016", "liu2017", "molchanov2019"
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hidden_tests_hold_for_other_seeds(name: str, seed: int) -> None:
     build.hidden_of("04_papers", name)(getattr(papers, name), seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_seed_accepts_another_average_of_the_minibatches(seed: int) -> None:
+    hidden = build.hidden_of("04_papers", "molchanov2019")
+    for average in (mistakes.molchanov2019_largest_minibatch, mistakes.molchanov2019_median):
+        with pytest.raises(AssertionError):
+            hidden(average, seed=seed)
+
+
+@pytest.mark.parametrize("lab", ["04_papers", "06_further"])
+def test_a_mistake_that_was_not_known_would_be_sent_somewhere(lab: str) -> None:
+    """Whatever a known mistake gives, its first miss says where to look, without its own hint."""
+    stored = decode(json.loads((build.package(lab) / "expected.json").read_text()))
+    for exercise, probes in build.probes_of(lab).items():
+        right = stored[exercise]["expected"]
+        for mistake in stored[exercise]["mistakes"]:
+            pairs = zip(probes, mistake["seen"], right, strict=True)
+            probe, got, expected = next(p for p in pairs if not same(p[1], p[2]))
+            told = probe.place_to_look(got, expected)
+            assert told or "error" in got, f"{exercise}, {probe.title}: {mistake['hint']}"
 
 
 class Trace:
