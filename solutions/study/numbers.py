@@ -70,6 +70,9 @@ def numbers(records: Sequence[Record]) -> dict[str, str]:
     found |= {f"tuned {t:g}": two(quick.mean(TUNED, t)) for t in (0.1, 0.8, 0.9)}
     found |= {f"zhu {t:g}": two(quick.mean(ZHU, t)) for t in (0.8, 0.9, 0.95)}
     found |= {f"{n} 0.1": two(quick.mean(s, 0.1)) for n, s in (("liu", LIU), ("liu lrr", LIU_LRR))}
+    for share in (0.3, 0.42):
+        found[f"soft {share:g}"] = one(quick.mean("He 2018 (SFP)", share))
+        found[f"first {share:g}"] = one(quick.mean("SFP, no training", share))
     return found | {
         "chance": two(quick.mean(CHANCE, 0.8)),
         "criterion": one(quick.mean(PLAIN, 0.8) - quick.mean(CHANCE, 0.8)),
