@@ -514,7 +514,7 @@ plt.gca().set(xlabel="training step", ylabel=f"accuracy on {len(val)} val images
 plt.show()
 
 # %% [markdown]
-# A sawtooth: each cut is deeper than the one before. Retraining brings back nearly all of the
+# A sawtooth: each cut goes lower than the one before. Retraining brings back nearly all of the
 # second, and three quarters of the third. (Part of it comes from batch normalisation alone, whose
 # running statistics still described the network before the cut. Lab 2 named that confounder.)
 
