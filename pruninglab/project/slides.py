@@ -90,6 +90,8 @@ def main() -> None:
     parser.add_argument("--author")
     parser.add_argument("--out", type=Path, help="without an ending; talk, beside the records")
     args = parser.parse_args()
+    if missing := [str(path) for path in args.records if not path.exists()]:
+        parser.error(f"there is no {', '.join(missing)}: run the project first, or give its folder")
     files = [f for p in args.records for f in (sorted(p.glob("*.json")) if p.is_dir() else [p])]
     beside = (files or args.records)[0].parent / "talk.md"
     text = args.talk or (beside if beside.exists() else None)

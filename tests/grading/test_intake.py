@@ -379,7 +379,7 @@ submission_79:
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
-@pytest.mark.parametrize("outer", ["", "submissions/"])
+@pytest.mark.parametrize("outer", ["", "submissions/", "assignment_5_export/"])
 def test_gradescopes_export_says_whose_a_number_is(
     inbox: Path, tmp_path: Path, outer: str, unpacked: bool
 ) -> None:

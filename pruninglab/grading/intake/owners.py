@@ -25,8 +25,8 @@ ATTEMPT = r"_attempt_\d{4}(?:-\d\d){5}"
 COPY = r"(?:Copy\ of|Kopie\ von|Copie\ de|Copia\ de|Cópia\ de|Copia\ di|Kopie\ van)"
 COPIED = rf"(?:[_\ -]+{COPY})?"
 
-# Where Gradescope's export has its submissions.
-EXPORT = r"(?:submissions(?:[ -]?\(?\d+\)?)?/)?assignment_\d+_export(?:\ ?\(\d+\))?/"
+# Where Gradescope's export has its submissions; the name is there twice in a zip of its folder.
+EXPORT = r"(?:submissions(?:[ -]?\(?\d+\)?)?/)?(?:assignment_\d+_export(?:\ ?\(\d+\))?/){1,2}"
 
 # ILIAS's folder of a student: Lovelace_Ada_ada12_4711. Nothing in the name above it says that this
 # is the zip of a class, so a zip that is named as one student's is taken for that.
