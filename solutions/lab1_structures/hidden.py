@@ -105,7 +105,12 @@ def test_a_parameter_is_taken_as_it_is(magnitude_mask: Callable, seed: int = 0) 
 
 def _scores(seed: int, scale: float) -> dict[str, Tensor]:
     """Scores of four layers, of either sign; each layer's are `scale` times the last one's."""
-    shapes = {"stem": (4, 3, 3, 3), "one": (1,), "block": (8, 4), "classifier": (10, 8)}
+    shapes = {
+        "conv1.weight": (4, 3, 3, 3),
+        "layer1.0.one": (1,),
+        "layer1.0.weight": (8, 4),
+        "fc.weight": (10, 8),
+    }
     generator = _generator(seed)
     return {
         name: torch.randn(shape, generator=generator) * scale**i
@@ -210,12 +215,16 @@ def test_the_layers_without_a_weight_are_named_in_order(
     """Which layers are empty, in the order of the masks; one weight keeps a layer alive."""
     generator = _generator(seed)
     for trial in range(8):
-        names = [f"layer{i}" for i in torch.randperm(6, generator=generator).tolist()]
+        names = [f"layer{i}.0.weight" for i in torch.randperm(6, generator=generator).tolist()]
         empty = [name for i, name in enumerate(names) if (trial >> (i % 3)) % 2]
-        masks = {name: torch.zeros(64, 64, 3, 3, dtype=torch.bool) for name in names}
+        sizes = torch.randint(1, 65, (6, 2), generator=generator).tolist()
+        masks = {
+            name: torch.zeros(*size, 3, 3, dtype=torch.bool)
+            for name, size in zip(names, sizes, strict=True)
+        }
         for name in set(names) - set(empty):
-            place = int(torch.randint(64 * 64 * 9, (1,), generator=generator))
-            masks[name].view(-1)[place] = True
+            places = masks[name].numel()
+            masks[name].view(-1)[int(torch.randint(places, (1,), generator=generator))] = True
         _try_empty_layers(empty_layers, masks, empty)
 
 
@@ -262,8 +271,10 @@ def _try_account(account: Callable, model: nn.Module, masks: dict[str, Tensor]) 
     with unchanged(model, masks):
         found = account(model, masks)
     for name, number in expected.items():
-        right = math.isclose(float(found[name]), number, rel_tol=1e-5, abs_tol=1e-6)
-        assert right, f"{name} is {float(found[name])}, expected {number}"
+        value = found[name]
+        assert not isinstance(value, Tensor), f"{name} is a tensor: `.item()` takes a number out"
+        right = math.isclose(float(value), number, rel_tol=1e-5, abs_tol=1e-6)
+        assert right, f"{name} is {float(value)}, expected {number}"
 
 
 def test_the_three_numbers_are_counted(account: Callable, seed: int = 0) -> None:
@@ -295,6 +306,15 @@ def test_a_zero_that_stays_is_not_pruned(account: Callable) -> None:
         parameter.data.zero_()
     _try_account(account, model, {})
     _try_account(account, model, {"0.weight": torch.eye(4).bool()[:3]})
+
+
+def test_parameters_of_any_layer_count(account: Callable, seed: int = 0) -> None:
+    """Other normalisations, activations with a parameter, one that belongs to no layer."""
+    for other in (nn.BatchNorm1d(5), nn.LayerNorm(5), nn.PReLU(5)):
+        model = nn.Sequential(nn.Linear(4, 5), other, nn.Linear(5, 2))
+        model.register_parameter("scale", nn.Parameter(torch.ones(3)))
+        keep = torch.rand(5, 4, generator=_generator(seed)) < 0.5
+        _try_account(account, model, {"0.weight": keep})
 
 
 def test_parameters_that_do_not_train_are_parameters(account: Callable, seed: int = 0) -> None:
@@ -437,13 +457,15 @@ def test_what_a_silenced_filter_has_is_zero_and_the_rest_as_it_was(
 
 def test_silencing_changes_values_alone(silence_filters: Callable, seed: int = 0) -> None:
     """Modes, hooks, dtypes and what trains are as before; kept channels emit what they did."""
-    for dtype in (torch.float32, torch.float64):
-        conv, bn = (layer.to(dtype) for layer in _conv_and_bn(6, seed, bias=True))
+    for dtype, training in ((torch.float32, False), (torch.float64, True)):
+        layers = _conv_and_bn(6, seed, bias=True)
+        conv, bn = (layer.to(dtype).train(training) for layer in layers)
         conv.weight.requires_grad_(False)
         bn.get_parameter("bias").requires_grad_(False)
         keep, x = _keep(6, seed), torch.randn(5, 4, 8, 8, generator=_generator(seed)).to(dtype)
-        expected = bn(conv(x)).detach()[:, keep]
-        with unchanged(conv, bn, but=("weight", "bias", "running_mean", "running_var")):
+        expected = copy.deepcopy(bn)(conv(x)).detach()[:, keep]
+        changing = ("weight", "bias", "running_mean", "running_var")
+        with unchanged(conv, bn, but=changing):
             silence_filters(conv, bn, keep.clone())
         kinds = {tensor.dtype for tensor in (*conv.parameters(), *bn.parameters())}
         assert kinds == {dtype}, f"layers in {dtype} have become {kinds}"
@@ -519,6 +541,8 @@ def test_all_but_the_size_stays_as_it_was(remove_filters: Callable, seed: int = 
                 assert now == was, f"{name} of {type(old).__name__} was {was}, is {now}"
             tensors, before = new.state_dict(), old.state_dict()
             assert set(tensors) == set(before), f"parameters and buffers {sorted(tensors)}"
+            parts = [{name for name, _ in layer.named_buffers()} for layer in (new, old)]
+            assert parts[0] == parts[1], f"buffers {sorted(parts[0])}, not {sorted(parts[1])}"
             seen = [
                 state.get("num_batches_tracked", torch.tensor(0)) for state in (tensors, before)
             ]

@@ -175,7 +175,7 @@ def magnitude_mask_rounds_what_stays(weight: Tensor, sparsity: float) -> Tensor:
 
 
 def magnitude_mask_in_float(weight: Tensor, sparsity: float) -> Tensor:
-    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    """Close numbers have become equal: a cast or a rounding does that. Rank them as they are."""
     return lowest(weight.float().abs(), round(sparsity * weight.numel()))
 
 
@@ -345,7 +345,7 @@ def local_masks_half_up(scores: Masks, sparsity: float) -> Masks:
 
 
 def local_masks_in_float(scores: Masks, sparsity: float) -> Masks:
-    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    """Close numbers have become equal: a cast or a rounding does that. Rank them as they are."""
     return {n: lowest(s.float(), round(sparsity * s.numel())) for n, s in scores.items()}
 
 
@@ -389,6 +389,24 @@ def local_masks_same_number(scores: Masks, sparsity: float) -> Masks:
     """Every layer loses the same *number* of weights: it is the same share of its own size."""
     each = round(sparsity * sum(s.numel() for s in scores.values()) / len(scores))
     return {n: lowest(s, min(each, s.numel())) for n, s in scores.items()}
+
+
+def local_masks_short_names(scores: Masks, sparsity: float) -> Masks:
+    """Your masks have other names than the scores: leave a name whole, dots and all."""
+    masks = structures.local_masks(scores, sparsity)
+    return {name.partition(".")[0]: mask for name, mask in masks.items()}
+
+
+def local_masks_spares_a_single_score(scores: Masks, sparsity: float) -> Masks:
+    """A layer with one score is left whole: the task names no exception."""
+    masks = structures.local_masks(scores, sparsity)
+    return {n: m if m.numel() > 1 else torch.ones_like(m) for n, m in masks.items()}
+
+
+def local_masks_share_of_nonzeros(scores: Masks, sparsity: float) -> Masks:
+    """A score of 0 does not count in your n: it is a score as any other."""
+    counts = {n: round(sparsity * int(s.count_nonzero())) for n, s in scores.items()}
+    return {name: lowest(score, counts[name]) for name, score in scores.items()}
 
 
 def local_masks_topk(scores: Masks, sparsity: float) -> Masks:
@@ -549,7 +567,7 @@ def global_masks_half_up(scores: Masks, sparsity: float) -> Masks:
 
 
 def global_masks_in_float(scores: Masks, sparsity: float) -> Masks:
-    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    """Close numbers have become equal: a cast or a rounding does that. Rank them as they are."""
     return structures.global_masks({n: s.float() for n, s in scores.items()}, sparsity)
 
 
@@ -592,6 +610,22 @@ def global_masks_always_from_the_start(scores: Masks, sparsity: float) -> Masks:
     long = structures.global_masks(scores, sparsity)
     mask = torch.cat([part.flatten() for part in long.values()])
     return {n: mask[: s.numel()].reshape(s.shape) for n, s in scores.items()}
+
+
+def global_masks_clipped(scores: Masks, sparsity: float) -> Masks:
+    """Scores below zero are taken for zero: -5 is lower than -1."""
+    return structures.global_masks({n: s.clamp(min=0) for n, s in scores.items()}, sparsity)
+
+
+def global_masks_shifted(scores: Masks, sparsity: float) -> Masks:
+    """The lowest score of each layer is taken as zero: rank the scores as they are."""
+    return structures.global_masks({n: s - s.min() for n, s in scores.items()}, sparsity)
+
+
+def global_masks_spares_a_single_score(scores: Masks, sparsity: float) -> Masks:
+    """A layer with one score is left whole: a global ranking may empty a layer."""
+    masks = structures.global_masks(scores, sparsity)
+    return {n: m if m.numel() > 1 else torch.ones_like(m) for n, m in masks.items()}
 
 
 def global_masks_topk(scores: Masks, sparsity: float) -> Masks:
@@ -705,6 +739,16 @@ def empty_layers_none(masks: Masks) -> list[str] | None:
 def empty_layers_with_masks(masks: Masks) -> Masks:
     """You return the empty layers with their masks: the list of their names is asked."""
     return {name: mask for name, mask in masks.items() if not mask.any()}
+
+
+def empty_layers_by_size(masks: Masks) -> list[str]:
+    """The names are right but in the order of size: give them in the order of `masks`."""
+    return sorted((n for n, m in masks.items() if not m.any()), key=lambda n: masks[n].numel())
+
+
+def empty_layers_in_bytes(masks: Masks) -> list[str]:
+    """You count in 8 bits, and 256 is 0 there: `any` needs no number."""
+    return [name for name, mask in masks.items() if mask.sum(dtype=torch.uint8) == 0]
 
 
 def empty_layers_sum(masks: Masks) -> list[str]:
@@ -850,6 +894,14 @@ def account_unmasked_is_pruned(model: nn.Module, masks: Masks) -> dict[str, floa
     return report(weights - sum(int(m.sum()) for m in masks.values()), weights, parameters)
 
 
+def account_of_listed_layers(model: nn.Module, masks: Masks) -> dict[str, float]:
+    """Layers of other kinds have parameters, too: `model.parameters()` has all of them."""
+    kinds = nn.Conv2d | nn.Linear | nn.BatchNorm2d
+    layers = [m for m in model.modules() if isinstance(m, kinds)]
+    total = sum(p.numel() for layer in layers for p in layer.parameters())
+    return report(pruned_of(masks), sizes(model)[0], total)
+
+
 def account_kept(model: nn.Module, masks: Masks) -> dict[str, float]:
     """What stays first."""
     kept, names = 0, prunable(model)
@@ -862,7 +914,7 @@ def account_kept(model: nn.Module, masks: Masks) -> dict[str, float]:
 
 
 def account_tensors(model: nn.Module, masks: Masks) -> dict[str, Tensor]:
-    """Numbers as tensors with one element."""
+    """Your numbers are tensors that hold one number each: `.item()` takes it out."""
     numbers = report(pruned_of(masks), *sizes(model))
     return {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
 
@@ -1000,7 +1052,7 @@ def filter_mask_half_up(weight: Tensor, sparsity: float) -> Tensor:
 
 
 def filter_mask_in_float(weight: Tensor, sparsity: float) -> Tensor:
-    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    """Close numbers have become equal: a cast or a rounding does that. Rank them as they are."""
     return lowest(weight.float().abs().sum(dim=(1, 2, 3)), count_of(weight, sparsity))
 
 
@@ -1020,6 +1072,12 @@ def filter_mask_mean_of_nonzeros(weight: Tensor, sparsity: float) -> Tensor:
 def filter_mask_first_channel(weight: Tensor, sparsity: float) -> Tensor:
     """You sum over the first input channel alone: a filter has weights for all of them."""
     return lowest(weight[:, 0].abs().sum((1, 2)), count_of(weight, sparsity))
+
+
+def filter_mask_ninety_percent(weight: Tensor, sparsity: float) -> Tensor:
+    """More than one filter stays in any case: at 0.95 of 20, 19 go."""
+    count = min(round(sparsity * len(weight)), int(0.9 * len(weight)))
+    return lowest(weight.detach().abs().sum((1, 2, 3)), count)
 
 
 def filter_mask_topk(weight: Tensor, sparsity: float) -> Tensor:
@@ -1164,6 +1222,11 @@ def silence_filters_thawed(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) ->
     structures.silence_filters(conv, bn, keep)
     for layer in (conv, bn):
         layer.requires_grad_(True)
+
+
+def silence_filters_in_evaluation_mode(conv: nn.Conv2d, bn: nn.BatchNorm2d, keep: Tensor) -> None:
+    """The layers come back in evaluation mode: leave the mode as it was."""
+    structures.silence_filters(conv.eval(), bn.eval(), keep)
 
 
 @torch.no_grad()
@@ -1526,6 +1589,26 @@ def remove_filters_nothing_to_do(
     return (conv1, bn1, conv2) if keep.all() else shrunk(conv1, bn1, conv2, keep)
 
 
+def remove_filters_statistics_as_parameters(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """Running statistics have become parameters: they are buffers, which no optimizer moves."""
+    layers = structures.remove_filters(conv1, bn1, conv2, keep)
+    for name in ("running_mean", "running_var"):
+        kept = nn.Parameter(layers[1].get_buffer(name), requires_grad=False)
+        delattr(layers[1], name)
+        layers[1].register_parameter(name, kept)
+    return layers
+
+
+def remove_filters_at_least_two(
+    conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
+) -> Layers:
+    """More than `keep` says is kept where only one filter stays: one is enough."""
+    more = keep if keep.sum() > 1 else torch.ones_like(keep)
+    return structures.remove_filters(conv1, bn1, conv2, more)
+
+
 @torch.no_grad()
 def remove_filters_anew(
     conv1: nn.Conv2d, bn1: nn.BatchNorm2d, conv2: nn.Conv2d, keep: Tensor
@@ -1729,6 +1812,9 @@ MISTAKES: dict[str, list[Callable]] = {
         local_masks_one_stays,
         local_masks_floats,
         local_masks_same_number,
+        local_masks_short_names,
+        local_masks_spares_a_single_score,
+        local_masks_share_of_nonzeros,
     ],
     "global_masks": [
         global_masks_local,
@@ -1757,6 +1843,9 @@ MISTAKES: dict[str, list[Callable]] = {
         global_masks_flat,
         global_masks_one_stays,
         global_masks_always_from_the_start,
+        global_masks_clipped,
+        global_masks_shifted,
+        global_masks_spares_a_single_score,
     ],
     "empty_layers": [
         empty_layers_any_pruned,
@@ -1775,6 +1864,8 @@ MISTAKES: dict[str, list[Callable]] = {
         empty_layers_count,
         empty_layers_none,
         empty_layers_with_masks,
+        empty_layers_by_size,
+        empty_layers_in_bytes,
     ],
     "account": [
         account_mean_of_layers,
@@ -1793,6 +1884,8 @@ MISTAKES: dict[str, list[Callable]] = {
         account_unmasked_is_pruned,
         account_zeros_of_pruned_weights,
         account_prunes,
+        account_tensors,
+        account_of_listed_layers,
     ],
     "filter_mask": [
         filter_mask_inputs,
@@ -1818,6 +1911,7 @@ MISTAKES: dict[str, list[Callable]] = {
         filter_mask_floats,
         filter_mask_mean_of_nonzeros,
         filter_mask_first_channel,
+        filter_mask_ninety_percent,
     ],
     "silence_filters": [
         silence_filters_conv_only,
@@ -1837,6 +1931,7 @@ MISTAKES: dict[str, list[Callable]] = {
         silence_filters_nearly,
         silence_filters_forgets_statistics,
         silence_filters_thawed,
+        silence_filters_in_evaluation_mode,
     ],
     "remove_filters": [
         remove_filters_next_left,
@@ -1871,6 +1966,8 @@ MISTAKES: dict[str, list[Callable]] = {
         remove_filters_first_kernels,
         remove_filters_first_filters,
         remove_filters_nothing_to_do,
+        remove_filters_statistics_as_parameters,
+        remove_filters_at_least_two,
     ],
     "free_convs": [
         free_convs_with_stem,
@@ -1916,7 +2013,6 @@ ALTERNATIVES: dict[str, list[Callable]] = {
     ],
     "account": [
         account_kept,
-        account_tensors,
         account_modules,
         account_not_a_number,
     ],

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pruninglab.checks import Lab, Probe, Values
+from pruninglab.checks import Lab, Probe, Values, by_value, same
 from pruninglab.models import ResNet20
 
 Inputs = dict[str, Any]
@@ -47,41 +47,99 @@ def total_count(masks: Any, inputs: Inputs) -> Values:
     return {"number of True in all layers": sum(counts)}
 
 
+def which_or_how_many(got: Values, expected: Values) -> str:
+    """What is wrong with a mask: its kind, how many are False in it, or which."""
+    for name, right in expected.items():
+        mask = got.get(name)
+        if not (isinstance(mask, Tensor) and mask.dtype == torch.bool):
+            return "A mask is a tensor of True and False, of dtype bool."
+        if mask.shape != right.shape:
+            return "A mask has the shape of what it is for."
+        gone, asked = (int((~part).sum()) for part in (mask, right))
+        if gone != asked:
+            which = f"{name.removeprefix('mask of ')}: " if name.startswith("mask of") else ""
+            return f"{which}{gone} of {mask.numel()} go, and {asked} are asked: how do you count?"
+        if not torch.equal(mask, right):
+            return "As many go as are asked, but not the right ones: look at what you rank by."
+    return ""
+
+
+HALVES = "Whole numbers are right, halves are not: take `round` of the number that *goes*."
+CLOSE = (
+    "Close numbers are taken for equal: a cast to float32, half precision or an integer does that, "
+    "and so does rounding. Rank the numbers as they are."
+)
+TIES = "Without ties all is right: choose the *places* that go, not all that is below a threshold."
 HAND = torch.tensor([[0.5, -4.0, 0.1, 2.0], [-0.3, 1.0, -3.0, 0.2]])
 
 MAGNITUDE_MASK = [
-    Probe("half of eight weights", lambda: {"weight": HAND.clone(), "sparsity": 0.5}),
+    Probe(
+        "half of eight weights",
+        lambda: {"weight": HAND.clone(), "sparsity": 0.5},
+        cause=which_or_how_many,
+    ),
     Probe(
         "a parameter in half precision, 0.45 of five weights: round(2.25)",
         lambda: {
             "weight": nn.Parameter(torch.tensor([500.0, -600, 400, -100, 300]).half()),
             "sparsity": 0.45,
         },
+        cause="Half of a plain tensor is right. This is a parameter, in half precision, and "
+        "2.25 weights go, which is 2: not more, and not the share that stays.",
     ),
-    Probe("1/3 of eight weights: round(2.67)", lambda: {"weight": HAND.clone(), "sparsity": 1 / 3}),
+    Probe(
+        "1/3 of eight weights: round(2.67)",
+        lambda: {"weight": HAND.clone(), "sparsity": 1 / 3},
+        cause=which_or_how_many,
+    ),
     Probe(
         "uneven rows, 5 of 8",
         lambda: {"weight": torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]), "sparsity": 0.625},
+        cause="Here the weights of one row are smaller than those of the other, and all are "
+        "positive: rank all of the tensor together, by the distance from zero.",
     ),
-    Probe("nothing pruned", lambda: {"weight": HAND.clone(), "sparsity": 0.0}),
-    Probe("everything pruned", lambda: {"weight": HAND.clone(), "sparsity": 1.0}),
+    Probe(
+        "nothing pruned",
+        lambda: {"weight": HAND.clone(), "sparsity": 0.0},
+        cause="At sparsity 0 none goes: is one pruned in any case?",
+    ),
+    Probe(
+        "everything pruned",
+        lambda: {"weight": HAND.clone(), "sparsity": 1.0},
+        cause="At sparsity 1 all go: is one kept in any case?",
+    ),
     Probe(
         "ties: three of six weights, all of them 2 or -2",
         lambda: {"weight": torch.tensor([[2.0, -2, 2], [-2, 2, -2]]), "sparsity": 0.5},
         count,
+        cause=TIES,
     ),
-    Probe("a transposed weight", lambda: {"weight": HAND.clone().T, "sparsity": 0.5}),
+    Probe(
+        "three of eight weights, five of which are 0 already",
+        lambda: {"weight": torch.tensor([[0.0, 3, 0, -1], [0, 0, 2, 0]]), "sparsity": 0.375},
+        count,
+        cause="A weight that is 0 before is a weight as any other: it counts, and it may go.",
+    ),
+    Probe(
+        "a transposed weight",
+        lambda: {"weight": HAND.clone().T, "sparsity": 0.5},
+        cause="The same weights transposed go wrong: they lie in memory in another order. "
+        "`reshape` and `flatten` follow the shape, `view` and the storage do not.",
+    ),
     Probe(
         "half of five weights: round(2.5), which is 2",
         lambda: {"weight": HAND.flatten()[:5].clone(), "sparsity": 0.5},
+        cause=HALVES,
     ),
     Probe(
         "half of seven weights: round(3.5), which is 4",
         lambda: {"weight": HAND.flatten()[:7].clone(), "sparsity": 0.5},
+        cause=HALVES,
     ),
     Probe(
         "double precision: six weights, each 1e-9 below the one before",
         lambda: {"weight": close(6), "sparsity": 0.5},
+        cause=CLOSE,
     ),
 ]
 
@@ -94,8 +152,8 @@ def close(n: int) -> Tensor:
 def two_layers() -> dict[str, Tensor]:
     """A small layer and a larger one with larger scores."""
     return {
-        "small": torch.tensor([[3.0, 1.0], [2.0, 4.0]]),
-        "large": torch.tensor([[10.0, 80.0, 30.0, 60.0], [50.0, 20.0, 70.0, 2.5]]),
+        "small.weight": torch.tensor([[3.0, 1.0], [2.0, 4.0]]),
+        "large.weight": torch.tensor([[10.0, 80.0, 30.0, 60.0], [50.0, 20.0, 70.0, 2.5]]),
     }
 
 
@@ -113,53 +171,144 @@ def alike() -> dict[str, Tensor]:
     return {"a": torch.ones(4), "b": torch.ones(2, 3)}
 
 
+def lonely() -> dict[str, Tensor]:
+    """A layer with one score, and one with a score of zero twice."""
+    return {"one": torch.tensor([0.3]), "zeros": torch.tensor([0.0, 4, 0, 5, 6])}
+
+
 LOCAL_MASKS = [
-    Probe("half of each layer", lambda: {"scores": two_layers(), "sparsity": 0.5}, by_layer),
+    Probe(
+        "half of each layer",
+        lambda: {"scores": two_layers(), "sparsity": 0.5},
+        by_layer,
+        cause=which_or_how_many,
+    ),
     Probe(
         "1/3 of each layer: round(1.33) and round(2.67)",
         lambda: {"scores": two_layers(), "sparsity": 1 / 3},
         by_layer,
+        cause="Halves of layers are right, thirds are not: round once for each layer, not for each "
+        "row of it, and not what stays.",
     ),
-    Probe("negative scores", lambda: {"scores": signed(), "sparsity": 0.5}, by_layer),
-    Probe("nothing pruned", lambda: {"scores": two_layers(), "sparsity": 0.0}, by_layer),
-    Probe("everything pruned", lambda: {"scores": two_layers(), "sparsity": 1.0}, by_layer),
-    Probe("equal scores", lambda: {"scores": alike(), "sparsity": 0.5}, counts_by_layer),
+    Probe(
+        "negative scores",
+        lambda: {"scores": signed(), "sparsity": 0.5},
+        by_layer,
+        cause="Positive scores are right, negative ones are not: -5 is lower than 0, and goes "
+        "before it.",
+    ),
+    Probe(
+        "nothing pruned",
+        lambda: {"scores": two_layers(), "sparsity": 0.0},
+        by_layer,
+        cause="At sparsity 0 none goes.",
+    ),
+    Probe(
+        "everything pruned",
+        lambda: {"scores": two_layers(), "sparsity": 1.0},
+        by_layer,
+        cause="At sparsity 1 all go, in every layer.",
+    ),
+    Probe(
+        "all of a layer with one score, 3 of 5 with two zeros",
+        lambda: {"scores": lonely(), "sparsity": 0.6},
+        by_layer,
+        cause="A layer with one score is a layer as any other, and so is a score of 0.",
+    ),
+    Probe(
+        "equal scores",
+        lambda: {"scores": alike(), "sparsity": 0.5},
+        counts_by_layer,
+        cause=TIES,
+    ),
     Probe(
         "half of five and of seven: round(2.5) is 2, and round(3.5) is 4",
         lambda: {"scores": {"five": normal(5), "seven": normal(7)}, "sparsity": 0.5},
         by_layer,
+        cause=HALVES,
     ),
     Probe(
         "double precision: each score 1e-9 below the one before",
         lambda: {"scores": {"a": close(6), "b": close(4)}, "sparsity": 0.5},
         by_layer,
+        cause=CLOSE,
     ),
 ]
 
+
+def of_all_layers(got: Values, expected: Values) -> str:
+    """The same as `which_or_how_many`, for the masks of a network that has one ranking."""
+    masks, right = list(got.values()), list(expected.values())
+    kinds = [getattr(mask, "dtype", None) for mask in masks]
+    if kinds == [torch.bool] * len(right) and [m.shape for m in masks] == [m.shape for m in right]:
+        joined = [torch.cat([mask.flatten() for mask in side]) for side in (masks, right)]
+        return which_or_how_many({"all": joined[0]}, {"all": joined[1]})
+    return which_or_how_many(got, expected)
+
+
 GLOBAL_MASKS = [
-    Probe("half of the network", lambda: {"scores": two_layers(), "sparsity": 0.5}, by_layer),
+    Probe(
+        "half of the network",
+        lambda: {"scores": two_layers(), "sparsity": 0.5},
+        by_layer,
+        cause=of_all_layers,
+    ),
     Probe(
         "0.3 of twelve scores: round(3.6)",
         lambda: {"scores": two_layers(), "sparsity": 0.3},
         by_layer,
+        cause=of_all_layers,
     ),
     Probe(
         "negative scores, 0.4 of eight: round(3.2)",
         lambda: {"scores": signed(), "sparsity": 0.4},
         by_layer,
+        cause="Two layers with positive scores are right. Here are three, flat ones, with negative "
+        "scores: -5 is lower than 0, and a mask belongs to the layer of its own name.",
     ),
-    Probe("nothing pruned", lambda: {"scores": two_layers(), "sparsity": 0.0}, by_layer),
-    Probe("everything pruned", lambda: {"scores": two_layers(), "sparsity": 1.0}, by_layer),
-    Probe("equal scores", lambda: {"scores": alike(), "sparsity": 0.5}, total_count),
+    Probe(
+        "scores below zero or at zero in one layer, 0.2 of six: round(1.2)",
+        lambda: {
+            "scores": {"a": torch.tensor([-1.0, -3.0, 0.0]), "b": torch.tensor([-2.0, 1.0, 2.0])},
+            "sparsity": 0.2,
+        },
+        by_layer,
+        cause="Compare the scores as they are: no magnitude, no clipping at zero, nothing "
+        "subtracted or divided in a layer.",
+    ),
+    Probe(
+        "nothing pruned",
+        lambda: {"scores": two_layers(), "sparsity": 0.0},
+        by_layer,
+        cause="At sparsity 0 none goes.",
+    ),
+    Probe(
+        "everything pruned",
+        lambda: {"scores": two_layers(), "sparsity": 1.0},
+        by_layer,
+        cause="At sparsity 1 all go: is the highest score kept in any case?",
+    ),
+    Probe(
+        "two thirds, which empties a layer with one score",
+        lambda: {
+            "scores": {"one": torch.tensor([0.1]), "two": torch.tensor([3.0, 2.0])},
+            "sparsity": 2 / 3,
+        },
+        by_layer,
+        cause="A global ranking may empty a layer: the task names no exception.",
+    ),
+    Probe("equal scores", lambda: {"scores": alike(), "sparsity": 0.5}, total_count, cause=TIES),
     Probe(
         "half of five: round(2.5), which is 2",
         lambda: {"scores": {"a": normal(1), "b": normal(4, seed=1)}, "sparsity": 0.5},
         by_layer,
+        cause=HALVES,
     ),
     Probe(
         "double precision: each score 1e-9 below the one before",
         lambda: {"scores": {"a": close(6)[:2], "b": close(6)[2:]}, "sparsity": 0.5},
         by_layer,
+        cause=CLOSE,
     ),
 ]
 
@@ -179,17 +328,42 @@ def as_list(names: Any, inputs: Inputs) -> Values:
 FULL, NONE = [[1, 1], [1, 1]], [[0, 0], [0, 0]]
 EMPTY_LAYERS = [
     Probe(
-        "one of three", lambda: masks_of(a=[[1, 0], [1, 1]], b=NONE, c=[[0, 1], [0, 0]]), as_list
-    ),
-    Probe(
-        "three, not in alphabetical order",
-        lambda: masks_of(z=NONE, a=FULL, b=NONE, m=NONE),
+        "one of three",
+        lambda: masks_of(a=[[1, 0], [1, 1]], b=NONE, c=[[0, 1], [0, 0]]),
         as_list,
+        cause="A layer is empty if there is not a single True in all of its mask, in whatever row "
+        "or column. A list of names is asked.",
     ),
-    Probe("none", lambda: masks_of(a=[[1, 0], [1, 0]], b=[[0, 0], [0, 1]]), as_list),
-    Probe("one weight of 400 is left", lambda: masks_of(a=[[0] * 399 + [1]], b=FULL), as_list),
     Probe(
-        "the first weight is all that is left", lambda: masks_of(a=[1, 0, 0], b=[0, 0, 0]), as_list
+        "three, in no order but their own",
+        lambda: masks_of(z=NONE, a=FULL, b=[[0, 0, 0]] * 2, m=[[0]]),
+        as_list,
+        cause="One empty layer is right, three are not: name each, in the order of `masks`.",
+    ),
+    Probe(
+        "none",
+        lambda: masks_of(a=[[1, 0], [1, 0]], b=[[0, 0], [0, 1]]),
+        as_list,
+        cause="Where no layer is empty the list is.",
+    ),
+    Probe(
+        "one weight of 400 is left",
+        lambda: masks_of(a=[[0] * 399 + [1]], b=FULL),
+        as_list,
+        cause="One weight that stays keeps a layer alive, however large the layer.",
+    ),
+    Probe(
+        "the first weight is all that is left",
+        lambda: masks_of(a=[1, 0, 0], b=[0, 0, 0]),
+        as_list,
+        cause="These masks have one dimension, and the one True is at index 0: the place does not "
+        "matter, nor does the shape.",
+    ),
+    Probe(
+        "256 weights are left",
+        lambda: {"masks": {"a": torch.ones(16, 16).bool(), "b": torch.zeros(16, 16).bool()}},
+        as_list,
+        cause="256 is where a count in 8 bits begins again at 0.",
     ),
 ]
 
@@ -220,9 +394,39 @@ def some_masks(*names: str) -> dict[str, Tensor]:
     return {name: patterns[name] for name in names}
 
 
+def numbers(values: dict[str, Any]) -> Values:
+    """Numbers, in Python or in NumPy, and the names of those that are still in a tensor."""
+    packed = [name for name, value in values.items() if isinstance(value, Tensor)]
+    found = {name: float(value) for name, value in values.items()}
+    return {"tensors that should be numbers": packed, **found}
+
+
 def three_numbers(result: Any, inputs: Inputs) -> Values:
-    """The three numbers, whatever the order and the kind of number."""
-    return {name: float(result[name]) for name in ("sparsity", "density", "compression")}
+    """The three numbers, in any order."""
+    if not isinstance(result, dict):
+        return {"kind of the result": type(result).__name__}
+    return numbers({name: result[name] for name in ("sparsity", "density", "compression")})
+
+
+def with_other_layers() -> nn.Sequential:
+    """6 prunable weights, and 2 + 4 + 4 + 1 parameters of other kinds."""
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.LayerNorm(2), nn.PReLU())
+    for parameter in model.parameters():
+        parameter.data.fill_(0.5)
+    return model
+
+
+OF_THREE_NUMBERS = by_value(
+    {
+        "kind of the result": 'A dict is asked: "sparsity", "density" and "compression".',
+        "tensors that should be numbers": "`.item()` takes the number out of a tensor.",
+        "sparsity": "Sparsity is the number of False in the masks over the number of *all* "
+        "prunable weights, those of layers without a mask too.",
+        "density": "Sparsity is right, density is not: together they are 1.",
+        "compression": "The shares are right, compression is not: it is all parameters over all "
+        "parameters without the pruned weights.",
+    }
+)
 
 
 ACCOUNT = [
@@ -233,13 +437,31 @@ ACCOUNT = [
             "masks": some_masks("0.0.weight", "1.weight", "2.weight"),
         },
         three_numbers,
+        cause=OF_THREE_NUMBERS,
     ),
     Probe(
         "6 of 18 weights pruned, two layers without a mask",
         lambda: {"model": small_network(), "masks": some_masks("0.0.weight")},
         three_numbers,
+        cause="With a mask for each layer all is right: a layer without one counts, and stays "
+        "whole.",
     ),
-    Probe("nothing pruned", lambda: {"model": small_network(), "masks": {}}, three_numbers),
+    Probe(
+        "nothing pruned",
+        lambda: {"model": small_network(), "masks": {}},
+        three_numbers,
+        cause="Without masks nothing is pruned: sparsity 0, density 1, compression 1.",
+    ),
+    Probe(
+        "3 of 6 weights pruned, 19 parameters, some of layers of other kinds",
+        lambda: {
+            "model": with_other_layers(),
+            "masks": {"0.weight": torch.tensor([[1, 0, 0], [1, 1, 0]]).bool()},
+        },
+        three_numbers,
+        cause="Compression counts *all* parameters, whatever layer they belong to: "
+        "`model.parameters()` has them.",
+    ),
 ]
 
 
@@ -253,31 +475,69 @@ def hand_filters() -> Tensor:
     return filters([1, 0, 0, 0], [0, 3, 0, 0], [-2, 1, -2, -0.1], [1.2, 1, 1, 0])
 
 
+def square_filters() -> Tensor:
+    """L1 norms 4, 6, 5, 3, which no other norm, mean or single place puts into this order."""
+    rows = [[1, 1, 1, 1], [0, 0, 6, 0], [2.5, 0, 0, -2.5], [0, 3, 0, 0]]
+    return torch.tensor(rows).view(4, 1, 2, 2)
+
+
 FILTER_MASK = [
-    Probe("one of four filters", lambda: {"weight": hand_filters(), "sparsity": 0.25}),
-    Probe("half of four filters", lambda: {"weight": hand_filters(), "sparsity": 0.5}),
+    Probe(
+        "one of four filters",
+        lambda: {"weight": hand_filters(), "sparsity": 0.25},
+        cause=which_or_how_many,
+    ),
+    Probe(
+        "half of four filters",
+        lambda: {"weight": hand_filters(), "sparsity": 0.5},
+        cause=which_or_how_many,
+    ),
+    Probe(
+        "half of four filters with kernels of 2x2: magnitudes add up to 4, 6, 5, 3",
+        lambda: {"weight": square_filters(), "sparsity": 0.5},
+        cause="Kernels of 1x1 are right. A norm adds *all* magnitudes of a filter, once each: the "
+        "whole kernel, every input channel, without squares, means or maxima.",
+    ),
     Probe(
         "1/3 of five filters: round(1.67)",
         lambda: {"weight": normal(5, 3, 3, 3, seed=1), "sparsity": 1 / 3},
+        cause=which_or_how_many,
     ),
     Probe(
         "0.4 of six filters with two inputs each: round(2.4)",
         lambda: {"weight": normal(6, 2, 3, 3, seed=2), "sparsity": 0.4},
+        cause=which_or_how_many,
     ),
     Probe(
         "half of four equal filters",
         lambda: {"weight": torch.ones(4, 2, 1, 1), "sparsity": 0.5},
         count,
+        cause=TIES,
     ),
-    Probe("nothing pruned", lambda: {"weight": hand_filters(), "sparsity": 0.0}),
-    Probe("sparsity 1", lambda: {"weight": hand_filters(), "sparsity": 1.0}),
+    Probe(
+        "nothing pruned",
+        lambda: {"weight": hand_filters(), "sparsity": 0.0},
+        cause="At sparsity 0 none goes.",
+    ),
+    Probe(
+        "sparsity 1",
+        lambda: {"weight": hand_filters(), "sparsity": 1.0},
+        cause="At sparsity 1 all filters go but one: that of the largest norm stays.",
+    ),
+    Probe(
+        "0.95 of 20 filters: 19 go",
+        lambda: {"weight": normal(20, 1, 1, 1, seed=4), "sparsity": 0.95},
+        cause="One filter always stays, and no more than one: 19 of 20 may go.",
+    ),
     Probe(
         "half of five filters: round(2.5), which is 2",
         lambda: {"weight": normal(5, 2, 3, 3, seed=3), "sparsity": 0.5},
+        cause=HALVES,
     ),
     Probe(
         "double precision: six filters, each norm 1e-9 below the one before",
         lambda: {"weight": close(6).view(6, 1, 1, 1), "sparsity": 0.5},
+        cause=CLOSE,
     ),
 ]
 
@@ -303,9 +563,11 @@ def random_layers(
     return conv1, bn1, conv2
 
 
-def conv_and_bn(keep: list[int], bias: bool = False) -> Inputs:
+def conv_and_bn(keep: list[int], bias: bool = False, training: bool = False) -> Inputs:
     """Arguments of silence_filters; where there is a bias, it does not train."""
     conv, bn, _ = random_layers(bias=bias, middle=len(keep), c_in=len(keep))
+    conv.train(training)
+    bn.train(training)
     if conv.bias is not None:
         conv.bias.requires_grad_(False)
     return {"conv": conv, "bn": bn, "keep": torch.tensor(keep).bool()}
@@ -315,7 +577,10 @@ def conv_and_bn(keep: list[int], bias: bool = False) -> Inputs:
 def silenced(result: Any, inputs: Inputs) -> Values:
     """Which feature maps are zero, which parameters are, and what the kept channels emit."""
     conv, bn = inputs["conv"], inputs["bn"]
+    old = [buffer.clone() for buffer in bn.buffers()]  # a pass in training mode changes them
     y = bn(conv(normal(1, conv.in_channels, 5, 5)))  # (1, out, 5, 5)
+    for buffer, value in zip(bn.buffers(), old, strict=True):
+        buffer.copy_(value)
     zeros = {
         f"{layer}.{name} is 0 in filter": (p.flatten(1) == 0).all(1) if p.dim() > 1 else p == 0
         for layer in ("conv", "bn")
@@ -332,13 +597,51 @@ def silenced(result: Any, inputs: Inputs) -> Values:
     return values | {"parameters that do not train": frozen}
 
 
+def of_silence(got: Values, expected: Values) -> str:
+    """Which part of silencing is missing, or goes too far."""
+    wrong = {name for name in expected if not same(got.get(name), expected[name])}
+    if wrong == {"largest value of each feature map"}:
+        return (
+            "What has to be 0 is, but the kept channels emit something else: neither their "
+            "numbers nor BN's running statistics may change."
+        )
+    parts = [n.removesuffix(" is 0 in filter") for n in expected if n.endswith("0 in filter")]
+    few = [part for part in parts if f"{part} is 0 in filter" in wrong]
+    if few and len(few) < len(parts):
+        return f"Look at {' and '.join(few)}: exactly the filters outside `keep` are 0 there."
+    return "Exactly the filters outside `keep`, where it is False, are set to 0." if few else ""
+
+
 SILENCED = ("weight", "bias", "running_mean", "running_var")  # what may change
 SILENCE_FILTERS = [
-    Probe("two of four", lambda: conv_and_bn([1, 0, 0, 1]), silenced, changes_inputs=SILENCED),
     Probe(
-        "with bias", lambda: conv_and_bn([0, 1, 1], bias=True), silenced, changes_inputs=SILENCED
+        "two of four",
+        lambda: conv_and_bn([1, 0, 0, 1]),
+        silenced,
+        changes_inputs=SILENCED,
+        cause=of_silence,
     ),
-    Probe("all stay", lambda: conv_and_bn([1, 1, 1]), silenced, changes_inputs=SILENCED),
+    Probe(
+        "with bias",
+        lambda: conv_and_bn([0, 1, 1], bias=True),
+        silenced,
+        changes_inputs=SILENCED,
+        cause="Without a bias all is right: the convolution here has one, and it does not train.",
+    ),
+    Probe(
+        "all stay",
+        lambda: conv_and_bn([1, 1, 1]),
+        silenced,
+        changes_inputs=SILENCED,
+        cause="Where all filters stay nothing changes.",
+    ),
+    Probe(
+        "in training mode",
+        lambda: conv_and_bn([1, 0, 1], training=True),
+        silenced,
+        changes_inputs=SILENCED,
+        cause="Layers in evaluation mode are right; these are in training mode.",
+    ),
 ]
 
 
@@ -370,6 +673,9 @@ def removed(layers: Any, inputs: Inputs) -> Values:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     ]
+    buffers = [
+        f"{layer}.{name}" for layer, module in named.items() for name, _ in module.named_buffers()
+    ]
     shared = [
         f"{layer}.{name}"
         for layer, module in named.items()
@@ -386,26 +692,76 @@ def removed(layers: Any, inputs: Inputs) -> Values:
         "momentum": bn1.momentum,
         "num_batches_tracked": bn1.num_batches_tracked,
         "parameters that train": trained,
+        "buffers": buffers,
         "output": output,
         "mean of each channel of the output": means,
     }
 
 
+def of_removal(got: Values, expected: Values) -> str:
+    """Which part of the new layers is off, the sizes first."""
+    wrong = [name for name in expected if not same(got.get(name), expected[name])]
+    if wrong == ["output", "mean of each channel of the output"]:
+        return (
+            "Sizes and settings are right, the output is not: the numbers are not those of the "
+            "kept filters, in their old order. Which tensor was cut at other places, shuffled, "
+            "scaled, rounded or reset?"
+        )
+    first = wrong[0] if wrong else ""
+    if first.endswith(".shape"):
+        return (
+            f"Look at {first.removesuffix('.shape')} first: conv1 and bn1 lose rows, conv2 the "
+            "kernels that read them, and what there was is still there."
+        )
+    texts = {
+        "out_channels": "`conv1.out_channels` says another size than its weight has.",
+        "num_features": "`bn1.num_features` says another size than its weight has.",
+        "in_channels": "`conv2.in_channels` says another size than its weight has.",
+        "out_channels of conv2": "conv2 loses inputs, no filters: `out_channels` stays.",
+        "momentum": "All settings stay, `momentum` and `eps` among them.",
+        "num_batches_tracked": "BN's count of batches stays as it was.",
+        "parameters that train": "What trained trains, and what did not does not.",
+        "buffers": "Running statistics are buffers, not parameters.",
+    }
+    return texts.get(first, "")
+
+
 REMOVE_FILTERS = [
-    Probe("two of four filters go", lambda: three_layers([0, 1, 0, 1]), removed),
-    Probe("with bias and stride 2", lambda: three_layers([1, 0, 1], bias=True, stride=2), removed),
+    Probe("two of four filters go", lambda: three_layers([0, 1, 0, 1]), removed, cause=of_removal),
+    Probe(
+        "with bias and stride 2",
+        lambda: three_layers([1, 0, 1], bias=True, stride=2),
+        removed,
+        cause="Without biases and with stride 1 all is right. Here conv1 has a bias for each "
+        "filter, and conv2 one that stays as it is.",
+    ),
     Probe(
         "as many outputs as filters, then 1x1 kernels",
         lambda: three_layers([0, 1, 1, 1], c_out=4, kernel=1),
         removed,
+        cause="conv2 has as many filters as it has inputs here, and only its inputs may go.",
     ),
-    Probe("all stay", lambda: three_layers([1, 1, 1]), removed),
+    Probe(
+        "all stay",
+        lambda: three_layers([1, 1, 1]),
+        removed,
+        cause="Where all filters stay the new layers compute what the old ones do, and are new "
+        "all the same.",
+    ),
+    Probe(
+        "one of three stays",
+        lambda: three_layers([0, 1, 0]),
+        removed,
+        cause="All filters but one may go.",
+    ),
 ]
 
 
 def which_convs(names: Any, inputs: Inputs) -> Values:
     """What kind of names they are, without giving the right ones away."""
     modules = dict(inputs["model"].named_modules())
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        return {"kinds of what you list": [f"no list, but {type(names).__name__}"]}
     names = list(names)
     if not all(isinstance(name, str) for name in names):
         return {"kinds of what you list": sorted({type(name).__name__ for name in names})}
@@ -422,9 +778,30 @@ def which_convs(names: Any, inputs: Inputs) -> Values:
     }
 
 
+def of_names(got: Values, expected: Values) -> str:
+    """What kind of convolution is missing, or too many."""
+    if "how many" not in got:
+        return "A list of names is asked."
+    if got["how many"] < expected["how many"]:
+        return (
+            "Some are missing: one convolution of *each* block is free, whatever its stride, its "
+            "width and its stage."
+        )
+    return (
+        "Follow the feature map of each convolution that you list to what reads it: a ReLU and "
+        "the next convolution alone, or a sum?"
+    )
+
+
 FREE_CONVS = [
-    Probe("shortcut B", lambda: {"model": ResNet20(1)}, which_convs),
-    Probe("shortcut A", lambda: {"model": ResNet20(2, "A")}, which_convs),
+    Probe("shortcut B", lambda: {"model": ResNet20(1)}, which_convs, cause=of_names),
+    Probe(
+        "shortcut A",
+        lambda: {"model": ResNet20(2, "A")},
+        which_convs,
+        cause="With shortcut B all is right. With A there are no convolutions in the shortcuts: go "
+        "by name, not by place or number.",
+    ),
 ]
 
 PROBES = {
