@@ -248,6 +248,7 @@ def test_a_small_loss_is_a_loss(choose: Callable) -> None:
     rows = [{"compression": 2.0, "val": 0.75, "test": 0.7}]
     rows += [{"compression": 8.0, "val": 0.75 - 2**-20, "test": 0.7}]
     found = choose(rows, {"val": 1.0, "test": 1.0}, 0.25)
+    assert not isinstance(found, torch.Tensor), f"a position is a number, not {found!r}"
     assert found == 0, f"of {rows}: {found}, where 0.25 may be lost of 1.0"
 
 

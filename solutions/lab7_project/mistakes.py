@@ -652,6 +652,12 @@ def definitions_whole_compression(dense: Counts, pruned: Counts) -> dict[str, fl
     return right | {"compression": right["compression"] // 1}
 
 
+def definitions_at_least(dense: Counts, pruned: Counts) -> dict[str, float]:
+    """Your numbers have a lower limit: a network may be slower, or hardly pruned."""
+    found = project.definitions(dense, pruned)
+    return {n: max(value, 0.01 if n == "sparsity" else 1.0) for n, value in found.items()}
+
+
 def mean_and_spread_descending(runs: Runs) -> Table:
     """The targets are in descending order: ascending was asked for."""
     return dict(sorted(project.mean_and_spread(runs).items(), reverse=True))
@@ -768,6 +774,11 @@ def pareto_front_almost(points: Points) -> list[int]:
     return project.pareto_front([(round(size, 4), round(accuracy, 4)) for size, accuracy in points])
 
 
+def pareto_front_no_growth(points: Points) -> list[int]:
+    """You leave out networks that are larger than the dense one: no number is too small to stay."""
+    return [i for i in project.pareto_front(points) if points[i][0] >= 1]
+
+
 def choose_percent(networks: Rows, dense: Counts, tolerance: float) -> int | None:
     """The tolerance is divided by 100: 0.01 is one point already."""
     return chosen(networks, dense, dense["val"] - tolerance / 100)
@@ -851,6 +862,7 @@ MISTAKES: dict[str, list[Callable]] = {
         definitions_rounded,
         definitions_rounded_later,
         definitions_whole_compression,
+        definitions_at_least,
     ],
     "mean_and_spread": [
         mean_and_spread_population, mean_and_spread_zero, mean_and_spread_nan,
@@ -888,6 +900,7 @@ MISTAKES: dict[str, list[Callable]] = {
         pareto_front_in_the_order_of_the_list,
         pareto_front_tolerance,
         pareto_front_almost,
+        pareto_front_no_growth,
     ],
     "choose": [
         choose_on_test, choose_dense_test, choose_most_accurate, choose_lowest_compression,
