@@ -286,8 +286,15 @@ def race_sorted(
 
 def race_torch(
     contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Torch's `quantile`, because its `median` is the lower one of two."""
+    return {name: t.item() for name, t in race_tensors(contestants, warmup, rounds, clock).items()}
+
+
+def race_tensors(
+    contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
 ) -> dict[str, Tensor]:
-    """Tensors; `quantile`, because torch's `median` is the lower one of two."""
+    """Your times are tensors that hold one number each: `.item()` takes it out."""
     warm(contestants, warmup)
     times = rounds_of(contestants, rounds, clock)
     return {n: torch.tensor(s, dtype=torch.float64).quantile(0.5) for n, s in times.items()}
@@ -396,9 +403,9 @@ def stored_bytes_tensors(
 
 def stored_bytes_ceil(
     mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
-) -> dict[str, float | Tensor]:
-    """Floating-point numbers and tensors with whole values; another order."""
-    kept = mask.float().sum()
+) -> dict[str, float]:
+    """Floating-point numbers with whole values; another order."""
+    kept = mask.float().sum().item()
     csr = kept * value_bytes + kept * index_bytes + (mask.size(0) + 1) * index_bytes
     dense = float(mask.nelement() * value_bytes)
     return {"csr": csr, "dense": dense, "bitmask": math.ceil(mask.numel() / 8) + kept * value_bytes}
@@ -1142,6 +1149,17 @@ def conv_macs_without_zeros(conv: nn.Conv2d, height: int, width: int) -> int:
     return int(nn.functional.conv2d(image, torch.ones_like(conv.weight), **settings).sum())  # type: ignore[call-overload]
 
 
+def conv_macs_tensor(conv: nn.Conv2d, height: int, width: int) -> Tensor:
+    """Yours is a tensor that holds one number: `.item()` takes it out."""
+    return torch.tensor(speed.conv_macs(conv, height, width))
+
+
+def conv_macs_of_nonzero_weights(conv: nn.Conv2d, height: int, width: int) -> int:
+    """You leave out products with a weight of 0: they are computed, too."""
+    left = int(conv.weight.count_nonzero())
+    return speed.conv_macs(conv, height, width) // conv.weight.numel() * left
+
+
 def race_upper_median(
     contestants: Runs, warmup: int, rounds: int, clock: Clock = time.perf_counter
 ) -> dict[str, float]:
@@ -1330,6 +1348,14 @@ def stored_bytes_bits_scaled(
     return right | {
         "bitmask": (mask.numel() + 7) // 8 * value_bytes + int(mask.sum()) * value_bytes
     }
+
+
+def stored_bytes_in_tensors(
+    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
+) -> dict[str, Tensor]:
+    """Your sizes are tensors that hold one number each: `.item()` takes it out."""
+    sizes = speed.stored_bytes(mask, value_bytes, index_bytes)
+    return {name: torch.tensor(size) for name, size in sizes.items()}
 
 
 # --- choose_widths ------------------------------------------------------------------------------
@@ -2047,8 +2073,11 @@ MISTAKES: dict[str, list[Callable]] = {
         conv_macs_sum_of_channels,
         conv_macs_of_the_output,
         conv_macs_without_zeros,
+        conv_macs_tensor,
+        conv_macs_of_nonzero_weights,
     ],
     "race": [
+        race_tensors,
         race_mean,
         race_fastest,
         race_no_warmup,
@@ -2103,6 +2132,7 @@ MISTAKES: dict[str, list[Callable]] = {
         stored_bytes_swapped_sizes,
         stored_bytes_empty_rows_left_out,
         stored_bytes_bits_scaled,
+        stored_bytes_in_tensors,
     ],
     "coupled_groups": [
         coupled_groups_no_stem,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pruninglab import checkpoints, data
-from pruninglab.checks import Lab, Probe, Values
+from pruninglab.checks import Lab, Probe, Values, by_value, same
 from pruninglab.models import ResNet20, Shortcut
 
 Inputs = dict[str, Any]
@@ -24,9 +24,16 @@ def bits(*values: int) -> Tensor:
     return torch.tensor(values).bool()
 
 
+def numbers(values: dict[str, Any]) -> Values:
+    """Numbers, in Python or in NumPy, and the names of those that are still in a tensor."""
+    packed = [name for name, value in values.items() if isinstance(value, Tensor)]
+    found = {name: float(value) for name, value in values.items()}
+    return {"tensors that should be numbers": packed, **found}
+
+
 def macs(result: Any, inputs: Inputs) -> Values:
     """One number."""
-    return {"MACs": float(result)}
+    return numbers({"MACs": result})
 
 
 def conv(*settings: Any, **more: Any) -> nn.Conv2d:
@@ -37,26 +44,53 @@ def conv(*settings: Any, **more: Any) -> nn.Conv2d:
     return layer
 
 
+def with_zeros() -> nn.Conv2d:
+    """Pruned a little, but not smaller."""
+    layer = conv(1, 2, 3, bias=False)
+    layer.weight.data[0, 0, 1, 1] = 0
+    return layer
+
+
 CONV_MACS = [
-    Probe(
-        "2 channels, 3 filters 3x3, padding 1, an image of 4x4",
-        lambda: {"conv": conv(2, 3, 3, padding=1, bias=False), "height": 4, "width": 4},
-        macs,
-    ),
     Probe(
         "1 filter as large as the image: it fits once",
         lambda: {"conv": conv(1, 1, 5, bias=False), "height": 5, "width": 5},
         macs,
+        cause="One filter, one channel, one output pixel: the answer is the 25 products of a 5x5 "
+        "kernel, as a number. How often does a kernel fit without padding?",
+    ),
+    Probe(
+        "2 channels, 3 filters 3x3, padding 1, an image of 4x4",
+        lambda: {"conv": conv(2, 3, 3, padding=1, bias=False), "height": 4, "width": 4},
+        macs,
+        cause="One output pixel is right. Here are 16 of them, 3 filters and 2 channels: which "
+        "factor is missing, too many, or there twice?",
+    ),
+    Probe(
+        "a filter with a weight of 0",
+        lambda: {"conv": with_zeros(), "height": 4, "width": 4},
+        macs,
+        cause="Products with a weight of 0 are computed, too, and count.",
+    ),
+    Probe(
+        "stride 2, no padding, a square image of 8x8",
+        lambda: {"conv": conv(3, 2, 3, stride=2, bias=False), "height": 8, "width": 8},
+        macs,
+        cause="With stride 1 all is right. With stride 2 a kernel fits once, and once more for "
+        "every *two* pixels that are left: rounded down.",
     ),
     Probe(
         "stride 2, no padding, an image of 9x6",
         lambda: {"conv": conv(3, 2, 3, stride=2, bias=False), "height": 9, "width": 6},
         macs,
+        cause="Square images are right, this one is not: height and width count each by itself.",
     ),
     Probe(
         "a kernel of 3x5, strides 1 and 2, paddings 1 and 2, with bias",
         lambda: {"conv": conv(2, 4, (3, 5), (1, 2), (1, 2)), "height": 7, "width": 10},
         macs,
+        cause="Kernel, stride and padding are *pairs*, vertical first: each belongs to its own "
+        "direction. And a bias costs no multiplication.",
     ),
 ]
 
@@ -90,43 +124,86 @@ def scripted_race(warmup: int, rounds: int, **seconds: list[float]) -> Inputs:
     return {"contestants": contestants, "warmup": warmup, "rounds": rounds, "clock": clock}
 
 
+def rounded(seconds: Any) -> Any:
+    """Without the last digits of a difference of two readings."""
+    return round(seconds, 4) if isinstance(seconds, float) else seconds
+
+
 def medians(result: Any, inputs: Inputs) -> Values:
     """The medians and, once warm, the order of the runs."""
+    times = {f"seconds of {name}": result[name] for name in inputs["contestants"]}
     ran = inputs["clock"]["who ran"]
     cold = len(inputs["contestants"]) * inputs["warmup"]
     return {
-        **{f"seconds of {name}": round(float(result[name]), 4) for name in inputs["contestants"]},
+        **{name: rounded(value) for name, value in numbers(times).items()},
         "warm-up runs": "".join(sorted(ran[:cold])),
         "timed runs": ran[cold:],
         "names": list(result),
     }
 
 
+OF_RACE = by_value(
+    {
+        "tensors that should be numbers": "`.item()` takes the number out of a tensor.",
+        "names": "A result for each contestant, in the order of the dict.",
+        "warm-up runs": "Each contestant runs `warmup` times before the first timed run.",
+        "timed runs": "`rounds` rounds, and in each of them every contestant runs once, in the "
+        "order of the dict: no more runs and no fewer.",
+    }
+)
+
+
+def of_race(got: Values, expected: Values) -> str:
+    """What is wrong with the runs; if nothing is, it is the times."""
+    return OF_RACE(got, expected) or (
+        "The runs are right, the times are not: which of them are in your list, from which reading "
+        "of the clock to which, and is it their median, in seconds?"
+    )
+
+
 RACE = [
+    Probe(
+        "one contestant, three rounds of 4, 1 and 2 seconds, no warm-up",
+        lambda: scripted_race(0, 3, a=[4, 1, 2]),
+        medians,
+        changes_inputs=True,
+        cause=of_race,
+    ),
     Probe(
         "two contestants, three rounds, two warm-up runs",
         lambda: scripted_race(2, 3, a=[9, 7, 1, 4, 1.5], b=[20, 20, 3, 2, 8]),
         medians,
         changes_inputs=True,
+        cause=of_race,
     ),
     Probe(
         "four rounds: two times in the middle",
         lambda: scripted_race(1, 4, a=[30, 4, 1, 9, 2]),
         medians,
         changes_inputs=True,
+        cause="An odd number of rounds is right: of an even number the median is the mean of the "
+        "*two* in the middle.",
     ),
     Probe(
         "no warm-up, one of five runs is slow",
         lambda: scripted_race(0, 5, b=[2, 2, 2, 2, 2], a=[1, 1.25, 60, 1, 3]),
         medians,
         changes_inputs=True,
+        cause=of_race,
+    ),
+    Probe(
+        "runs of less than a thousandth of a second",
+        lambda: scripted_race(0, 3, a=[0.0004, 0.0002, 0.0003]),
+        medians,
+        changes_inputs=True,
+        cause="Long runs are right, short ones are not: is anything rounded?",
     ),
 ]
 
 
 def three_sizes(result: Any, inputs: Inputs) -> Values:
-    """The three numbers, whatever the order and the kind of number."""
-    return {name: float(result[name]) for name in ("dense", "bitmask", "csr")}
+    """The three numbers, in any order."""
+    return numbers({name: result[name] for name in ("dense", "bitmask", "csr")})
 
 
 def conv_mask() -> Tensor:
@@ -135,35 +212,79 @@ def conv_mask() -> Tensor:
     return mask.view(3, 3, 1, 2)
 
 
+OF_SIZES = by_value(
+    {
+        "tensors that should be numbers": "`.item()` takes the number out of a tensor.",
+        "dense": '"dense" stores every entry as a value, zeros included, and nothing else.',
+        "bitmask": '"bitmask" is one bit for *every* entry, in whole bytes, rounded up once, and '
+        "the kept values.",
+        "csr": '"csr" is the kept values, as many column indices, and one index more than there '
+        "are rows, one row per filter.",
+    }
+)
 STORED_BYTES = [
     Probe(
         "2 filters of 3 weights, 3 of 6 kept",
         lambda: {"mask": bits(1, 0, 0, 0, 1, 1).view(2, 3)},
         three_sizes,
+        cause=OF_SIZES,
     ),
-    Probe("3 filters of 3x1x2 weights, 5 of 18 kept", lambda: {"mask": conv_mask()}, three_sizes),
+    Probe(
+        "3 filters of 3x1x2 weights, 5 of 18 kept",
+        lambda: {"mask": conv_mask()},
+        three_sizes,
+        cause=OF_SIZES,
+    ),
     Probe(
         "the same, values of 1 byte, indices of 2",
         lambda: {"mask": conv_mask(), "value_bytes": 1, "index_bytes": 2},
         three_sizes,
+        cause="With 4 bytes for all of them it is right: which of the two sizes belongs to what?",
     ),
-    Probe("nothing kept", lambda: {"mask": torch.zeros(4, 4).bool()}, three_sizes),
+    Probe("nothing kept", lambda: {"mask": torch.zeros(4, 4).bool()}, three_sizes, cause=OF_SIZES),
     Probe(
         "one weight kept, in the last of three rows",
         lambda: {"mask": bits(0, 0, 0, 0, 0, 0, 0, 1, 0).view(3, 3), "value_bytes": 2},
         three_sizes,
+        cause=OF_SIZES,
     ),
 ]
 
 
 def sorted_groups(result: Any, inputs: Inputs) -> Values:
     """One value a group; the orders are left open."""
+    if not isinstance(result, dict):
+        return {"kind of the result": type(result).__name__}
     return {f"group {name!r}": sorted(result[name]) for name in sorted(result)}
 
 
+def of_groups(got: Values, expected: Values) -> str:
+    """What is wrong with the names of the groups; if nothing is, what is in them."""
+    if "kind of the result" in got:
+        return "A dict is asked: the name of each group -> the names of its convolutions."
+    names, right = ({n for n in side if n.startswith("group")} for side in (got, expected))
+    if names != right:
+        return (
+            'The groups have other names: that of a stream is called after its stage, "layer1", '
+            '"layer2" or "layer3", that of a single convolution after the convolution.'
+        )
+    wrong = sorted(n for n in right if not same(got[n], expected[n]))
+    return (
+        f"Look at {wrong[0]}: which convolutions write into the sums of a stage, the one before "
+        "its first block and those of its shortcuts among them, and under which names does "
+        "`named_modules` list them?"
+    )
+
+
 COUPLED_GROUPS = [
-    Probe("shortcut A", lambda: {"model": ResNet20(1, "A")}, sorted_groups),
-    Probe("shortcut B", lambda: {"model": ResNet20(1, "B")}, sorted_groups),
+    Probe("shortcut A", lambda: {"model": ResNet20(1, "A")}, sorted_groups, cause=of_groups),
+    Probe(
+        "shortcut B",
+        lambda: {"model": ResNet20(1, "B")},
+        sorted_groups,
+        cause="Shortcut A is right. B has convolutions in two of its shortcuts: their feature maps "
+        "are added to the stream of their stage.",
+    ),
 ]
 
 
@@ -203,6 +324,9 @@ def before_and_after(*models: nn.Module) -> Values:
 def cut_layers(result: Any, inputs: Inputs) -> Values:
     """Sizes of the new layers and, if they fit together, what they compute."""
     conv, bn = result
+    kinds = [type(layer).__name__ for layer in result]
+    if kinds != ["Conv2d", "BatchNorm2d"]:
+        return {"kinds of the new layers": kinds}
     x = normal(1, len(inputs["inputs"]), 5, 5, seed=5)[:, inputs["inputs"]]
     tensors = {**dict(bn.named_parameters()), "conv.weight": conv.weight}
     dtypes = sorted({str(tensor.dtype) for tensor in tensors.values()})
@@ -222,6 +346,8 @@ def cut_layers(result: Any, inputs: Inputs) -> Values:
         "conv": str(conv),
         "bn": str(bn),
         "bn.num_batches_tracked": seen,
+        "kinds of the new layers": kinds,
+        "buffers": sorted(name for layer in result for name, _ in layer.named_buffers()),
         "dtypes": dtypes,
         "bn.training": bn.training,
         "trainable": all(p.requires_grad for layer in result for p in layer.parameters()),
@@ -229,24 +355,56 @@ def cut_layers(result: Any, inputs: Inputs) -> Values:
     }
 
 
+OF_CUT = by_value(
+    {
+        "kinds of the new layers": "A convolution and a batch normalisation are asked, in this "
+        "order.",
+        "buffers": "Running statistics and the count of batches are buffers, as before.",
+        "conv.weight.shape": "The new weight has the kept filters as rows and the kept inputs as "
+        "columns: two cuts, one behind the other.",
+        "bn.weight.shape": "BN has a channel for each filter that *stays*.",
+        "bn.running_mean.shape": "The running statistics are cut like γ and β.",
+        "in_channels": "The attributes of the new layers say their new sizes.",
+        "out_channels": "The attributes of the new layers say their new sizes.",
+        "num_features": "The attributes of the new layers say their new sizes.",
+        "conv": "Shapes are right; a setting of the convolution is another one than before, or a "
+        "bias has come or gone.",
+        "bn": "Shapes are right; a setting of BN (eps, momentum, ...) is another one than before.",
+        "bn.num_batches_tracked": "BN's count of batches stays as it was.",
+        "dtypes": "The new tensors have the dtype of the old ones.",
+        "bn.training": "BN stays in the mode in which it was.",
+        "trainable": "All parameters of the new layers train.",
+        "output": "Shapes and settings are right, the numbers are not those of the kept filters "
+        "and "
+        "inputs, in their old order: which tensor is cut at other places, shuffled, rounded or "
+        "reset?",
+    }
+)
 CUT = [
     Probe(
         "2 of 3 inputs, 3 of 4 filters",
         lambda: conv_and_bn(bits(1, 0, 1), bits(0, 1, 1, 1)),
         cut_layers,
+        cause=OF_CUT,
     ),
     Probe(
         "2 of 4 inputs, 2 of 4 filters, with bias",
         lambda: conv_and_bn(bits(0, 1, 0, 1), bits(1, 0, 0, 1), bias=True),
         cut_layers,
+        cause="Without a bias, and with other numbers of inputs than of filters, all is right: the "
+        "bias belongs to the filters, and the two masks have the same length here.",
     ),
     Probe(
         "stride 2, all inputs, 1 of 2 filters",
         lambda: conv_and_bn(bits(1, 1, 1), bits(0, 1), stride=2),
         cut_layers,
+        cause="Here all inputs stay, one filter does, and the stride is 2.",
     ),
     Probe(
-        "double precision, and unusual settings: all else is as it was", unusual_layers, cut_layers
+        "double precision, and unusual settings: all else is as it was",
+        unusual_layers,
+        cut_layers,
+        cause=OF_CUT,
     ),
 ]
 
@@ -259,31 +417,52 @@ def pairs(result: Any, inputs: Inputs) -> Values:
     return {"source -> target": [f"{s} -> {t}" for s, t in together], "kinds": sorted(kinds)}
 
 
+def of_links(got: Values, expected: Values) -> str:
+    """Whether the tensors are of the right kind, and whether a pair is missing or another one."""
+    if not same(got.get("kinds"), expected["kinds"]):
+        return "Two flat tensors of dtype int64 are asked, also where they are empty."
+    pairs, right = got["source -> target"], expected["source -> target"]
+    if len(pairs) != len(right):
+        return (
+            f"{len(pairs)} pairs, and {len(right)} are asked: a channel that is kept on *both* "
+            "sides has a pair, and no other one."
+        )
+    return (
+        "As many pairs as are asked, but other ones: input channel i lies at i + (c_out - c_in) // "
+        "2, and both are then counted among the *kept* ones, from 0."
+    )
+
+
 SHORTCUT_LINKS = [
     Probe(
         "2 channels to 4, all kept",
         lambda: {"keep_in": bits(1, 1), "keep_out": bits(1, 1, 1, 1)},
         pairs,
+        cause=of_links,
     ),
     Probe(
         "4 channels to 8, 3 and 6 kept",
         lambda: {"keep_in": bits(1, 0, 1, 1), "keep_out": bits(1, 1, 0, 1, 1, 1, 0, 1)},
         pairs,
+        cause=of_links,
     ),
     Probe(
         "3 channels to 6: an odd number of zeros",
         lambda: {"keep_in": bits(0, 1, 1), "keep_out": bits(1, 0, 1, 1, 0, 1)},
         pairs,
+        cause=of_links,
     ),
     Probe(
         "2 channels to 6, all kept but one: two channels of zeros before",
         lambda: {"keep_in": bits(1, 1), "keep_out": bits(1, 0, 1, 1, 1, 1)},
         pairs,
+        cause=of_links,
     ),
     Probe(
         "nothing of what is carried is wanted",
         lambda: {"keep_in": bits(1, 0), "keep_out": bits(1, 0, 1, 1)},
         pairs,
+        cause=of_links,
     ),
 ]
 
@@ -306,6 +485,8 @@ def resnet_to_shrink(shortcut: Shortcut, seed: int, training: bool = False) -> I
 @torch.no_grad()
 def shrunk(result: Any, inputs: Inputs) -> Values:
     """Shapes of all weights and, if the layers fit together, what the network computes."""
+    if not isinstance(result, ResNet20):
+        return {"kind of the result": type(result).__name__}
     modes = sorted({m.training for m in result.modules() if isinstance(m, nn.BatchNorm2d)})
     trainable = all(p.requires_grad for p in result.parameters())
     kept = {
@@ -321,13 +502,41 @@ def shrunk(result: Any, inputs: Inputs) -> Values:
     return {"class scores": scores, "fc.in_features": result.fc.in_features, **shapes, **kept}
 
 
+def of_shrinking(got: Values, expected: Values) -> str:
+    """Shapes first, then modes, then what the network computes."""
+    if "kind of the result" in got:
+        return "A `ResNet20` is asked, a network, in no other wrapping."
+    wrong = [n for n in expected if not same(got.get(n), expected[n])]
+    shapes = [n for n in wrong if n.endswith("weight") or n == "fc.in_features"]
+    if shapes:
+        return (
+            f"Look at {shapes[0]}: its filters are those of its own group, its inputs those of the "
+            "group that writes what it reads."
+        )
+    if wrong and wrong[0] == "class scores":
+        return (
+            "All shapes are right, the scores are not: tensors with other numbers than the kept "
+            "ones, a BN or a shortcut that was cut at other places, or something scaled or rounded."
+        )
+    if wrong and wrong[0].startswith("BN"):
+        return "The new network's batch normalisation is in the mode of `model`."
+    return "All parameters of the new network train, and `model` stays as it was." if wrong else ""
+
+
 SHRINK_RESNET = [
-    Probe("width 2, shortcut B", lambda: resnet_to_shrink("B", 0), shrunk),
-    Probe("width 2, shortcut A", lambda: resnet_to_shrink("A", 1), shrunk),
+    Probe("width 2, shortcut B", lambda: resnet_to_shrink("B", 0), shrunk, cause=of_shrinking),
+    Probe(
+        "width 2, shortcut A",
+        lambda: resnet_to_shrink("A", 1),
+        shrunk,
+        cause="Shortcut B is right. A carries channels into the middle of zeros: `shortcut_links` "
+        "says where they arrive, of the stage before and of the stage after.",
+    ),
     Probe(
         "width 2, shortcut A, other masks, a network in training mode",
         lambda: resnet_to_shrink("A", 2, training=True),
         shrunk,
+        cause=of_shrinking,
     ),
 ]
 
