@@ -70,6 +70,12 @@ def numbers(records: Sequence[Record]) -> dict[str, str]:
     found |= {f"tuned {t:g}": two(quick.mean(TUNED, t)) for t in (0.1, 0.8, 0.9)}
     found |= {f"zhu {t:g}": two(quick.mean(ZHU, t)) for t in (0.8, 0.9, 0.95)}
     found |= {f"{n} 0.1": two(quick.mean(s, 0.1)) for n, s in (("liu", LIU), ("liu lrr", LIU_LRR))}
+    for seed in (0, 1, 2):
+        runs = Runs(records, "quick", seed)
+        found[f"network {seed}"] = two(runs.mean("At once: magnitude", 0.8))
+        found[f"network {seed} bn"] = two(runs.mean("At once: magnitude, BN recalibrated", 0.8))
+    for target in (0.8, 0.9, 0.95):
+        found[f"plain 1 {target:g}"] = two(Runs(records, "quick", 1).mean(PLAIN, target))
     for share in (0.3, 0.42):
         found[f"soft {share:g}"] = one(quick.mean("He 2018 (SFP)", share))
         found[f"first {share:g}"] = one(quick.mean("SFP, no training", share))
