@@ -207,6 +207,24 @@ def test_names_fill_nbgraders_fields_and_what_somebody_entered_stays(course: Pat
         assert gradebook.find_student("eve").first_name is None  # then its id is shown
 
 
+@pytest.mark.parametrize("code", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_a_list_is_read_as_spreadsheets_write_it(tmp_path: Path, code: str, sign: str) -> None:
+    path = tmp_path / "list.csv"
+    lines = [["First name", "Last name", "Email address"], ["Zoë", "O'Brien", "zoe@example.org"]]
+    path.write_bytes("\r\n".join(map(sign.join, lines)).encode(code))
+    expected = {"first name": "Zoë", "last name": "O'Brien", "email address": "zoe@example.org"}
+    assert people.participants(path) == [expected]
+
+
+def test_what_is_no_list_of_people_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(GradingError, match=r"gone\.csv cannot be read: No such file"):
+        people.participants(tmp_path / "gone.csv")
+    (tmp_path / "points.csv").write_text("lab,points\n1,2\n")
+    with pytest.raises(GradingError, match="has no column 'First name'"):
+        people.participants(tmp_path / "points.csv")
+
+
 def test_an_empty_course_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
     monkeypatch.setattr(sys, "argv", ["semester", "--course", str(tmp_path)])
@@ -214,6 +232,7 @@ def test_an_empty_course_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mon
         SystemExit, match=r"error: nobody has a mark in .*: make grade LAB=... first"
     ):
         semester.main()
+    assert [path.name for path in tmp_path.iterdir()] == ["nbgrader_config.py"]
 
 
 def test_hostile_names_are_text_in_every_table(course: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nbgrader.api import Gradebook, Student, SubmittedAssignment
 
 from pruninglab.grading.gradebook.moodle import participant
+from pruninglab.grading.trouble import GradingError
 
 
 @dataclass(frozen=True)
@@ -128,3 +132,42 @@ def cell_of(entry: SubmittedAssignment) -> Cell:
     waits = sum(grade.needs_manual_grade and grade.manual_score is None for grade in grades)
     penalty = sum(notebook.late_submission_penalty or 0 for notebook in entry.notebooks)
     return Cell(entry.score - penalty, waits, entry.total_seconds_late, penalty)
+
+
+# --- a platform's list ----------------------------------------------------------------------------
+
+
+def participants(path: Path) -> list[dict[str, str]]:
+    """Read a platform's list of participants: a CSV with commas, semicolons or tabs.
+
+    Returns:
+        Rows, each by the names of its columns in small letters.
+
+    Raises:
+        GradingError: it cannot be read, or has no column for names.
+    """
+    try:
+        text = decoded(path.read_bytes())
+    except OSError as error:
+        raise GradingError(f"{path} cannot be read: {error.strerror}") from None
+    head = text.partition("\n")[0]
+    sign = max(",;\t", key=head.count)
+    if "name" not in head.casefold():
+        raise GradingError(f"{path} has no column 'First name' or 'Last name': is it the list?")
+    lines = io.StringIO(text, newline="")
+    table = csv.DictReader(lines, delimiter=sign, restkey="more", restval="")
+    return [{str(key).casefold(): str(cell) for key, cell in row.items()} for row in table]
+
+
+def decoded(data: bytes) -> str:
+    """Return a table's text: in UTF-8, UTF-16, or what Excel writes on a Western European Windows.
+
+    >>> [decoded("Zoë".encode(code)) for code in ("utf-8-sig", "utf-16", "cp1252")]
+    ['Zoë', 'Zoë', 'Zoë']
+    """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")

@@ -8,7 +8,6 @@ students' names are nbgrader's own fields; `--due`, `--extend` and `--roster` fi
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from pruninglab.grading.gradebook import tables
 from pruninglab.grading.gradebook.course import open_nbgrader
 from pruninglab.grading.gradebook.moodle import participant
-from pruninglab.grading.gradebook.people import read
+from pruninglab.grading.gradebook.people import participants, read
 from pruninglab.grading.trouble import GradingError, one_sentence
 from pruninglab.terminal import accept_any_text
 
@@ -34,12 +33,12 @@ def enter_roster(gradebook: Gradebook, path: Path) -> list[str]:
 
     Returns:
         Names of the gradebook that the list does not have, or has twice.
+
+    Raises:
+        GradingError: the list cannot be read, or has no names.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = list(csv.DictReader(file, restkey="more", restval=""))
-    rows = [{str(head).casefold(): str(cell) for head, cell in row.items()} for row in table]
     listed: dict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
-    for row in rows:
+    for row in participants(path):
         first, last = row.get("first name", ""), row.get("last name", row.get("surname", ""))
         listed[words(f"{first} {last}")].append(row | {"first": first, "last": last})
     unknown = []
@@ -144,6 +143,10 @@ def run(
         GradingError: nothing has been graded yet, or a field cannot be filled.
     """
     api = open_nbgrader(folder)
+    nobody = f"nobody has a mark in {folder.resolve()}: make grade LAB=... first"
+    database = api.coursedir.db_url.removeprefix("sqlite:///")
+    if "://" not in database and not Path(database).exists():  # opening it would make an empty one
+        raise GradingError(nobody)
     with api.gradebook as gradebook:
         unknown = enter_roster(gradebook, roster) if roster else []
         for lab, when in due:
@@ -152,7 +155,7 @@ def run(
             extend(gradebook, lab, student, days)
         semester = read(gradebook)
     if not semester.people:
-        raise GradingError(f"nobody has a mark in {folder.resolve()}: make grade LAB=... first")
+        raise GradingError(nobody)
     for name in unknown:
         print(f"not (or more than once) in {roster}: {name}")
     for person in semester.people:
