@@ -251,9 +251,10 @@ def place_to_look(
     first, cause = wrong[0], ""
     if "error" in seen[first] and first == 0:
         return ""  # the error says more
-    with contextlib.suppress(Exception):  # an answer may be anything, and a cause computes with it
+    with contextlib.suppress(Exception):  # an answer may be anything, and both compute with it
         cause = probes[first].place_to_look(seen[first], expected[first])
-    return f"{cause} {relation([(seen[i], expected[i]) for i in wrong])}".strip()
+        return f"{cause} {relation([(seen[i], expected[i]) for i in wrong])}".strip()
+    return cause
 
 
 def draw(got: Values, expected: Values) -> None:

@@ -52,9 +52,10 @@ def relation(missed: list[tuple[Values, Values]]) -> str:
         if name in right
         for pair in numbers(got.get(name), right[name])
     ]
-    if not pairs or any(_differ_in_kind(*pair) for pair in pairs):
+    kinds = {pair[1].dtype for pair in pairs}
+    if len(kinds) != 1 or any(_differ_in_kind(*pair) for pair in pairs):
         return ""
-    return of_masks(pairs) if pairs[0][0].dtype == torch.bool else of_numbers(pairs)
+    return of_masks(pairs) if kinds == {torch.bool} else of_numbers(pairs)
 
 
 def _differ_in_kind(got: Tensor, right: Tensor) -> bool:
@@ -85,15 +86,19 @@ def _numeric(value: Any) -> bool:
 
 
 def _vector(value: Any) -> Tensor:
-    """All numbers of a value; what has none is an empty vector."""
+    """All numbers of a value; what has none, or complex ones, is an empty vector."""
     if not isinstance(value, Tensor):
         value = torch.tensor(value) if _numeric(value) else torch.tensor([])
+    if value.is_complex():
+        return torch.tensor([]).double()
     flat = value.flatten()
     return flat if flat.dtype == torch.bool else flat.double()
 
 
 def of_masks(pairs: list[Pair]) -> str:
-    """The same of masks, of which some have at least two entries."""
+    """The same of masks; one entry tells too little."""
+    if sum(len(got) for got, _ in pairs) < 2:
+        return ""
     if all((got != right).all() for got, right in pairs):
         return "True and False are exchanged."
     counts = [(int(got.sum()), int(right.sum())) for got, right in pairs]

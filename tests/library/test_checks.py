@@ -14,7 +14,16 @@ import matplotlib as mpl
 import pytest
 import torch
 
-from pruninglab.checks.lab import NOTHING, Lab, NotReady, Probe, WrongAnswer, draw, general_hint
+from pruninglab.checks.lab import (
+    NOTHING,
+    Lab,
+    NotReady,
+    Probe,
+    WrongAnswer,
+    draw,
+    general_hint,
+    place_to_look,
+)
 from pruninglab.checks.message import LINES, wrong_answer
 from pruninglab.checks.relation import relation
 from pruninglab.checks.unchanged import HINT
@@ -143,6 +152,9 @@ def test_what_turns_the_right_values_into_those_that_came(
         (RIGHT > 0, RIGHT),
         (torch.tensor([math.nan, 1.0, 2.0]), RIGHT),
         (2.0, torch.tensor(2.0)),
+        (torch.tensor([True]), torch.tensor([False])),
+        ([RIGHT > 0, 2 * RIGHT], [RIGHT < 0, RIGHT]),  # a mask and numbers
+        (RIGHT + 0j, RIGHT),
         (True, False),
         ("text", "other"),
         (None, RIGHT),
@@ -150,6 +162,19 @@ def test_what_turns_the_right_values_into_those_that_came(
 )
 def test_no_pattern_is_made_up(wrong: Any, right: Any) -> None:
     assert relation([({"x": wrong}, {"x": right})]) == ""
+
+
+def test_no_answer_is_too_odd_for_a_hint(check: Lab) -> None:
+    """A number beyond all tensors, a list in a list, a set of words."""
+    for odd in (10**30, [10**30, 1], [[1.0], [2.0, [3.0]]], {"a"}, float("nan")):
+        assert "0 of 2 checks" in refusal(check, lambda x, odd=odd: odd)
+    right = torch.tensor([2.0, 4.0])
+    probes = [replace(probe, cause="Look.") for probe in check.probes["double"]]
+    seen, expected = [{"result": [10**30, 1]}], [{"result": [2, 4]}]
+    assert place_to_look(probes, [0], seen, expected) == "Look.", "no pattern, but a place"
+    assert place_to_look(probes, [0], [{"result": right / 2}], [{"result": right}]).startswith(
+        "Look. Y"
+    )
 
 
 def test_a_pattern_holds_for_all_probes_that_are_missed() -> None:
