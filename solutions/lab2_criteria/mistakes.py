@@ -156,6 +156,12 @@ def magnitude_scores_double(model: nn.Module) -> Scores:
     return {name: w.detach().double().abs() for name, w in prunable(model).items()}
 
 
+def magnitude_scores_inference(model: nn.Module) -> Scores:
+    """In inference mode, whose tensors nobody may change outside of it."""
+    with torch.inference_mode():
+        return {name: weight.abs() for name, weight in prunable(model).items()}
+
+
 # --- gradient_scores ----------------------------------------------------------------------------
 
 
@@ -925,6 +931,21 @@ def gate_scores_hooks_and_backward(model: nn.Module, convs: list[str], batches: 
     return {name: t / len(batches) for name, t in total.items()}
 
 
+def gate_scores_backward_hook_left(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """A hook for gradients is left on a layer: take away what you put there."""
+    scores = criteria.gate_scores(model, convs, batches)
+    model.get_submodule(convs[0].replace("conv", "bn")).register_full_backward_hook(lambda *_: None)
+    return scores
+
+
+def gate_scores_parameter_hook_left(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
+    """A hook is left on a parameter, and changes its gradients from now on."""
+    scores = criteria.gate_scores(model, convs, batches)
+    for conv in convs:
+        model.get_parameter(conv.replace("conv", "bn") + ".weight").register_hook(torch.zeros_like)
+    return scores
+
+
 # --- filter_masks -------------------------------------------------------------------------------
 
 
@@ -1046,7 +1067,7 @@ def filter_masks_half_up(scores: Scores, sparsity: float, at_least: int = 1) -> 
 
 
 def filter_masks_in_float(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
-    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    """Close numbers have become equal: a cast or a rounding does that. Rank them as they are."""
     return criteria.filter_masks({n: s.float() for n, s in scores.items()}, sparsity, at_least)
 
 
@@ -1061,7 +1082,7 @@ def filter_masks_sentinel(scores: Scores, sparsity: float, at_least: int = 1) ->
 
 
 def filter_masks_in_float_in_order(scores: Scores, sparsity: float, at_least: int = 1) -> Scores:
-    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    """Close numbers have become equal: a cast or a rounding does that. Rank them as they are."""
     close = {n: s.float() for n, s in scores.items()}
     return without_lowest(close, sparsity, dict.fromkeys(scores, at_least))
 
@@ -1512,6 +1533,15 @@ def sensitivity_in_another_order(
     return criteria.sensitivity(model, backwards, sorted(sparsities, reverse=True), x, y)
 
 
+def sensitivity_convolutions_alone(
+    model: nn.Module, scores: Scores, sparsities: list[float], x: Tensor, y: Tensor
+) -> dict[str, dict[float, float]]:
+    """Where there are convolutions, you leave out linear layers: scan all that have scores."""
+    found = criteria.sensitivity(model, scores, sparsities, x, y)
+    convs = {name: curve for name, curve in found.items() if scores[name].dim() == 4}
+    return convs or found
+
+
 # --- recalibrate_bn -----------------------------------------------------------------------------
 
 
@@ -1807,7 +1837,7 @@ def named(right: dict[str, set[str]]) -> tuple[dict, dict]:
 
 
 RIGHT = {
-    "magnitude_scores": {"no_grad", "where", "root", "double"},
+    "magnitude_scores": {"inference", "no_grad", "where", "root", "double"},
     "gradient_scores": {"backward", "on_a_copy", "functional"},
     "filter_scores": {"linalg", "loop", "einsum"},
     "bn_scores": {"parameters", "state_dict", "getattr", "double"},

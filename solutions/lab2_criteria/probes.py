@@ -1,12 +1,13 @@
 """What the checks of lab 2 look at: networks small enough to follow by hand."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from pruninglab import checkpoints
-from pruninglab.checks import Lab, Probe, Values, allocation
+from pruninglab.checks import Lab, Probe, Values, allocation, same
 from pruninglab.models import Block
 
 Inputs = dict[str, Any]
@@ -52,17 +53,56 @@ def by_name(scores: Any, inputs: Inputs) -> Values:
     if not isinstance(scores, dict):
         return {"result": scores}
     shown = {f"scores of {name}": scores[name] for name in sorted(scores)}
-    shown["requires_grad"] = any(s.requires_grad for s in scores.values())
+    tensors = [score for score in scores.values() if isinstance(score, Tensor)]
+    shown["requires_grad"] = any(score.requires_grad for score in tensors)
     return shown | afterwards(inputs["model"])
+
+
+def wrong_form(got: Values, expected: Values) -> str:
+    """What is wrong with the kind or the shape of a tensor, or with its name."""
+    for name, right in expected.items():
+        mine = got.get(name)
+        if not isinstance(right, Tensor):
+            continue
+        if name not in got:
+            return f"There are no {name}: which names are asked?"
+        if not isinstance(mine, Tensor):
+            return f"{name}: a tensor is asked."
+        if mine.shape != right.shape:
+            shapes = f"{tuple(mine.shape)}, and {tuple(right.shape)} is asked"
+            return f"{name}: the shape is {shapes}."
+        if (mine.dtype == torch.bool) != (right.dtype == torch.bool):
+            return f"{name}: the dtype is {mine.dtype}, and {right.dtype} is asked."
+    return ""
+
+
+def form_or(text: str) -> Callable[[Values, Values], str]:
+    """Where to look, if kinds, shapes and names are right."""
+    return lambda got, expected: wrong_form(got, expected) or text
+
+
+def outside_or(text: str) -> Callable[[Values, Values], str]:
+    """Where to look, if it is not that the scores are right and belong to the autograd graph."""
+    graph = "The numbers are right, but they belong to the autograd graph: `detach()` helps."
+
+    def cause(got: Values, expected: Values) -> str:
+        if form := wrong_form(got, expected):
+            return form
+        names = [name for name in expected if name.startswith("scores of")]
+        right = all(same(got.get(name), expected[name]) for name in names)
+        return graph if right and got.get("requires_grad") else text
+
+    return cause
 
 
 # --- magnitude_scores ---------------------------------------------------------------------------
 
 
 def mixed() -> nn.Module:
-    """A convolution that does not train, BN and a linear layer."""
-    layers = [nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2)]
-    layers[0].requires_grad_(False)
+    """Two convolutions, of which the second does not train, BN and a linear layer."""
+    convs = [nn.Conv2d(1, 2, 1), nn.Conv2d(2, 2, 1)]
+    layers = [convs[0], nn.BatchNorm2d(2), convs[1], nn.Flatten(), nn.Linear(2, 2)]
+    convs[1].requires_grad_(False)
     return randomise(nn.Sequential(*layers))
 
 
@@ -71,8 +111,18 @@ MAGNITUDE_SCORES = [
         "a linear layer with four weights",
         lambda: {"model": linear([0.5, -3.0], [-0.25, 1.0])},
         by_name,
+        cause=form_or(
+            "The score of a weight is its distance from zero: no sign, and nothing subtracted, "
+            "divided, clipped or added."
+        ),
     ),
-    Probe("convolution, BN, linear layer with bias", lambda: {"model": mixed()}, by_name),
+    Probe(
+        "two convolutions, BN, linear layer with bias",
+        lambda: {"model": mixed()},
+        by_name,
+        cause="A linear layer alone is right. Here are convolutions, too, and one does not train: "
+        "all of `prunable(model)` is scored, and nothing else, with its own names.",
+    ),
 ]
 
 # --- gradient_scores ----------------------------------------------------------------------------
@@ -116,15 +166,48 @@ GRADIENT_SCORES = [
         "two inputs, two classes, one image",
         lambda: {"model": linear([1.0, 0.0], [0.0, -1.0]).eval(), **ONE_IMAGE},
         with_mode,
+        cause=form_or(
+            "One image and one layer, so this is the bare |dL/dw|: L is the cross-entropy with the "
+            "given labels, x goes in as it is, and the gradient loses its sign and nothing else."
+        ),
+    ),
+    Probe(
+        "two inputs, two classes, three images",
+        lambda: {
+            "model": linear([1.0, 0.0], [0.0, -1.0]).eval(),
+            "x": torch.tensor([[2.0, -1.0], [1.5, -1.0], [1.0, -0.5]]),
+            "y": torch.tensor([1, 0, 0]),
+        },
+        with_mode,
+        cause="One image is right, three are not: L is the *mean* of their losses, of all of them, "
+        "and the sign goes once, after the gradients of the images have been added.",
     ),
     Probe(
         "a model with gradients left in .grad",
         lambda: {"model": after_a_backward_pass(), **ONE_IMAGE},
         with_mode,
+        cause="Only the gradients that were in `.grad` before make the difference.",
     ),
-    Probe("a network with BN, in evaluation mode", lambda: with_bn(False), with_mode),
-    Probe("the same network, given in training mode", lambda: with_bn(True), with_mode),
-    Probe("in evaluation mode, with its BN in training mode", one_layer_trains, with_mode),
+    Probe(
+        "a network with BN, in evaluation mode",
+        lambda: with_bn(False),
+        with_mode,
+        cause="Linear layers are right. Batch normalisation is to use its running statistics: it "
+        "stays in evaluation mode, in a copy, too.",
+    ),
+    Probe(
+        "the same network, given in training mode",
+        lambda: with_bn(True),
+        with_mode,
+        cause="In evaluation mode all is right: a model that comes in training mode is to be "
+        "scored in evaluation mode, and left as it came.",
+    ),
+    Probe(
+        "in evaluation mode, with its BN in training mode",
+        one_layer_trains,
+        with_mode,
+        cause="Here a single layer is in another mode than the model.",
+    ),
 ]
 
 # --- filter_scores ------------------------------------------------------------------------------
@@ -141,6 +224,8 @@ def ranking(scores: Any, inputs: Inputs) -> Values:
         return {"result": scores}
     names = list(inputs["tensors"])
     shapes = {f"shape of the scores of {name}": list(scores[name].shape) for name in names}
+    if any(scores[name].shape != inputs["tensors"][name].shape[:1] for name in names):
+        return shapes
     ranks = torch.cat([scores[name] for name in names]).argsort().argsort()
     parts = ranks.split([len(scores[name]) for name in names])
     return shapes | {f"ranks in {name}": part for name, part in zip(names, parts, strict=True)}
@@ -168,24 +253,58 @@ def close() -> dict[str, Tensor]:
     }
 
 
+ALL_OF_A_FILTER = (
+    "A norm adds *all* magnitudes (p = 1) or squares (p = 2) of a filter, over its inputs and its "
+    "kernels: no mean, no maximum, no norm of norms, no rounding."
+)
 FILTER_SCORES = [
-    Probe("three filters, L1", lambda: {"tensors": one_layer(), "p": 1}, ranking),
-    Probe("three filters, L2", lambda: {"tensors": one_layer(), "p": 2}, ranking),
     Probe(
-        "filters of two and of six weights, L1", lambda: {"tensors": two_sizes(), "p": 1}, ranking
+        "three filters, L1",
+        lambda: {"tensors": one_layer(), "p": 1},
+        ranking,
+        cause=lambda got, expected: (
+            "L1 adds magnitudes: take them before the sum, and score by nothing else."
+            if "ranks in a" in got
+            else "One score per filter is asked, a vector of shape (out,)."
+        ),
     ),
     Probe(
-        "filters of two and of six weights, L2", lambda: {"tensors": two_sizes(), "p": 2}, ranking
+        "three filters, L2",
+        lambda: {"tensors": one_layer(), "p": 2},
+        ranking,
+        cause="L1 is right, L2 is not: it adds squares, of every weight.",
+    ),
+    Probe(
+        "filters of two and of six weights, L1",
+        lambda: {"tensors": two_sizes(), "p": 1},
+        ranking,
+        cause="Within a layer the order is right, between layers it is not: nothing may be divided "
+        "by a size, scaled, or ranked, layer by layer.",
+    ),
+    Probe(
+        "filters of two and of six weights, L2",
+        lambda: {"tensors": two_sizes(), "p": 2},
+        ranking,
+        cause="With L1 all is right, with L2 the order between layers is not: take the root of all "
+        "scores or of none, and divide by nothing.",
     ),
     Probe(
         "double precision: filters that differ by a billionth, L1",
         lambda: {"tensors": close(), "p": 1},
         ranking,
+        cause="Close numbers have become equal: no cast, no rounding.",
+    ),
+    Probe(
+        "3x3 kernels, L1",
+        lambda: {"tensors": {"a": normal(5, 4, 3, 3), "b": normal(4, 5, 3, 3, seed=1)}, "p": 1},
+        ranking,
+        cause=ALL_OF_A_FILTER,
     ),
     Probe(
         "3x3 kernels, L2",
         lambda: {"tensors": {"a": normal(5, 4, 3, 3), "b": normal(4, 5, 3, 3, seed=1)}, "p": 2},
         ranking,
+        cause=ALL_OF_A_FILTER,
     ),
 ]
 
@@ -218,21 +337,35 @@ BN_SCORES = [
         "one block, its first convolution",
         lambda: {"model": one_block(), "convs": ["conv1"]},
         by_name,
+        cause=form_or(
+            "The score is |γ|, the magnitude of `weight` in the BN behind, and of nothing else: "
+            "0.5, 2 and 0.1 here."
+        ),
     ),
     Probe(
         "one block, its second convolution",
         lambda: {"model": one_block(), "convs": ["conv2"]},
         by_name,
+        cause="`conv1` is right, `conv2` is not: the number of the BN is that of the convolution.",
     ),
     Probe(
         "the first convolutions of two blocks",
         lambda: {"model": two_blocks(), "convs": ["0.conv1", "1.conv1"]},
         by_name,
+        cause="One block is right, two are not: each name has its own BN, and scores are not "
+        "scaled, rounded or sorted.",
     ),
     Probe(
         "layers that were registered in another order",
         lambda: {"model": in_another_order(), "convs": ["conv1", "conv2"]},
         by_name,
+        cause="The order of the modules says nothing about which BN is behind: the name does.",
+    ),
+    Probe(
+        "convolutions named in another order than the network's",
+        lambda: {"model": two_blocks(), "convs": ["1.conv2", "0.conv2", "0.conv1"]},
+        by_name,
+        cause="`convs` may come in any order: each score belongs to its own name.",
     ),
 ]
 
@@ -268,7 +401,10 @@ def watched() -> nn.Module:
 def with_output(scores: Any, inputs: Inputs) -> Values:
     """The scores, and whether the model is as it was."""
     modules = list(inputs["model"].modules())
-    hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
+    hooks = sum(
+        len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in modules
+    )
+    hooks += sum(len(p._backward_hooks or ()) for p in inputs["model"].parameters())
     return by_name(scores, inputs) | {"hooks in the model": hooks}
 
 
@@ -277,11 +413,17 @@ GATE_SCORES = [
         "one block, one minibatch",
         lambda: {"model": classifier(1), "convs": ["0.conv1"], "batches": small_batches(1)},
         with_output,
+        cause=outside_or(
+            "With one minibatch the score is (dL/dz)²: z = 1 multiplies what the BN gives out, L "
+            "is the mean cross-entropy, and the derivative is that of the whole minibatch."
+        ),
     ),
     Probe(
         "one block with a hook of its own, three minibatches",
         lambda: {"model": watched(), "convs": ["0.conv1"], "batches": small_batches(3)},
         with_output,
+        cause="One minibatch is right, three are not: square each slope, then take the plain mean "
+        "of the three squares.",
     ),
     Probe(
         "two minibatches, the first convolution of a block and the second of the next",
@@ -291,6 +433,10 @@ GATE_SCORES = [
             "batches": small_batches(2),
         },
         with_output,
+        cause=form_or(
+            "One convolution is right, two are not: each has a gate of its own, behind its own BN, "
+            "all are there at once, and no score depends on another layer's."
+        ),
     ),
 ]
 
@@ -329,33 +475,60 @@ def counts(masks: Any, inputs: Inputs) -> Values:
 
 FILTER_MASKS = [
     Probe(
-        "a quarter of eight filters", lambda: {"scores": weak_layer(), "sparsity": 0.25}, by_layer
+        "a quarter of eight filters",
+        lambda: {"scores": weak_layer(), "sparsity": 0.25},
+        by_layer,
+        cause=form_or(
+            'Two of eight filters go, the two lowest of all, and both are in "weak": compare the '
+            "scores as they are, in one list."
+        ),
     ),
     Probe(
         "three quarters of eight filters",
         lambda: {"scores": weak_layer(), "sparsity": 0.75},
         by_layer,
+        cause="Where no layer would be emptied all is right. The best of each layer stays, and for "
+        "each one that stays so the next in the list goes: six of eight in the end.",
     ),
     Probe(
         "0.4 of eight filters: round(3.2); two stay in each layer",
         lambda: {"scores": weak_layer(), "sparsity": 0.4, "at_least": 2},
         by_layer,
+        cause="With `at_least=1` all is right, with 2 it is not.",
+    ),
+    Probe(
+        "a third of six filters, scores below zero",
+        lambda: {
+            "scores": {"a": torch.tensor([-5.0, 1.0, 2.0]), "b": torch.tensor([3.0, -4.0, 0.5])},
+            "sparsity": 1 / 3,
+        },
+        by_layer,
+        cause="Positive scores are right, negative ones are not: -5 is lower than 1.",
     ),
     Probe(
         "three layers, 60 % of eleven filters: round(6.6)",
         lambda: {"scores": three_layers(), "sparsity": 0.6},
         by_layer,
+        cause="Two layers are right, three of different sizes are not: `round(sparsity * n)`, with "
+        "n filters in all, and a mask for each layer under its own name.",
     ),
     Probe(
         "three layers, three filters stay in each",
         lambda: {"scores": three_layers(), "sparsity": 0.3, "at_least": 3},
         by_layer,
+        cause="A layer with fewer filters than `at_least` keeps all that it has.",
     ),
-    Probe("everything", lambda: {"scores": three_layers(), "sparsity": 1.0}, by_layer),
+    Probe(
+        "everything",
+        lambda: {"scores": three_layers(), "sparsity": 1.0},
+        by_layer,
+        cause="Where more is asked than may go, all go that may: the best of each layer is left.",
+    ),
     Probe(
         "half of nine filters: round(4.5), which is 4",
         lambda: {"scores": {"a": normal(4, seed=1), "b": normal(5, seed=2)}, "sparsity": 0.5},
         by_layer,
+        cause="Whole numbers are right, halves are not: take `round` of the number that *goes*.",
     ),
     Probe(
         "scores of thousands",
@@ -364,6 +537,8 @@ FILTER_MASKS = [
             "sparsity": 0.6,
         },
         by_layer,
+        cause='Scores may have any size: no number is large enough to stand for "stays", but '
+        "infinity, and scores are compared as they are.",
     ),
     Probe(
         "double precision: each score 1e-9 below the one before",
@@ -375,11 +550,13 @@ FILTER_MASKS = [
             "sparsity": 0.5,
         },
         by_layer,
+        cause="Close scores have become equal: no cast, no rounding.",
     ),
     Probe(
         "equal scores",
         lambda: {"scores": {"a": torch.ones(4), "b": torch.ones(6)}, "sparsity": 0.5},
         counts,
+        cause="Choose *places*, not all that is below a threshold: of equal scores some may go.",
     ),
 ]
 
@@ -411,6 +588,32 @@ def one_of_two() -> Inputs:
     return inputs | {"scores": {"2.weight": inputs["scores"]["2.weight"]}}
 
 
+def of_one_curve(got: Values, expected: Values) -> str:
+    """Whether the form of the curves is wrong, or an accuracy."""
+    found, right = got.get("result"), expected["result"]
+    if not isinstance(found, dict) or set(found) != set(right):
+        return "A dict is asked: name of a weight -> {sparsity: accuracy}."
+    if not all(isinstance(curve, dict) for curve in found.values()):
+        return "For each name a dict is asked, from sparsity to accuracy."
+    if any(set(found[name]) != set(right[name]) for name in right):
+        return "An accuracy is asked for exactly the sparsities that are given, unrounded."
+    return (
+        "An accuracy is the share of the points whose *highest* output is that of the label, once "
+        "the weights of lowest *score* in this layer are 0."
+    )
+
+
+def three_kinds() -> Inputs:
+    """Convolutions, BN and a linear layer, with scores of all three weights."""
+    layers = [nn.Conv2d(1, 3, 2), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 2)]
+    model = randomise(nn.Sequential(*layers, nn.Flatten(), nn.Linear(4, 3)), seed=12).eval()
+    x = normal(16, 1, 3, 3, seed=13)
+    y = model(x).argmax(1).detach()
+    names = ("0.weight", "3.weight", "5.weight")
+    scores = {n: normal(*model.get_parameter(n).shape, seed=i) for i, n in enumerate(names)}
+    return {"model": model, "scores": scores, "x": x, "y": y}
+
+
 def in_order(result: Any) -> Any:
     """The order of a dict's entries does not matter."""
     if not isinstance(result, dict):
@@ -424,14 +627,39 @@ def curves(result: Any, inputs: Inputs) -> Values:
 
 
 SENSITIVITY = [
-    Probe("one layer, four points", lambda: by_hand() | {"sparsities": [0.5, 0.75, 1.0]}, curves),
-    Probe("two layers", lambda: two_linear_layers() | {"sparsities": [0.25, 0.5, 0.75]}, curves),
+    Probe(
+        "one layer, four points",
+        lambda: by_hand() | {"sparsities": [0.5, 0.75, 1.0]},
+        curves,
+        cause=of_one_curve,
+    ),
+    Probe(
+        "two layers",
+        lambda: two_linear_layers() | {"sparsities": [0.25, 0.5, 0.75]},
+        curves,
+        cause="One layer is right, two are not: prune one, measure on *all* points, put all of its "
+        "weights back, and only then go on.",
+    ),
     Probe(
         "two layers, sparsities falling",
         lambda: two_linear_layers() | {"sparsities": [0.8, 0.3]},
         curves,
+        cause="Rising sparsities are right, falling ones are not: each begins with the whole "
+        "layer, and `round(sparsity * n)` weights go, not what a quantile says.",
     ),
-    Probe("scores of one of two layers", lambda: one_of_two() | {"sparsities": [0.5, 0.6]}, curves),
+    Probe(
+        "scores of one of two layers",
+        lambda: one_of_two() | {"sparsities": [0.5, 0.6]},
+        curves,
+        cause="Only layers that have scores are scanned.",
+    ),
+    Probe(
+        "two convolutions with BN, and a linear layer",
+        lambda: three_kinds() | {"sparsities": [0.5, 0.9]},
+        curves,
+        cause="Linear layers alone are right. Here are two convolutions and a linear layer, each "
+        "scanned, and BN, which stays in evaluation mode.",
+    ),
 ]
 
 # --- recalibrate_bn -----------------------------------------------------------------------------
@@ -474,31 +702,72 @@ def mixed_modes() -> nn.Module:
     return model
 
 
+def of_one_batch(got: Values, expected: Values) -> str:
+    """What the statistics of a new BN, 0 and 1, have become."""
+    mean = got["running_mean 1"]
+    if same(mean, torch.zeros(1)):
+        return (
+            "Nothing was measured: the only BN or the only batch was left out, or the BN was in "
+            "evaluation mode."
+        )
+    if same(mean, expected["running_mean 1"]):
+        return (
+            "The mean is right, the variance is not: PyTorch stores the unbiased one, with n - 1 "
+            "below."
+        )
+    return (
+        "The mean should be that of the batch, 2: a `momentum` of 0.1 mixes in nine tenths of what "
+        "was there before, `None` averages."
+    )
+
+
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")  # what may change
 RECALIBRATE_BN = [
     Probe(
-        "one BN, the batches {1, 3} and {10, 14}",
+        "one BN that is new, one batch {1, 3}: mean 2, variance 2",
+        lambda: {"model": nn.BatchNorm2d(1).eval(), "batches": four_values()[:1]},
+        statistics,
+        changes_inputs=STATISTICS,
+        cause=of_one_batch,
+    ),
+    Probe(
+        "one BN that is new, the batches {1, 3} and {10, 14}: means 2 and 12, variances 2 and 8",
+        lambda: {"model": nn.BatchNorm2d(1).eval(), "batches": four_values()},
+        statistics,
+        changes_inputs=STATISTICS,
+        cause="One batch is right, two are not: each counts the same, 7 and 5 are asked. A "
+        "`momentum` of 0.1 forgets, and `None` averages.",
+    ),
+    Probe(
+        "one BN that has seen other batches, the batches {1, 3} and {10, 14}",
         lambda: {"model": randomise(nn.BatchNorm2d(1)).eval(), "batches": four_values()},
         statistics,
         changes_inputs=STATISTICS,
+        cause="A BN that is new is right: what this one has seen before does not count.",
     ),
     Probe(
         "two BN with a convolution between them, three batches",
         lambda: {"model": two_norms(), "batches": random_batches()},
         statistics,
         changes_inputs=STATISTICS,
+        cause="One BN is right, two are not: *all* of them work in training mode at the same time, "
+        "so that the second one sees what it will see in training, and each has a momentum of its "
+        "own to get back.",
     ),
     Probe(
         "a model given in training mode",
         lambda: {"model": two_norms(training=True), "batches": random_batches()},
         statistics,
         changes_inputs=STATISTICS,
+        cause="In evaluation mode all is right: this model comes and goes in training mode.",
     ),
     Probe(
         "in training mode, with its first BN in evaluation mode",
         lambda: {"model": mixed_modes(), "batches": random_batches()},
         statistics,
         changes_inputs=STATISTICS,
+        cause="Here a single layer is in another mode than the model: it is measured as well, and "
+        "gets its own mode back.",
     ),
 ]
 

@@ -401,9 +401,7 @@ def stored_bytes_tensors(
     }
 
 
-def stored_bytes_ceil(
-    mask: Tensor, value_bytes: int = 4, index_bytes: int = 4
-) -> dict[str, float]:
+def stored_bytes_ceil(mask: Tensor, value_bytes: int = 4, index_bytes: int = 4) -> dict[str, float]:
     """Floating-point numbers with whole values; another order."""
     kept = mask.float().sum().item()
     csr = kept * value_bytes + kept * index_bytes + (mask.size(0) + 1) * index_bytes
