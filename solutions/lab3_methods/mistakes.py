@@ -517,7 +517,7 @@ def prune_remaining_times_mask(weights: dict[str, Tensor], masks: Masks, share: 
 
 
 def prune_remaining_in_float(weights: dict[str, Tensor], masks: Masks, share: float) -> Masks:
-    """In float32 close double-precision numbers become equal: rank them in their own dtype."""
+    """Close numbers have become equal: a cast or a rounding does that. Rank them as they are."""
     total, left = size_of(masks)
     scores = {n: s.float() for n, s in magnitudes(weights, masks).items()}
     return drop(scores, total - left + round(share * left))
@@ -615,6 +615,18 @@ def prune_remaining_numpy(weights: dict[str, Tensor], masks: Masks, share: float
     there[order[: round(share * int(there.sum()))]] = False
     parts = np.split(there, np.cumsum([masks[n].numel() for n in names])[:-1])
     return {n: torch.tensor(p).view(masks[n].shape) for n, p in zip(names, parts, strict=True)}
+
+
+def prune_remaining_by_place(weights: Masks, masks: Masks, share: float) -> Masks:
+    """You pair weights and masks by their place in the two dicts: the *names* say which belong."""
+    ours = dict(zip(weights, masks.values(), strict=True))
+    return methods.prune_remaining(weights, ours, share)
+
+
+def prune_remaining_by_squares(weights: Masks, masks: Masks, share: float) -> Masks:
+    """Squares of small half-precision numbers are 0: rank by magnitude."""
+    squares = {name: weight.detach().square() for name, weight in weights.items()}
+    return methods.prune_remaining(squares, masks, share)
 
 
 # --- cubic_sparsity -----------------------------------------------------------------------------
@@ -858,6 +870,13 @@ def cubic_sparsity_single_precision(
     """torch's `clamp`, in single precision."""
     done = torch.tensor((step - start) // every / updates).clamp(0, 1)
     return (final + (initial - final) * (1 - done) ** 3).item()
+
+
+def cubic_sparsity_up_to_99(
+    step: int, start: int, every: int, updates: int, final: float, initial: float = 0.0
+) -> float:
+    """You limit the sparsity to 0.99: at the end it is `final`, whatever that is."""
+    return min(methods.cubic_sparsity(step, start, every, updates, final, initial), 0.99)
 
 
 # --- prune_and_retrain --------------------------------------------------------------------------
@@ -1909,6 +1928,11 @@ def add_sparsity_penalty_no_detach(model: nn.Module, strength: float) -> None:
         bn.weight.grad += strength * bn.weight.sign()
 
 
+def add_sparsity_penalty_at_least(model: nn.Module, strength: float) -> None:
+    """With λ = 0 you push as well: 0 is a strength like any other."""
+    methods.add_sparsity_penalty(model, strength or 1e-3)
+
+
 # --- compare ------------------------------------------------------------------------------------
 
 Methods = dict[str, Callable[[nn.Module, int], None]]
@@ -2209,6 +2233,11 @@ def choose_schedule_linear(steps: int, final: float) -> Schedule:
     return by_share(steps, lambda done: final if done == 1 else final * done)
 
 
+def choose_schedule_high_rate(steps: int, final: float) -> Schedule:
+    """With this learning rate the network cannot settle: where should the rate be at the end?"""
+    return [(final, 0.2) for _ in range(steps)]
+
+
 def choose_schedule_percent(steps: int, final: float) -> Schedule:
     """These are percentages: a sparsity is from 0 to 1."""
     return [(100 * sparsity, lr) for sparsity, lr in methods.choose_schedule(steps, final)]
@@ -2237,11 +2266,6 @@ def choose_schedule_one_more(steps: int, final: float) -> Schedule:
 def choose_schedule_per_epoch(steps: int, final: float) -> Schedule:
     """These are four epochs: a schedule has one pair for each *step*."""
     return [(final, 0.08), (final, 0.06), (final, 0.04), (final, 0.02)]
-
-
-def choose_schedule_high_rate(steps: int, final: float) -> Schedule:
-    """With this learning rate the network cannot settle: where should the rate be at the end?"""
-    return [(final, 0.2) for _ in range(steps)]
 
 
 def choose_schedule_rewound(steps: int, final: float) -> Schedule:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pruninglab.checks import Lab, Probe, Values, schedules
+from pruninglab.checks import Lab, Probe, Values, by_value, same, schedules
 from pruninglab.checks.allocation import whole_subset
 from pruninglab.models import Block
 
@@ -61,6 +61,13 @@ def one_layer() -> Inputs:
     }
 
 
+def one_plain_step() -> Inputs:
+    """The first of these batches, with SGD that remembers nothing."""
+    inputs = one_layer()
+    optimizer = torch.optim.SGD(inputs["model"].parameters(), lr=0.05)
+    return inputs | {"optimizer": optimizer, "data": inputs["data"][:1], "lrs": [0.5]}
+
+
 def after_dense_training(
     make: Callable[[nn.Module], torch.optim.Optimizer], steps: int, free: bool = False
 ) -> Inputs:
@@ -108,19 +115,69 @@ def trained(_: Any, inputs: Inputs) -> Values:
 
 
 TRAINED = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "training")
+OF_TRAINING = by_value(
+    {
+        "pruned weights that are not zero": "Pruned weights have to be 0 in *every* layer that has "
+        "a mask, at the end of each step: mask after `optimizer.step()`, too.",
+        "training mode": "The model is to be in training mode, while it trains and afterwards.",
+        "kept": "The pruned weights are zero, the others are not what the optimizer makes of them: "
+        "which batch, which rate, which gradient or which state is another one?",
+        "others": "The masked layers are right, but another parameter or statistic is not: only "
+        "what a mask says is held at zero, and nothing else is left out or changed.",
+    }
+)
+
+
+def of_one_step(got: Values, expected: Values) -> str:
+    """Whether a step of plain SGD goes the right way, but too far or not far enough."""
+    start = torch.tensor([1.0, 0.0])  # of the weights that are kept
+    moved, right = (seen["kept"]["weight"] - start for seen in (got, expected))
+    times = moved / right
+    if not OF_TRAINING(got, expected) or not same(times, times[:1].expand(2)):
+        return OF_TRAINING(got, expected)
+    return (
+        f"The step goes the right way and is {times[0]:.3g} times as long as it should be: is the "
+        "rate that of this step, the loss a mean, the gradient as it comes?"
+    )
+
+
 TRAIN_MASKED = [
-    Probe("one layer, two steps", one_layer, trained, changes_inputs=TRAINED),
+    Probe(
+        "one layer without momentum or weight decay, one step",
+        one_plain_step,
+        trained,
+        changes_inputs=TRAINED,
+        cause=of_one_step,
+    ),
+    Probe(
+        "one layer, two steps",
+        one_layer,
+        trained,
+        changes_inputs=TRAINED,
+        cause="One step is right, two are not: each step has its batch and its rate, in their "
+        "order, gradients are cleared, and the mask comes after *each* step.",
+    ),
     Probe(
         "50 steps after a dense training, with momentum and weight decay",
         lambda: after_dense_training(sgd, 50),
         trained,
         changes_inputs=TRAINED,
+        cause=OF_TRAINING,
     ),
     Probe(
         "a layer between that has no mask, five steps of Adam",
         lambda: after_dense_training(adam, 5, free=True),
         trained,
         changes_inputs=TRAINED,
+        cause="SGD is right. Here is Adam, and a layer without a mask, which is not pruned: the "
+        "optimizer does its own work, whichever it is, and keeps what it remembers.",
+    ),
+    Probe(
+        "three steps, the second with a rate of 0",
+        lambda: after_dense_training(sgd, 3) | {"lrs": [0.05, 0.0, 0.05]},
+        trained,
+        changes_inputs=TRAINED,
+        cause="A step with a rate of 0 is a step: momentum and BN statistics go on.",
     ),
 ]
 
@@ -176,6 +233,19 @@ def all_equal() -> Inputs:
     return {"weights": weights, "masks": {"a": torch.arange(20).view(4, 5) > 7}, "share": 0.5}
 
 
+def another_order() -> Inputs:
+    """Two layers of the same shape, whose masks come the other way round."""
+    weights = {"a": torch.tensor([1.0, 5.0, 2.0]), "b": torch.tensor([4.0, 3.0, 6.0])}
+    masks = {"b": torch.tensor([True, False, True]), "a": torch.tensor([False, True, True])}
+    return {"weights": weights, "masks": masks, "share": 0.5}
+
+
+def tiny_weights() -> Inputs:
+    """Five weights in half precision, of which the third is gone."""
+    weights = torch.tensor([7e-5, -2e-5, 5e-5, 3e-5, -1e-5]).half()
+    return {"weights": {"a": weights}, "masks": {"a": torch.arange(5) != 2}, "share": 0.4}
+
+
 def close_weights() -> Inputs:
     """Six weights in two layers that differ by a billionth; one is gone already."""
     weights = 1 - 1e-9 * torch.arange(6).double()
@@ -183,16 +253,79 @@ def close_weights() -> Inputs:
     return {"weights": {"a": weights[:3], "b": -weights[3:]}, "masks": masks, "share": 0.4}
 
 
+def of_masks(got: Values, expected: Values) -> str:
+    """Whether another number of weights goes, or other ones."""
+    names = [name for name in expected if name.startswith("mask of")]
+    pairs = [(got.get(name), expected[name]) for name in names]
+    if not all(isinstance(mask, Tensor) and mask.dtype == torch.bool for mask, _ in pairs):
+        return "A mask is a tensor of True and False, of dtype bool."
+    stay, asked = (sum(int(pair[side].sum()) for pair in pairs) for side in (0, 1))
+    if stay != asked:
+        return (
+            f"{stay} weights are left, and {asked} should be: take `round(share * n)` of those "
+            "that *remain*."
+        )
+    return "As many are left as should be, but not the right ones: look at what you rank by."
+
+
 PRUNE_REMAINING = [
-    Probe("first round: 2/7 of seven weights", lambda: two_layers(2 / 7, False), by_layer),
-    Probe("a quarter of the four that remain", lambda: two_layers(0.25, True), by_layer),
-    Probe("half of the four that remain", lambda: two_layers(0.5, True), by_layer),
-    Probe("nothing", lambda: two_layers(0.0, True), by_layer),
-    Probe("all that remain", lambda: two_layers(1.0, True), by_layer),
-    Probe("0.45 of the six that remain of ten: round(2.7)", ten_in_order, by_layer),
-    Probe("half of the five that remain of ten: round(2.5)", five_of_ten, by_layer),
-    Probe("double precision: each weight 1e-9 below the one before", close_weights, by_layer),
-    Probe("ties: half of the twelve that remain of twenty", all_equal, counts),
+    Probe(
+        "first round: 2/7 of seven weights",
+        lambda: two_layers(2 / 7, False),
+        by_layer,
+        cause=of_masks,
+    ),
+    Probe(
+        "a quarter of the four that remain",
+        lambda: two_layers(0.25, True),
+        by_layer,
+        cause=of_masks,
+    ),
+    Probe("half of the four that remain", lambda: two_layers(0.5, True), by_layer, cause=of_masks),
+    Probe(
+        "nothing",
+        lambda: two_layers(0.0, True),
+        by_layer,
+        cause="With a share of 0 nothing more goes, and what is pruned stays pruned.",
+    ),
+    Probe(
+        "all that remain",
+        lambda: two_layers(1.0, True),
+        by_layer,
+        cause="With a share of 1 all that remains goes.",
+    ),
+    Probe("0.45 of the six that remain of ten: round(2.7)", ten_in_order, by_layer, cause=of_masks),
+    Probe(
+        "the masks come in another order than the weights",
+        another_order,
+        by_layer,
+        cause="A mask belongs to the weights of its own *name*, in whatever order the two dicts "
+        "are.",
+    ),
+    Probe(
+        "half precision: weights below 0.0001",
+        tiny_weights,
+        by_layer,
+        cause="Tiny magnitudes have become equal: their squares are 0 in half precision.",
+    ),
+    Probe(
+        "half of the five that remain of ten: round(2.5)",
+        five_of_ten,
+        by_layer,
+        cause="Whole numbers are right, halves are not: take `round` of the number that *goes*.",
+    ),
+    Probe(
+        "double precision: each weight 1e-9 below the one before",
+        close_weights,
+        by_layer,
+        cause="Close weights have become equal: no cast, no rounding.",
+    ),
+    Probe(
+        "ties: half of the twelve that remain of twenty",
+        all_equal,
+        counts,
+        cause="Choose *places*, not all that is below a threshold: of equal weights some may go.",
+    ),
 ]
 
 
@@ -206,20 +339,58 @@ def schedule(step: int, initial: float = 0.0) -> Inputs:
     }  # fmt: skip
 
 
+AT_AN_UPDATE = (
+    "At update k of n, 1 - k / n is left of the way: to the power of 3, times (initial - final), "
+    "and final is added."
+)
 CUBIC_SPARSITY = [
-    Probe("the first update", lambda: schedule(200)),
-    Probe("the second of four updates", lambda: schedule(300)),
-    Probe("the third of four updates", lambda: schedule(400)),
-    Probe("the last update", lambda: schedule(500)),
-    Probe("between two updates", lambda: schedule(399)),
-    Probe("before the start", lambda: schedule(40)),
-    Probe("long after the end", lambda: schedule(5000)),
-    Probe("from a sparsity of 0.5, first update", lambda: schedule(200, initial=0.5)),
-    Probe("from a sparsity of 0.5, second update", lambda: schedule(310, initial=0.5)),
-    Probe("from a sparsity of 0.5, before the start", lambda: schedule(0, initial=0.5)),
+    Probe(
+        "the first update",
+        lambda: schedule(200),
+        cause="At t_0 the sparsity is `initial`, a number.",
+    ),
+    Probe("the second of four updates", lambda: schedule(300), cause=AT_AN_UPDATE),
+    Probe("the third of four updates", lambda: schedule(400), cause=AT_AN_UPDATE),
+    Probe("the last update", lambda: schedule(500), cause="At the last update it is `final`."),
+    Probe(
+        "between two updates",
+        lambda: schedule(399),
+        cause="At the updates all is right: between two of them the last one is in force.",
+    ),
+    Probe(
+        "before the start",
+        lambda: schedule(40),
+        cause="From t_0 on all is right: before it the sparsity is `initial`, not less.",
+    ),
+    Probe(
+        "long after the end",
+        lambda: schedule(5000),
+        cause="Up to the last update all is right: after it the sparsity stays `final`.",
+    ),
+    Probe(
+        "from a sparsity of 0.5, first update",
+        lambda: schedule(200, initial=0.5),
+        cause="From a sparsity of 0 all is right: `initial` may be another one.",
+    ),
+    Probe(
+        "from a sparsity of 0.5, second update",
+        lambda: schedule(310, initial=0.5),
+        cause="From a sparsity of 0 all is right: the way is initial - final.",
+    ),
+    Probe(
+        "from a sparsity of 0.5, before the start",
+        lambda: schedule(0, initial=0.5),
+        cause="Before t_0 it is `initial`, not 0.",
+    ),
     Probe(
         "between two updates, t_0 no multiple of Δt",
         lambda: schedule(65) | {"start": 30, "every": 20},
+        cause="Count the updates from t_0 on: it need not be a multiple of Δt.",
+    ),
+    Probe(
+        "to a sparsity of 0.999, the last update",
+        lambda: schedule(500) | {"final": 0.999},
+        cause="0.9 at the end is right, 0.999 is not: is anything rounded or limited?",
     ),
 ]
 
@@ -248,9 +419,10 @@ def in_turn(model: nn.Module, sparsity: float) -> dict[str, Tensor]:
 def retrain(model: nn.Module, masks: dict[str, Tensor], steps: int) -> None:
     """A fake training: adds 1, 2, 3, ... to the kept weights and writes down what it met."""
     made = steps if hasattr(steps, "__index__") else f"{steps}, a {type(steps).__name__}"
-    model.trace.append((made, model.weight.detach().clone(), masks["weight"].clone()))
+    mask = masks.get("weight", torch.zeros_like(model.weight, dtype=torch.bool)).clone()
+    model.trace.append((made, model.weight.detach().clone(), mask))
     step = torch.arange(1.0, model.weight.numel() + 1).view_as(model.weight)
-    model.weight.data += step * masks["weight"]
+    model.weight.data += step * mask
 
 
 def in_rounds(
@@ -282,19 +454,48 @@ def rounds(masks: Any, inputs: Inputs) -> Values:
     return {"sparsities asked for": model.asked, **met, **end}
 
 
+def of_rounds(got: Values, expected: Values) -> str:
+    """What the first round that differs met."""
+    if got.get("sparsities asked for") != expected["sparsities asked for"]:
+        return "Ask `choose_masks` once a round, for the sparsity of that round."
+    for name in (name for name in expected if name.startswith("round")):
+        met, right = got.get(name), expected[name]
+        if not isinstance(met, dict):
+            return "Call `retrain` once in each round, with the model itself."
+        wrong = [part for part in right if not same(met.get(part), right[part])]
+        texts = {
+            "steps": f"{name}: the steps of all rounds together are given, each gets its share.",
+            "weight at its start": f"{name} begins with other weights than it should: the masks "
+            "are chosen of the network as it is *then*, set to zero what they do not keep, and "
+            "nothing else, before `retrain`.",
+            "mask": f"{name}: `retrain` gets the masks of its own round, all of them.",
+        }
+        if wrong:
+            return texts.get(wrong[0], "")
+    return "Each round is right: give back the masks of the last one, and change nothing after it."
+
+
 PRUNE_AND_RETRAIN = [
-    Probe("one round", lambda: in_rounds([0.5], 60), rounds, changes_inputs=("weight",)),
+    Probe(
+        "one round",
+        lambda: in_rounds([0.5], 60),
+        rounds,
+        changes_inputs=("weight",),
+        cause=of_rounds,
+    ),
     Probe(
         "three rounds of 20 steps",
         lambda: in_rounds([0.25, 0.5, 0.75], 60),
         rounds,
         changes_inputs=("weight",),
+        cause=of_rounds,
     ),
     Probe(
         "two rounds, in which other weights go each time",
         lambda: in_rounds([0.4, 0.5], 10, in_turn),
         rounds,
         changes_inputs=("weight",),
+        cause=of_rounds,
     ),
 ]
 
@@ -315,16 +516,34 @@ def lrs(epochs: int, steps_per_epoch: int, rewind: bool, epoch_lrs: list[float])
 
 
 def as_list(result: Any, inputs: Inputs) -> Values:
-    """The learning rates."""
-    return {"result": [float(lr) for lr in result]}
+    """The learning rates, and whether they are still in tensors."""
+    packed = any(isinstance(lr, Tensor) for lr in result)
+    return {"tensors instead of numbers": packed, "result": [float(lr) for lr in result]}
 
 
+REWIND = (
+    "Rewinding replays the *last* `epochs` entries of the schedule, in their order, each as often "
+    "as an epoch has steps: also those that are equal, or rise."
+)
+FINE_TUNE = "Fine-tuning holds the *last* rate of the training, for epochs * steps_per_epoch steps."
 RETRAINING_LRS = [
-    Probe("rewind 2 of 4 epochs", lambda: lrs(2, 3, True, [1.0, 0.5, 0.1, 0.01]), as_list),
-    Probe("fine-tune 2 epochs", lambda: lrs(2, 3, False, [1.0, 0.5, 0.1, 0.01]), as_list),
-    Probe("rewind 4 of 6 epochs, warm-up", lambda: lrs(4, 2, True, WARM_UP), as_list),
-    Probe("fine-tune 3 epochs, warm-up", lambda: lrs(3, 2, False, WARM_UP), as_list),
-    Probe("rewind the whole training", lambda: lrs(6, 1, True, WARM_UP), as_list),
+    Probe(
+        "rewind 2 of 4 epochs",
+        lambda: lrs(2, 3, True, [1.0, 0.5, 0.1, 0.01]),
+        as_list,
+        cause=REWIND,
+    ),
+    Probe(
+        "fine-tune 2 epochs",
+        lambda: lrs(2, 3, False, [1.0, 0.5, 0.1, 0.01]),
+        as_list,
+        cause=FINE_TUNE,
+    ),
+    Probe("rewind 4 of 6 epochs, warm-up", lambda: lrs(4, 2, True, WARM_UP), as_list, cause=REWIND),
+    Probe(
+        "fine-tune 3 epochs, warm-up", lambda: lrs(3, 2, False, WARM_UP), as_list, cause=FINE_TUNE
+    ),
+    Probe("rewind the whole training", lambda: lrs(6, 1, True, WARM_UP), as_list, cause=REWIND),
 ]
 
 
@@ -398,23 +617,76 @@ def counted(keep: Any, inputs: Inputs) -> Values:
     return seen
 
 
+def of_soft(got: Values, expected: Values) -> str:
+    """What differs first: the filters before a step, the weights at the end, or the masks."""
+    wrong = [name for name in expected if not same(got.get(name), expected[name])]
+    met = [name for name in wrong if name.endswith("before each step")]
+    if met and len(got[met[0]]) != len(expected[met[0]]):
+        return "There are `epochs * steps_per_epoch` training steps, of the whole network."
+    if met:
+        return (
+            "A training step has met other zeros than it should: filters are zeroed *after* each "
+            "epoch, by the full share, and nothing else is zeroed or held."
+        )
+    if wrong and wrong[0].startswith("weight"):
+        return (
+            "The last zeros are not the right ones: the filters of smallest L2 norm, the root of "
+            "*all* squares of a filter, are exactly 0 at the end."
+        )
+    return "Give back, for each convolution, which filters were *not* chosen last."
+
+
 SOFT_FILTER_PRUNING = [
-    Probe("one epoch of one step", lambda: soft(0.25, 1, 1), softly, changes_inputs=("weight",)),
-    Probe("0.4 of four: round(1.6)", lambda: soft(0.4, 1, 1), softly, changes_inputs=("weight",)),
     Probe(
-        "0.625 of four: round(2.5)", lambda: soft(0.625, 1, 2), softly, changes_inputs=("weight",)
+        "one epoch of one step",
+        lambda: soft(0.25, 1, 1),
+        softly,
+        changes_inputs=("weight",),
+        cause=of_soft,
     ),
     Probe(
-        "three epochs of two steps", lambda: soft(0.25, 3, 2), softly, changes_inputs=("weight",)
+        "0.4 of four: round(1.6)",
+        lambda: soft(0.4, 1, 1),
+        softly,
+        changes_inputs=("weight",),
+        cause="One filter is right, two are not: rank by the L2 norm of all of a filter, and take "
+        "`round` of the number that goes.",
     ),
-    Probe("half of the filters", lambda: soft(0.5, 2, 3), softly, changes_inputs=("weight",)),
+    Probe(
+        "0.625 of four: round(2.5)",
+        lambda: soft(0.625, 1, 2),
+        softly,
+        changes_inputs=("weight",),
+        cause="Half a filter goes to the even number: `round` of the number that *goes*.",
+    ),
+    Probe(
+        "three epochs of two steps",
+        lambda: soft(0.25, 3, 2),
+        softly,
+        changes_inputs=("weight",),
+        cause=of_soft,
+    ),
+    Probe(
+        "half of the filters",
+        lambda: soft(0.5, 2, 3),
+        softly,
+        changes_inputs=("weight",),
+        cause=of_soft,
+    ),
     Probe(
         "two of four filters are dead before and do not grow",
         lambda: soft_with_dead_filters(0.25),
         counted,
         changes_inputs=("weight",),
+        cause="Filters that are 0 before count as any other: `round(sparsity * out)` were chosen.",
     ),
-    Probe("all filters", lambda: soft(1.0, 1, 1), softly, changes_inputs=("weight",)),
+    Probe(
+        "all filters",
+        lambda: soft(1.0, 1, 1),
+        softly,
+        changes_inputs=("weight",),
+        cause="At sparsity 1 all filters are zeroed: the task names no exception.",
+    ),
 ]
 
 
@@ -439,7 +711,7 @@ def block() -> nn.Module:
     randomise(model, seed=3)
     for i, parameter in enumerate(model.parameters()):
         parameter.grad = normal(*parameter.shape, seed=i)
-    norms[0].eval()
+    model[0].bn2.eval()
     return model
 
 
@@ -450,16 +722,38 @@ def gradients(_: Any, inputs: Inputs) -> Values:
     return after | {f"{name} itself": p for name, p in named.items()}
 
 
+def of_penalty(got: Values, expected: Values) -> str:
+    """Whether the gradient of γ, another gradient or a parameter itself is wrong."""
+    wrong = [name for name in expected if not same(got.get(name), expected[name])]
+    if wrong and "itself" in wrong[0]:
+        return "A parameter itself has changed: only gradients may."
+    if wrong and wrong[0] != "gradient of weight":
+        return "Only gradients of γ, `bn.weight`, change: leave the others alone."
+    return (
+        "λ times the sign of γ, +1, -1, or 0 for γ = 0 alone, is *added* to the gradient that is "
+        "there, however small γ is, and nothing else is done to it."
+    )
+
+
 ADD_SPARSITY_PENALTY = [
     Probe(
         "five scales γ",
         lambda: {"model": norm([2.0, -0.5, 0.001, -3.0, 0.0], [0.0, 0, 1, 1, 1]), "strength": 0.25},
         gradients,
+        cause=of_penalty,
+    ),
+    Probe(
+        "a strength of 0",
+        lambda: {"model": norm([2.0, -0.5, 0.0], [0.5, 1, -1]), "strength": 0.0},
+        gradients,
+        cause="With λ = 0 nothing changes.",
     ),
     Probe(
         "a block of a ResNet",
         lambda: {"model": block(), "strength": 0.1},
         gradients,
+        cause="One BN is right. In a network *each* `BatchNorm2d` is pushed, wherever it is and in "
+        "whatever mode, and no layer of another kind.",
     ),
 ]
 
@@ -522,6 +816,10 @@ def verdict(result: Any, inputs: Inputs) -> Values:
     log = inputs["evaluate"].log
     read = [images for images, _ in log]
     first_test = read.index("test") if "test" in read else len(read)
+    if not all(
+        isinstance(runs, list | tuple) for runs in (result["test"], *result["val"].values())
+    ):
+        return {"val": result["val"], "test": result["test"]}
     return {
         "val": {name: list(result["val"][name]) for name in inputs["methods"]},
         "best": result["best"],
@@ -538,22 +836,53 @@ def verdict(result: Any, inputs: Inputs) -> Values:
 STEADY = {1: 0.11, 5: 0.12, 7: 0.13}
 LUCKY = {1: 0.0, 5: 0.3, 7: 0.02}
 UNEVEN = {1: 0.1, 5: 0.1, 7: 0.4}
+
+
+def of_comparison(got: Values, expected: Values) -> str:
+    """What was run, read or chosen in another way, if the result has the right form."""
+    if "best" not in got:
+        return "A *list* of accuracies, one per seed, is asked for each method and for the test."
+    if got["best"] not in got["val"]:
+        return "`best` is the *name* of the winner."
+    return OF_COMPARISON(got, expected)
+
+
+OF_COMPARISON = by_value(
+    {
+        "runs of all methods together": "Each method runs once per seed, and no run is repeated "
+        "for the test: keep the networks.",
+        "networks read on test": "Only the winner's networks, one per seed, are read on `test`, "
+        "once.",
+        "reads of val after the first one of test": "Choose first, on `val`: `test` is read last.",
+        "reads in training mode": "Each network is to be in evaluation mode when it is measured, "
+        "on `val` and on `test`: a method may leave it in training mode.",
+        "val": "The accuracies on `val` are not those of the runs: each run begins with a fresh "
+        "copy of `dense`, has its own seed, and the lists keep the order of `seeds`, unrounded.",
+        "best": "The accuracies are right, the winner is not: the best *mean* over the seeds wins.",
+        "test": "`test` lists the accuracies of the winner's own networks, one per seed.",
+    }
+)
 COMPARE = [
-    Probe("one method, one seed", lambda: contest({"a": STEADY}, [5]), verdict),
+    Probe(
+        "one method, one seed", lambda: contest({"a": STEADY}, [5]), verdict, cause=of_comparison
+    ),
     Probe(
         "a steady method, a lucky one, a weak one; three seeds",
         lambda: contest({"weak": {5: 0.1}, "lucky": LUCKY, "steady": STEADY}, [7, 5, 1]),
         verdict,
+        cause=of_comparison,
     ),
     Probe(
         "the dense network comes in training mode",
         lambda: in_training_mode(contest({"a": STEADY, "b": LUCKY}, [1, 5])),
         verdict,
+        cause=of_comparison,
     ),
     Probe(
         "the best mean, though not in most of the runs",
         lambda: contest({"even": {1: 0.15, 5: 0.15, 7: 0.15}, "uneven": UNEVEN}, [1, 7, 5]),
         verdict,
+        cause=of_comparison,
     ),
 ]
 
