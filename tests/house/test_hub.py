@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pruninglab.student.doctor import MEMORY
 from solutions.builder import bundle
 from tests.helpers.copies import ROOT
 
@@ -79,3 +80,9 @@ def test_the_exchange_is_where_the_guide_puts_it() -> None:
 def test_a_limit_is_above_its_guarantee(kind: str) -> None:
     numbers = {k: float(str(v).rstrip("G")) for k, v in VALUES["singleuser"][kind].items()}
     assert numbers["guarantee"] < numbers["limit"]
+
+
+def test_the_limit_of_memory_holds_a_lab_and_jupyterlab() -> None:
+    """As much as doctor wants to be free, for a kernel, and what JupyterLab's server takes."""
+    server = 0.25e9
+    assert float(VALUES["singleuser"]["memory"]["limit"].rstrip("G")) * 1e9 > MEMORY + server
