@@ -21,6 +21,8 @@ What happens to a submission
     gradebook   enters it into nbgrader's gradebook, notes each mark in an append-only log with
                 hashes of notebook and tests and the seed of the hidden tests' inputs, and writes
                 feedback pages, tables and the class report.
+    unseen      has the images that open tasks are measured on: in no bundle, and hidden in the
+                sandbox.
     safe_html   renders and cleans what students wrote; what is stored and shown is inert HTML.
 
 Threat model
