@@ -605,10 +605,11 @@ ZHU = [
         HAIR_CAUSE,
     ),
     probe(
-        "by hand: 0.75 in three updates, before steps 1, 3, 5",
-        lambda: by_hand(final=0.75, start=1, every=2, updates=2, lrs=falling(7)),
-        weights_trace,
-        TRACE,
+        "two layers, nothing moves: in every step both have lost the same share",
+        lambda: resting(final=0.75, start=1, every=2, updates=2, lrs=falling(7)),
+        kept,
+        "One layer is right, two are not: at *every* choice, not only at the last one, each layer "
+        "loses the share that the cubic gives of its own weights.",
     ),
     probe(
         "four updates of a network that moves: what is small before the step",
@@ -1154,7 +1155,7 @@ MOLCHANOV = [
         of_filters(
             "One round was right, the number after two is not: three filters go in each.",
             "One round was right, two are not: each round scores the filters that are left, on "
-            "the minibatches of *its* training, by the mean of squares, and ranks all layers "
+            "*all* minibatches of *its* training, by the mean of squares, and ranks all layers "
             "together.",
         ),
     ),

@@ -103,8 +103,11 @@ def of_equal_classes(got: Values, _: Values) -> str:
         )
     factor = float(h[0]) / 1.6875
     near = [text for f, text in FACTORS.items() if math.isclose(f, factor, rel_tol=1e-4)]
-    return (*near, "Look at the gradient: it is that of log p, the log-softmax of the outputs, and "
-            "it is squared once, before the classes are added.")[0]  # fmt: skip
+    gradient = (
+        "Look at the gradient: it is that of log p, the log-softmax of the outputs, and it is "
+        "squared once and multiplied by p alone, before the classes are added."
+    )
+    return (*near, gradient)[0]
 
 
 HESSIAN_DIAGONAL = [
@@ -122,7 +125,7 @@ HESSIAN_DIAGONAL = [
     ),
     Probe(
         "one input of 3, four classes of probability ¼: ¼ · ¾ · 3² = 1.6875",
-        lambda: {"model": linear([[0.5]] * 4), "x": torch.tensor([[3.0]])},
+        lambda: {"model": linear([[0.3]] * 4), "x": torch.tensor([[3.0]])},
         by_weight,
         cause=of_equal_classes,
     ),
@@ -148,8 +151,8 @@ HESSIAN_DIAGONAL = [
         },
         by_weight,
         cause="One layer and equal probabilities are right. In this network each input has its own "
-        "probabilities, and the numbers differ little: is anything shared by the inputs, or "
-        "rounded?",
+        "probabilities, each weight its own number, and they differ little: is anything shared, "
+        "averaged or rounded?",
     ),
     Probe(
         "a network that holds gradients of an earlier pass",
@@ -199,7 +202,7 @@ def power_law(got: Values, _: Values) -> str:
     """Which powers of curvature and weight would give these scores: c · h^a · |w|^b."""
     score = got["w"].flatten().double()
     if len(score) != len(WEIGHTS) or not (score != 0).all():
-        return "A score is ½ · h · w², entry by entry, and not 0 here."
+        return "½ · h · w² is not 0 here, for negative weights as for positive ones."
     if (score < 0).any():
         return "Some scores are negative: half a curvature times a square never is."
     logs = torch.tensor([[1.0, math.log(h), math.log(abs(w))] for w, h in WEIGHTS]).double()
@@ -306,7 +309,8 @@ SYNFLOW_SCORES = [
         flow_by_weight,
         cause=by_value({
             "weight": "All weights are 1, so |θ| plays no part: look at what goes in, *one* input "
-            "of ones, and at R, the plain sum of all outputs.", **LEFT_ALONE,
+            "of ones, at R, the plain sum of all outputs, and at the end: scores are not scaled.",
+            **LEFT_ALONE,
         }),
     ),
     Probe(
@@ -831,9 +835,9 @@ def weight_of_kl(got: Values, expected: Values) -> str:
     added = found - CROSS_ENTROPY
     about = "it is over" if weight == 1 else "a quarter of it is done: the weight grows linearly"
     return (
-        f"At the start all is right. Here {added:.4g} comes on top of the cross-entropy with you, "
-        f"and {weight:g} · KL / images, {weight:g} · 5 / 10, should. Look at the weight in the "
-        f"warm-up ({about}) and at what the KL is divided by."
+        f"At the start all is right. Here your loss is {added:.4g} above the cross-entropy, and "
+        f"should be {weight:g} · KL / images above it, {weight:g} · 5 / 10. Look at the weight in "
+        f"the warm-up ({about}) and at what the KL is divided by."
     )
 
 
@@ -885,7 +889,7 @@ def number(result: Any, inputs: Inputs) -> Values:
 def lost(asked: str, layer: int = 0) -> Callable[[Values, Values], str]:
     """How many MACs this layer would lose with a wrong answer, and why it should lose others."""
     macs = turn(0.0, [], 0.0)["macs"][layer]
-    return lambda got, _: f"This layer loses {number_of(got) * macs:.4g} MACs with you: {asked}."
+    return lambda got, _: f"Yours takes {number_of(got) * macs:.4g} MACs from this layer: {asked}."
 
 
 BOUNDED_SPARSITY = [
@@ -1038,12 +1042,12 @@ def clear() -> Inputs:
 
 
 def norms_disagree() -> Inputs:
-    """Filters 3 and 4 have the least L1 norm, 10 and 10.8; by any other measure others do."""
+    """Filters 3 and 4 have the least L1 norm, 10 and 10.8; by other measures others do."""
     inputs = only("layer2.0.conv1", 0.4)
     filters = inputs["model"].layer2[0].conv1.weight.data.flatten(1)  # a view, (5, 18)
     filters.zero_()
-    filters[0], filters[1], filters[2] = 2.0, -1.4, 1.0
-    filters[2, ::2] = -1.0
+    filters[0], filters[1] = 2.0, -1.4
+    filters[2, [0, 9]], filters[2, [1, 10]] = 4.5, -4.5
     filters[3, 0] = 10.0
     filters[4, 9:] = 1.2
     return inputs
