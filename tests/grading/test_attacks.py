@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import sys
 import tempfile
@@ -27,6 +28,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from pruninglab import grading
 from pruninglab.grading.judging import mark, worker
 from pruninglab.grading.sandbox import forkserver
 from pruninglab.limits import Limits
@@ -1772,6 +1774,14 @@ def test_there_are_enough_cases() -> None:
         ("forge", "leak", "denial", "mangled", "honest"), True
     )
     assert len({(c.family, c.name) for c in CASES}) == len(CASES)
+
+
+def test_the_threat_model_states_how_many_there_are() -> None:
+    families = [case.family for case in CASES]
+    numbers = [len(CASES), *map(families.count, ("forge", "leak", "denial", "mangled", "honest"))]
+    measured = str(grading.__doc__).partition("Measured by")[2].partition("Not covered")[0]
+    stated = list(map(int, re.findall(r"\d+", measured)))
+    assert stated[: len(numbers)] == numbers
 
 
 def main() -> None:
