@@ -931,21 +931,6 @@ def gate_scores_hooks_and_backward(model: nn.Module, convs: list[str], batches: 
     return {name: t / len(batches) for name, t in total.items()}
 
 
-def gate_scores_backward_hook_left(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
-    """A hook for gradients is left on a layer: take away what you put there."""
-    scores = criteria.gate_scores(model, convs, batches)
-    model.get_submodule(convs[0].replace("conv", "bn")).register_full_backward_hook(lambda *_: None)
-    return scores
-
-
-def gate_scores_parameter_hook_left(model: nn.Module, convs: list[str], batches: Batches) -> Scores:
-    """A hook is left on a parameter, and changes its gradients from now on."""
-    scores = criteria.gate_scores(model, convs, batches)
-    for conv in convs:
-        model.get_parameter(conv.replace("conv", "bn") + ".weight").register_hook(torch.zeros_like)
-    return scores
-
-
 # --- filter_masks -------------------------------------------------------------------------------
 
 
