@@ -87,6 +87,8 @@ Not covered
       looks twenty times a second instead, and a fork bomb can take a minute to end on a busy
       machine. To the kernel, the processes inside are then root's (without its rights): files of
       the system and of Python's packages that only root may read can be read there.
+    - Control groups are not used: an ordinary user has none without systemd's delegation. What a
+      submission uses is looked at twenty times a second, not held by the kernel.
     - A process inside may make itself slower (nice, SCHED_IDLE) or take the first place among
       ordinary disk accesses (all it can write to is memory). It counts among its grader's own
       processes for what the kernel allows each user: file watches, message queues.
