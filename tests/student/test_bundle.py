@@ -67,8 +67,11 @@ def test_only_the_open_task_of_the_lab_is_inside(lab: str) -> None:
     measuring = {"allocation", "combination", "ranking", "schedules"}
     found = {name for name in measuring if f"pruninglab/checks/{name}.py" in files}
     assert found == OPEN_TASKS[lab]
-    always = {"blame", "lab", "manifest", "message", "page", "progress", "unchanged"}
+    always = {"blame", "causes", "lab", "message", "relation", "unchanged"}
     assert {f"pruninglab/checks/{name}.py" for name in always} <= files.keys()
+    assert {
+        f"pruninglab/overview/{name}.py" for name in ("manifest", "page", "progress")
+    } <= files.keys()
 
 
 def test_it_works_once_pip_has_installed_it(tmp_path: Path) -> None:
