@@ -9,18 +9,21 @@ the work folder: no network that ships is overwritten. Killed, it goes on from t
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
-from pruninglab import checkpoints, data
+from pruninglab import checkpoints, data, masks
+from pruninglab.checks.ranking import highest
 from pruninglab.files import write
 from pruninglab.models import ResNet20, prunable
 from pruninglab.terminal import accept_any_text
-from pruninglab.training import train
+from pruninglab.training import accuracy, train
 
 ASSET = checkpoints.ASSETS / "dense-recipes.json"
 # Weight decay pulls BN's scale of every channel towards zero; behind the ReLU of a channel whose
@@ -31,6 +34,7 @@ CANDIDATES: list[dict[str, Any]] = [
     {"peak": 0.4, "muon": 0.0, "decay_norms": False, "label_smoothing": 0.05},
     {"peak": 0.4, "muon": 0.0, "decay_norms": True, "label_smoothing": 0.05},
 ]
+AT_ONCE = (0.6, 0.8)  # sparsities: what a recipe leaves to pruning
 
 
 def zeros(model: nn.Module) -> float:
@@ -45,6 +49,15 @@ def low_scale(model: nn.Module) -> float:
     return torch.quantile(torch.cat(scales).abs(), 0.01).item()
 
 
+def at_once(model: nn.Module, sparsity: float, held: data.Images, to_measure: data.Images) -> float:
+    """Prune a copy at once, all magnitudes in one ranking, measure BN again; its accuracy."""
+    pruned = copy.deepcopy(model)
+    weights = {name: weight.detach().abs() for name, weight in prunable(pruned).items()}
+    masks.apply(pruned, highest(weights, sparsity))
+    update_bn(data.batches(to_measure, 125), pruned)
+    return accuracy(pruned, held)
+
+
 def choose(work: Path, only: list[int], epochs: int, compiled: bool = True) -> None:
     """Train candidates on 45,000 images, measure them on the 5,000 held out, write both down."""
     rest, held = data.hold_out(data.load("cifar10", "train"), per_class=500)
@@ -57,6 +70,7 @@ def choose(work: Path, only: list[int], epochs: int, compiled: bool = True) -> N
         row = settings | {
             "seed": 0, "val": round(curve[-1]["val"], 4), "zeros": round(zeros(model), 5),
             "low_scale": round(low_scale(model), 3),
+            "at_once": {s: round(at_once(model, s, held, rest[:2000]), 4) for s in AT_ONCE},
         }  # fmt: skip
         others = [r for r in tried() if r | settings != r]
         write(ASSET, json.dumps([*others, row], indent=1) + "\n")
@@ -93,12 +107,14 @@ def train_best(work: Path, width: int, seed: int, epochs: int, compiled: bool = 
 
 def show() -> None:
     """Print the comparison as Markdown."""
-    print("| optimizer | decay of BN | epochs | held-out (%) | zeros | BN scale, lowest 1 % |")
-    print("|---|---|---:|---:|---:|---:|")
+    head = " | ".join(f"{s:.0%} pruned at once" for s in AT_ONCE)
+    print(f"| optimizer | decay of BN | epochs | held-out (%) | {head} | BN scale, lowest 1 % |")
+    print("|---|---|---:|---:|---:|---:|---:|")
     for row in sorted(tried(), key=lambda row: -row["val"]):
         name = "Muon for convolutions" if row["muon"] else "SGD"
         decay = "yes" if row["decay_norms"] else "no"
-        measured = f"{100 * row['val']:.2f} | {row['zeros']:.2%} | {row['low_scale']:.3f}"
+        pruned = [f"{100 * a:.2f}" for a in row.get("at_once", {}).values()] or ["–"] * len(AT_ONCE)
+        measured = " | ".join([f"{100 * row['val']:.2f}", *pruned, f"{row['low_scale']:.3f}"])
         print(f"| {name} | {decay} | {row['epochs']} | {measured} |")
 
 

@@ -34,8 +34,18 @@ def test_candidates_are_compared_once_each(here: Path, capsys: pytest.CaptureFix
     assert [row["decay_norms"] for row in rows] == [False, True]
     assert all(0 <= row[key] <= 1 for row in rows for key in ("val", "zeros"))
     assert all(row["low_scale"] > 0.5 for row in rows)  # it begins at 1
+    assert all(0 <= value <= 1 for row in rows for value in row["at_once"].values())
     dense.show()
     assert capsys.readouterr().out.count("| Muon for convolutions |") == 2
+
+
+def test_nothing_pruned_is_as_good_as_before() -> None:
+    images = data.subset("val")[:100]
+    model = checkpoints.trained(4)
+    before = model.state_dict()["conv1.weight"].clone()
+    assert dense.at_once(model, 0.0, images, images) > 0.7
+    assert dense.at_once(model, 1.0, images, images) == pytest.approx(0.1, abs=0.05)
+    assert torch.equal(model.state_dict()["conv1.weight"], before)
 
 
 def test_the_best_recipe_trains_a_network_that_is_left_with_its_card(here: Path) -> None:
