@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -107,11 +107,12 @@ def subset(split: Split = "train") -> Images:
     """
     if split not in ("train", "val", "test"):
         raise ValueError(f'split must be "train", "val" or "test", got {split!r}')
-    images = read_sheet(resources.files("pruninglab") / "assets" / f"cifar10-{split}.webp")
+    assets = Path(str(resources.files("pruninglab"))) / "assets"
+    images = read_sheet(assets / f"cifar10-{split}.webp")
     return images[:200] if os.environ.get("NBGRADER_EXECUTION") else images
 
 
-def read_sheet(picture: Traversable) -> Images:
+def read_sheet(picture: Path) -> Images:
     """Read CIFAR-10 images from one picture, as `dev.embed` writes it: the classes in turn.
 
     Args:
@@ -127,7 +128,7 @@ def read_sheet(picture: Traversable) -> Images:
 
 
 @functools.cache  # the train images take a quarter of a second, and are asked for often
-def _unpacked(picture: Traversable) -> np.ndarray:
+def _unpacked(picture: Path) -> np.ndarray:
     with picture.open("rb") as file:
         return np.asarray(Image.open(file))
 

@@ -5,7 +5,7 @@ They are in no bundle, and the sandbox hides this folder from the notebooks that
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
 
 from pruninglab import data
 from pruninglab.data import Images
@@ -20,4 +20,4 @@ def unseen_images() -> Images:
     >>> len(unseen_images())
     800
     """
-    return data.read_sheet(resources.files("pruninglab.grading.unseen") / "cifar10.webp")
+    return data.read_sheet(Path(__file__).with_name("cifar10.webp"))
