@@ -154,8 +154,9 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> Iterator[None]:
     try:
         yield
         _check_still_there(model, held)
-        for weight, kept in zip(weights, keep, strict=True):
-            # A training that has diverged left NaN, which would count as weights that are kept.
+        # A training that has diverged left NaN, which would count as weights that are kept. The
+        # model may have moved to another device since the last step.
+        for weight, kept in zip(weights, map(_factors, weights, keep), strict=True):
             weight.data.masked_fill_(kept == 0, 0.0)
     finally:
         handle.remove()

@@ -103,7 +103,8 @@ def events(call: list[str]) -> Iterator[report.Event]:
             process.terminate()
             # After an interrupt Popen itself waits for a quarter of a second, too short for a busy
             # machine: the fresh run would go on behind a button that can be clicked again.
-            process.wait(timeout=10)
+            with suppress(subprocess.TimeoutExpired):  # the interrupt is what is to be seen
+                process.wait(timeout=10)
             raise
     if process.returncode and other:  # a stop that it had no word for
         yield {"error": "nothing is packed: " + "".join(other)[-2000:]}
