@@ -157,9 +157,7 @@ def paired(
     return f"{statistics.mean(gains):+.1f}{spread}"
 
 
-def networks_table(
-    records: Iterable[Record], places: Sequence[float] = (0.5, 0.8, 0.9)
-) -> str:  # fmt: skip
+def networks_table(records: Iterable[Record], places: Sequence[float] = (0.5, 0.8, 0.9)) -> str:
     """The same system from one dense network and from another, at the same sparsities."""
     rows = []
     for name, members in sorted(by_system(records).items()):

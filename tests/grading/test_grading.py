@@ -566,7 +566,7 @@ def test_names_that_are_no_text_or_patterns_get_a_row_and_a_page(
     assert {s: marks["double"].points for s, marks in report.marks.items()} == {
         student: 0 if student == "Eve_5" else 2 for student in names
     }
-    assert "has notebook format '" in report.failed["Eve_5"]
+    assert r"has notebook format '\ud800', and 4 is needed" in report.failed["Eve_5"]
     with zipfile.ZipFile(report.moodle.with_suffix(".zip")) as pages:  # Moodle splits them at "_"
         assert {name.split("_")[1] for name in pages.namelist()} == set("12345")
     command.show(report, course, TINY)
